@@ -1,0 +1,135 @@
+"""Content-addressed artifacts: a key is the SHA-256 of the bytes, and nothing else is ever a key."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHUNK = 1 << 20
+
+
+class ArtifactMissing(LookupError):
+    """The store has no artifact of this digest."""
+
+
+class ArtifactDamaged(ValueError):
+    """The stored bytes no longer have the digest they are filed under."""
+
+
+class Staged(Protocol):
+    """Bytes on their way in: written once, hashed on the way, and readable at `path` before they are committed."""
+
+    path: Path
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Append bytes."""
+
+    def commit(self) -> str:
+        """Make the artifact durable and return its digest."""
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts lie. Storing the same bytes twice is storing them once."""
+
+    def stage(self) -> AbstractContextManager[Staged]:
+        """Open a new artifact; what is not committed when the block ends is removed."""
+
+    def path(self, digest: str) -> Path:
+        """A local file with the artifact's bytes; raises ArtifactMissing."""
+
+    def verified(self, digest: str) -> Path:
+        """The same, after hashing every byte; raises ArtifactMissing or ArtifactDamaged."""
+
+    def delete(self, digest: str) -> None:
+        """Remove an artifact; a missing one is no error."""
+
+
+class _StagedFile:
+    def __init__(self, store: LocalStore, path: Path, descriptor: int) -> None:
+        self._store = store
+        self._hash = hashlib.sha256()
+        self._file = os.fdopen(descriptor, "wb", buffering=_CHUNK)
+        self.path = path
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def commit(self) -> str:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        digest = self._hash.hexdigest()
+        self._store.adopt(self.path, digest)
+        return digest
+
+    def discard(self) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class LocalStore:
+    """Artifacts in a local directory: `ab/abcd…`, read-only, renamed into place after an fsync."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextmanager
+    def stage(self) -> Iterator[_StagedFile]:
+        """Open a new artifact; what is not committed when the block ends is removed."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".staged-", dir=self.root)
+        staged = _StagedFile(self, Path(name), descriptor)
+        try:
+            yield staged
+        finally:
+            staged.discard()
+
+    def adopt(self, staged: Path, digest: str) -> None:
+        """Rename a synced file to its digest, and sync the directories that now name it."""
+        target = self._place(digest)
+        target.parent.mkdir(exist_ok=True)
+        staged.chmod(0o444)
+        staged.rename(target)
+        for directory in (target.parent, self.root):
+            _sync_directory(directory)
+
+    def path(self, digest: str) -> Path:
+        place = self._place(digest)
+        if not place.is_file():
+            raise ArtifactMissing(f"no artifact {digest}")
+        return place
+
+    def verified(self, digest: str) -> Path:
+        place = self.path(digest)
+        with place.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != digest:
+            raise ArtifactDamaged(f"artifact {digest} has digest {found}")
+        return place
+
+    def delete(self, digest: str) -> None:
+        self._place(digest).unlink(missing_ok=True)
+
+    def _place(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise ValueError(f"not a SHA-256 digest: {digest!r}")
+        return self.root / digest[:2] / digest
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

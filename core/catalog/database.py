@@ -1,0 +1,83 @@
+"""The database: an engine, two kinds of transaction, and the database's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Double, Engine, create_engine, event, make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from core.catalog import sqlite
+
+
+class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Seconds since 1970 by the database's clock, so that hosts with different clocks agree on leases."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(*_: object, **__: object) -> str:
+    return "unixepoch('subsec')"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(*_: object, **__: object) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+class Database:
+    """A catalog on SQLite or PostgreSQL. Transactions are short: none stays open while anything is computed."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            self.engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        elif parsed.get_backend_name() == "sqlite":
+            self.engine = create_engine(parsed, module=sqlite.driver())
+            event.listen(self.engine, "connect", sqlite.prepare)
+            event.listen(self.engine, "begin", _begin)
+        else:
+            raise ValueError(
+                f"unsupported database {parsed.get_backend_name()!r}; accepted: sqlite, postgresql"
+            )
+        self._writer = self.engine.execution_options(writes=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A read transaction: one consistent snapshot on SQLite."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction, committed at the end of the block and rolled back on any exception."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock at once: a deferred transaction that upgrades fails without waiting.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def dialect_insert(session: Session) -> Any:
+    """The dialect's `insert`, for ON CONFLICT."""
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+    return postgresql.insert if _is_postgresql(session.get_bind()) else sqlite_dialect.insert
+
+
+def _is_postgresql(bind: Engine | Connection) -> bool:
+    return bind.dialect.name == "postgresql"

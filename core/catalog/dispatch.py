@@ -1,0 +1,69 @@
+"""The outbox and the reconciler's queries. Safe to run from any number of dispatchers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.catalog import attempts
+from core.catalog.database import now
+from core.catalog.jobs import enqueue
+from core.catalog.tables import Checkpoint, Job, Outbox
+from core.jobs.states import TERMINAL, State
+
+
+def outbox(session: Session, limit: int = 500) -> Sequence[Outbox]:
+    """Announcements not yet known to be published, oldest first."""
+    return session.scalars(select(Outbox).order_by(Outbox.id).limit(limit)).all()
+
+
+def announced(session: Session, rows: Sequence[Outbox]) -> None:
+    """Strike published announcements out. A crash before this repeats them: harmless, a hint only says try a claim."""
+    session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
+    session.execute(update(Job).where(Job.id.in_([row.job_id for row in rows])).values(hinted_at=now()))
+
+
+def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:
+    """End every attempt whose lease ran out; the jobs and where each went."""
+    expired = session.scalars(
+        select(Job)
+        .where(Job.state.in_((State.RUNNING, State.CANCELLING)), Job.lease_until < now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    ended = [(job.id, attempts.lose(session, job, f"worker {job.worker} went silent")) for job in expired]
+    return [(job_id, state) for job_id, state in ended if state is not None]
+
+
+def repeat_lost_hints(session: Session, older_than: float, limit: int = 500) -> int:
+    """Announce again the queued jobs whose hint is older than `older_than` seconds; how many.
+
+    Only for a moment when the broker holds no hint: else they still wait in it.
+    """
+    announced = exists().where(Outbox.job_id == Job.id)
+    lost = session.scalars(
+        select(Job.id)
+        .where(
+            Job.state == State.QUEUED,
+            ~announced,
+            or_(Job.hinted_at.is_(None), Job.hinted_at < now() - older_than),
+        )
+        .order_by(Job.created_at, Job.id)
+        .limit(limit)
+    ).all()
+    for job_id in lost:
+        enqueue(session, job_id)
+    return len(lost)
+
+
+def finished_with_scratch(session: Session, limit: int = 100) -> Sequence[str]:
+    """Jobs that have ended but still have training states to be removed."""
+    query = (
+        select(Checkpoint.job_id)
+        .distinct()
+        .join(Job, Job.id == Checkpoint.job_id)
+        .where(Job.state.in_(TERMINAL))
+    )
+    return session.scalars(query.limit(limit)).all()

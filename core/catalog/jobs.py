@@ -1,0 +1,167 @@
+"""Jobs as their users see them: create, list, cancel, retry. Every function runs in its caller's transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.catalog.database import now
+from core.catalog.paging import Cursor, Page, newest_first
+from core.catalog.tables import Event, Job, Outbox
+from core.jobs.specs import JobSpec
+from core.jobs.states import RETRYABLE, STATES, State, sources
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """Something to record about a job: `kind` names the shape of `data`."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+def create(session: Session, spec: JobSpec, max_attempts: int, retry_of: str | None = None) -> Job:
+    """Queue a job: its row, its first event and its outbox row, in one transaction."""
+    job = Job(
+        id=uuid.uuid4().hex,
+        kind=spec.kind,
+        state=State.QUEUED,
+        spec=spec.model_dump(mode="json"),
+        max_attempts=max_attempts,
+        retry_of=retry_of,
+    )
+    session.add(job)
+    session.flush()
+    enqueue(session, job.id)
+    append_events(session, job.id, 0, [JobEvent("state", {"state": State.QUEUED})])
+    session.refresh(job)
+    return job
+
+
+def enqueue(session: Session, job_id: str) -> None:
+    """Have the job announced to the workers once this transaction commits."""
+    session.add(Outbox(job_id=job_id))
+
+
+def get(session: Session, job_id: str) -> Job | None:
+    """One job."""
+    return session.get(Job, job_id)
+
+
+def page(
+    session: Session,
+    limit: int,
+    after: Cursor | None = None,
+    states: Iterable[State] = (),
+    kinds: Iterable[str] = (),
+) -> Page[Job]:
+    """Jobs, newest first."""
+    wanted: list[ColumnElement[bool]] = []
+    if states := list(states):
+        wanted.append(Job.state.in_(states))
+    if kinds := list(kinds):
+        wanted.append(Job.kind.in_(kinds))
+    return newest_first(session, Job, limit, after, *wanted)
+
+
+def events_after(
+    session: Session, job_id: str, seq: int, limit: int = 500, kind: str | None = None
+) -> Sequence[Event]:
+    """A job's events past `seq`, in order; all of them, or one kind's."""
+    query = select(Event).where(Event.job_id == job_id, Event.seq > seq).order_by(Event.seq).limit(limit)
+    return session.scalars(query if kind is None else query.where(Event.kind == kind)).all()
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """As much of a job as tells whether there is news of it, and when that was so."""
+
+    id: str
+    state: str
+    attempt: int
+    last_event: int
+    progress: dict[str, Any] | None
+    started_at: float | None
+    at: float = field(compare=False)
+
+
+def glimpses(session: Session, job_ids: Iterable[str]) -> list[Glimpse]:
+    """How some jobs are now."""
+    columns = (Job.id, Job.state, Job.attempt, Job.last_event, Job.progress, Job.started_at)
+    rows = session.execute(select(*columns, now()).where(Job.id.in_(list(job_ids))))
+    return [Glimpse(*row) for row in rows]
+
+
+def append_events(session: Session, job_id: str, attempt: int, events: Sequence[JobEvent]) -> None:
+    """Append events; the job's row is locked by the update, so `seq` follows the order of commits."""
+    if not events:
+        return
+    last = session.scalar(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(last_event=Job.last_event + len(events))
+        .returning(Job.last_event)
+    )
+    assert last is not None, f"no job {job_id}"
+    first = last - len(events) + 1
+    session.execute(
+        insert(Event),
+        [
+            {"job_id": job_id, "seq": first + i, "attempt": attempt, "kind": event.kind, "data": event.data}
+            for i, event in enumerate(events)
+        ],
+    )
+
+
+def transition(
+    session: Session,
+    job_id: str,
+    to: State,
+    *,
+    attempt: int | None = None,
+    only_from: State | None = None,
+    values: dict[str, Any] | None = None,
+) -> Job | None:
+    """Move a job to `to` if the state table and the fencing token allow it; None where they do not.
+
+    `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it.
+    """
+    values = dict(values or {})
+    allowed = sources(to) if only_from is None else sources(to) & {only_from}
+    guard = [Job.id == job_id, Job.state.in_(allowed)]
+    if attempt is not None:
+        guard.append(Job.attempt == attempt)
+    if STATES[to].terminal:
+        values |= {"finished_at": now(), "lease_until": None}
+    job = session.scalar(
+        update(Job)
+        .where(*guard)
+        .values(state=to, **values)
+        .returning(Job)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if job is not None:
+        error = {"error": values["error"]} if "error" in values else {}
+        append_events(session, job_id, job.attempt, [JobEvent("state", {"state": to, **error})])
+    return job
+
+
+def cancel(session: Session, job_id: str) -> Job | None:
+    """Cancel a job that waits at once, ask a running one to stop; None where it has already ended."""
+    return (
+        transition(session, job_id, State.CANCELLED, only_from=State.QUEUED)
+        or transition(session, job_id, State.CANCELLED, only_from=State.WAITING)
+        or transition(session, job_id, State.CANCELLING)
+    )
+
+
+def retry(session: Session, job: Job, spec: JobSpec, max_attempts: int) -> Job | None:
+    """A new job with the spec of one that failed or was cancelled; None in any other state."""
+    if State(job.state) not in RETRYABLE:
+        return None
+    return create(session, spec, max_attempts, retry_of=job.id)

@@ -1,0 +1,245 @@
+"""The catalog's tables. Times are seconds since 1970 by the database's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from core.catalog.database import now
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Digest = String(64)
+JobId = String(32)
+# SQLite numbers rows itself only for INTEGER PRIMARY KEY.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Declarative base; the naming convention lets Alembic address every constraint on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        float: Double(),
+        int: BigInteger(),
+        dict[str, Any]: Json,
+        list[int]: Json,
+        list[dict[str, Any]]: Json,
+    }
+
+
+class Ticket(Base):
+    """One ticket, by content: figures that its file also states, kept here to be searched."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "family", "sparsity"))
+
+    id: Mapped[str] = mapped_column(Digest, primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(64), index=True)
+    family: Mapped[str] = mapped_column(String(64))
+    input: Mapped[list[int]]
+    classes: Mapped[int]
+    rewind_step: Mapped[int]
+    prunable: Mapped[int]
+    survivors: Mapped[int]
+    sparsity: Mapped[float]
+    file_digest: Mapped[str] = mapped_column(Digest)
+    header_bytes: Mapped[int]
+    payload_bytes: Mapped[int]
+    created_at: Mapped[float] = mapped_column(server_default=now())
+
+    layers: Mapped[list[TicketLayer]] = relationship(order_by="TicketLayer.position")
+    provenance: Mapped[list[Provenance]] = relationship(
+        foreign_keys="Provenance.ticket_id", order_by="Provenance.id"
+    )
+    tags: Mapped[list[TicketTag]] = relationship(order_by="TicketTag.tag")
+
+
+class TicketLayer(Base):
+    """One prunable tensor of a ticket."""
+
+    __tablename__ = "ticket_layers"
+
+    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(256))
+    shape: Mapped[list[int]]
+    size: Mapped[int]
+    survivors: Mapped[int]
+
+
+class Provenance(Base):
+    """One way a ticket came here: an upload, or a job that found or transformed it. A ticket may have several."""
+
+    __tablename__ = "provenance"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), index=True)
+    method: Mapped[str] = mapped_column(String(32))
+    dataset: Mapped[str | None] = mapped_column(String(64), index=True)
+    seed: Mapped[int | None]
+    level: Mapped[int | None]
+    parent_id: Mapped[str | None] = mapped_column(Digest, index=True)
+    job_id: Mapped[str | None] = mapped_column(JobId, ForeignKey("jobs.id"), index=True)
+    details: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(server_default=now())
+
+
+class TicketTag(Base):
+    """A word a person put on a ticket."""
+
+    __tablename__ = "ticket_tags"
+
+    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class Job(Base):
+    """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "lease_until"))
+
+    id: Mapped[str] = mapped_column(JobId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    spec: Mapped[dict[str, Any]]
+    attempt: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    lease_until: Mapped[float | None]
+    worker: Mapped[str | None] = mapped_column(String(255))
+    hinted_at: Mapped[float | None]
+    progress: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    last_event: Mapped[int] = mapped_column(default=0)
+    retry_of: Mapped[str | None] = mapped_column(JobId, ForeignKey("jobs.id"))
+    created_at: Mapped[float] = mapped_column(server_default=now())
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+    attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.attempt")
+    runs: Mapped[list[Run]] = relationship(order_by="Run.ordinal")
+    results: Mapped[list[Result]] = relationship(order_by="Result.ordinal")
+    outputs: Mapped[list[Provenance]] = relationship(order_by="Provenance.id", viewonly=True)
+
+
+class Attempt(Base):
+    """One try at a job."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str] = mapped_column(String(255))
+    started_at: Mapped[float] = mapped_column(server_default=now())
+    ended_at: Mapped[float | None]
+    outcome: Mapped[str | None] = mapped_column(Text)
+
+
+class Event(Base):
+    """One thing that happened to a job; `seq` counts per job without gaps, in commit order."""
+
+    __tablename__ = "events"
+
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+    at: Mapped[float] = mapped_column(server_default=now())
+
+
+class Checkpoint(Base):
+    """A pointer to a training state in the job's scratch store; `complete` marks the end of that training."""
+
+    __tablename__ = "checkpoints"
+
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
+    training: Mapped[str] = mapped_column(String(128), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    complete: Mapped[bool]
+    digest: Mapped[str] = mapped_column(Digest)
+
+
+class Run(Base):
+    """One training of a finished job, with its metrics."""
+
+    __tablename__ = "runs"
+
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(64))
+    dataset: Mapped[str] = mapped_column(String(64))
+    ticket_id: Mapped[str | None] = mapped_column(Digest, index=True)
+    seed: Mapped[int]
+    order_seed: Mapped[int]
+    level: Mapped[int | None]
+    sparsity: Mapped[float]
+    start_step: Mapped[int]
+    steps: Mapped[int]
+    seconds: Mapped[float]
+    history: Mapped[list[dict[str, Any]]]
+    fingerprint: Mapped[dict[str, Any]]
+    weights_digest: Mapped[str] = mapped_column(Digest)
+
+
+class Result(Base):
+    """One measured accuracy: after the last step (`last`), test-selected (`best`), or by an evaluate job."""
+
+    __tablename__ = "results"
+    __table_args__ = (ForeignKeyConstraint(["job_id", "run"], ["runs.job_id", "runs.ordinal"]),)
+
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    run: Mapped[int | None]
+    ticket_id: Mapped[str | None] = mapped_column(Digest, index=True)
+    dataset: Mapped[str] = mapped_column(String(64))
+    point: Mapped[str] = mapped_column(String(16))
+    epoch: Mapped[int | None]
+    seed: Mapped[int | None]
+    correct: Mapped[int]
+    total: Mapped[int]
+    loss: Mapped[float]
+
+
+class Outbox(Base):
+    """A job to announce to the workers, written in the transaction that queued it."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"))
+
+
+class IdempotencyKey(Base):
+    """What a POST with an `Idempotency-Key` made, so that its repetition makes nothing more."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(Digest)
+    status: Mapped[int]
+    resource: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float] = mapped_column(server_default=now())

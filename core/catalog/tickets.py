@@ -1,0 +1,182 @@
+"""Tickets in the catalog: register one from its file, search, lineage, results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session, selectinload
+
+from core.catalog.database import dialect_insert
+from core.catalog.paging import Cursor, Page, newest_first
+from core.catalog.tables import Job, Provenance, Result, Run, Ticket, TicketLayer, TicketTag
+from core.tickets import TicketFile, ticket_id
+
+
+def register(
+    session: Session,
+    file: TicketFile,
+    file_digest: str,
+    *,
+    job_id: str | None = None,
+    identity: str | None = None,
+) -> tuple[str, bool]:
+    """Enter a ticket and where it came from; its id, and whether it is new.
+
+    The same content again adds only a provenance row, and only one that says something new.
+    """
+    ticket, metadata = file.ticket, file.metadata
+    identity = identity or ticket_id(ticket)
+    insert = dialect_insert(session)
+    row = dict(
+        id=identity,
+        architecture=ticket.architecture.name,
+        family=ticket.architecture.family,
+        input=list(ticket.architecture.input),
+        classes=ticket.architecture.classes,
+        rewind_step=ticket.rewind_step,
+        prunable=ticket.prunable_weights,
+        survivors=ticket.survivors,
+        sparsity=ticket.sparsity,
+        file_digest=file_digest,
+        header_bytes=file.header_bytes,
+        payload_bytes=file.payload_bytes,
+    )
+    new = (
+        session.execute(insert(Ticket).values(row).on_conflict_do_nothing().returning(Ticket.id)).first()
+        is not None
+    )
+    if new:
+        session.add_all(
+            TicketLayer(
+                ticket_id=identity,
+                position=position,
+                name=layer.name,
+                shape=list(layer.shape),
+                size=layer.size,
+                survivors=layer.survivors,
+            )
+            for position, layer in enumerate(ticket.layers())
+        )
+    provenance = Provenance(
+        ticket_id=identity,
+        method=metadata.method or "upload",
+        dataset=metadata.dataset,
+        seed=metadata.seed,
+        level=metadata.level,
+        parent_id=metadata.parent,
+        job_id=job_id,
+        details=dict(metadata.details),
+    )
+    if not _known(session, provenance):
+        session.add(provenance)
+    session.flush()
+    return identity, new
+
+
+def _known(session: Session, provenance: Provenance) -> bool:
+    columns = ("ticket_id", "method", "dataset", "seed", "level", "parent_id", "job_id")
+    same = [
+        getattr(Provenance, column).is_not_distinct_from(getattr(provenance, column)) for column in columns
+    ]
+    return session.scalar(select(exists().where(*same))) or False
+
+
+def get(session: Session, identity: str) -> Ticket | None:
+    """One ticket."""
+    return session.get(Ticket, identity)
+
+
+def load_origins(session: Session, tickets: Iterable[Ticket]) -> None:
+    """Read the provenance and the tags of many tickets at once."""
+    query = select(Ticket).where(Ticket.id.in_([ticket.id for ticket in tickets]))
+    session.scalars(query.options(selectinload(Ticket.provenance), selectinload(Ticket.tags))).all()
+
+
+def missing(session: Session, identities: Iterable[str]) -> list[str]:
+    """Those of `identities` that are no ticket here, in order."""
+    wanted = list(identities)
+    known = set(session.scalars(select(Ticket.id).where(Ticket.id.in_(wanted))))
+    return [identity for identity in wanted if identity not in known]
+
+
+@dataclass(frozen=True)
+class TicketFilter:
+    """What tickets to list; None asks for nothing."""
+
+    architecture: str | None = None
+    family: str | None = None
+    dataset: str | None = None
+    method: str | None = None
+    parent: str | None = None
+    tag: str | None = None
+    sparsity_min: float | None = None
+    sparsity_max: float | None = None
+
+
+def page(
+    session: Session, limit: int, after: Cursor | None = None, wanted: TicketFilter = TicketFilter()
+) -> Page[Ticket]:
+    """Tickets, newest first."""
+    clauses: list[ColumnElement[bool]] = []
+    for column, value in ((Ticket.architecture, wanted.architecture), (Ticket.family, wanted.family)):
+        if value is not None:
+            clauses.append(column == value)
+    for origin, value in (
+        (Provenance.dataset, wanted.dataset),
+        (Provenance.method, wanted.method),
+        (Provenance.parent_id, wanted.parent),
+    ):
+        if value is not None:
+            clauses.append(exists().where(Provenance.ticket_id == Ticket.id, origin == value))
+    if wanted.tag is not None:
+        clauses.append(exists().where(TicketTag.ticket_id == Ticket.id, TicketTag.tag == wanted.tag))
+    if wanted.sparsity_min is not None:
+        clauses.append(Ticket.sparsity >= wanted.sparsity_min)
+    if wanted.sparsity_max is not None:
+        clauses.append(Ticket.sparsity <= wanted.sparsity_max)
+    return newest_first(session, Ticket, limit, after, *clauses)
+
+
+def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
+    """Put words on a ticket; those it has already stay."""
+    insert = dialect_insert(session)
+    for word in tags:
+        session.execute(insert(TicketTag).values(ticket_id=identity, tag=word).on_conflict_do_nothing())
+
+
+def ancestors(session: Session, identity: str) -> list[Ticket]:
+    """The tickets it was transformed from, nearest first, as far as they are here."""
+    found: dict[str, Ticket] = {}
+    frontier = [identity]
+    while frontier:
+        query = (
+            select(Ticket)
+            .join(Provenance, Provenance.parent_id == Ticket.id)
+            .where(Provenance.ticket_id.in_(frontier))
+            .order_by(Ticket.created_at, Ticket.id)
+        )
+        # What an uploaded file says of its parent is only a claim: two files may claim each other.
+        new = {ticket.id: ticket for ticket in session.scalars(query) if ticket.id not in {*found, identity}}
+        found |= new
+        frontier = list(new)
+    return list(found.values())
+
+
+def children(session: Session, identity: str) -> Sequence[Ticket]:
+    """The tickets transformed from it."""
+    made_from = exists().where(Provenance.ticket_id == Ticket.id, Provenance.parent_id == identity)
+    return session.scalars(select(Ticket).where(made_from).order_by(Ticket.created_at, Ticket.id)).all()
+
+
+def results(session: Session, identity: str) -> Sequence[tuple[Result, Run | None, Job]]:
+    """Every measured accuracy of a ticket, with its training and its job, newest first."""
+    query = (
+        select(Result, Run, Job)
+        .join(Job, Job.id == Result.job_id)
+        .outerjoin(Run, (Run.job_id == Result.job_id) & (Run.ordinal == Result.run))
+        .where(Result.ticket_id == identity)
+        .order_by(Job.created_at.desc(), Result.ordinal)
+    )
+    return [(result, run, job) for result, run, job in session.execute(query)]

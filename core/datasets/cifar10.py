@@ -1,0 +1,125 @@
+"""CIFAR-10 in its two layouts: fixed-length binary records, and the pickled batches for Python."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.datasets.errors import DatasetInvalid
+from core.datasets.splits import Splits
+from core.jobs.datasets import DatasetFacts
+
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def read(facts: DatasetFacts, files: Sequence[Path]) -> Splits:
+    """The training batches in order, then the test batch; all `.bin`, or all pickled.
+
+    Raises `DatasetInvalid` on anything but the sizes that `facts` states.
+    """
+    *train, test = files
+    count = facts.train // len(train)
+    batches = [_batch(path, facts, count) for path in train]
+    return Splits(
+        np.concatenate([images for images, _ in batches]),
+        np.concatenate([labels for _, labels in batches]),
+        *_batch(test, facts, facts.test),
+    )
+
+
+def _batch(path: Path, facts: DatasetFacts, count: int) -> _Batch:
+    pixels, labels = _binary(path, facts, count) if path.suffix == ".bin" else _pickled(path, facts, count)
+    if labels.min() < 0 or labels.max() >= facts.classes:
+        raise DatasetInvalid(path, f"holds labels outside 0 … {facts.classes - 1}")
+    return pixels.reshape(count, *facts.input), labels
+
+
+def _binary(path: Path, facts: DatasetFacts, count: int) -> _Batch:
+    """`count` records: one byte of label, then the red, green and blue planes."""
+    record = 1 + int(np.prod(facts.input))
+    length = path.stat().st_size
+    if length != count * record:
+        raise DatasetInvalid(path, f"holds {length} bytes, expected {count} records of {record}")
+    records = np.fromfile(path, np.uint8).reshape(count, record)
+    return np.ascontiguousarray(records[:, 1:]), records[:, 0].astype(np.int64)
+
+
+def _pickled(path: Path, facts: DatasetFacts, count: int) -> _Batch:
+    """A pickled dict with `data`, uint8 [count, C·H·W], and `labels`, a list of integers."""
+    size = int(np.prod(facts.input))
+    try:
+        with path.open("rb") as stream:
+            batch = _Unpickler(stream, encoding="bytes").load()
+        pixels, labels = batch[b"data"], batch[b"labels"]
+        if not isinstance(pixels, _Array) or not all(type(label) is int for label in labels):
+            raise DatasetInvalid(path, "data is not a uint8 array, or labels are not a list of integers")
+        images, classes = pixels.read((count, size)), np.array(labels, dtype=np.int64)
+    except DatasetInvalid:
+        raise
+    except Exception as error:  # a malformed pickle can raise almost anything
+        raise DatasetInvalid(path, f"is not a CIFAR-10 batch: {type(error).__name__}: {error}") from error
+    if classes.shape != (count,):
+        raise DatasetInvalid(path, f"holds {len(classes)} labels, expected {count}")
+    return images, classes
+
+
+class _Dtype:
+    """Stands in for `numpy.dtype`."""
+
+    def __init__(self, code: str | bytes, align: object = False, copy: object = False) -> None:
+        if code not in ("u1", b"u1"):
+            raise pickle.UnpicklingError(f"an array of {code!r}, not of bytes")
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+class _Array:
+    """Stands in for `numpy.ndarray`: keeps the state that the pickle gives, unread until checked."""
+
+    def __init__(self, *reconstruct: object) -> None:
+        self._state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._state = state
+
+    def read(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        _, found, dtype, fortran, content = self._state
+        if found != shape or not isinstance(dtype, _Dtype) or fortran or not isinstance(content, bytes):
+            raise ValueError(f"data has shape {found}, expected row-major {shape}")
+        return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Stands in for `_codecs.encode`, by which Python 3 writes bytes into an old pickle protocol."""
+    if encoding not in ("latin1", b"latin1"):
+        raise pickle.UnpicklingError(f"encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+_STAND_INS: dict[tuple[str, str], Callable[..., object]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Admits the few names that these files hold, and answers each with an inert stand-in.
+
+    A pickle is a program: it calls whatever it names, with arguments it chooses. Here it can build lists,
+    dicts, numbers and bytes, and the objects above; not even NumPy's own reconstruction runs on its state.
+    """
+
+    def find_class(self, module: str, name: str) -> Callable[..., object]:
+        try:
+            return _STAND_INS[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong in such a file") from None

@@ -1,0 +1,25 @@
+"""What each kind of job does: the paper's procedures. They know tickets and trainings, never the service."""
+
+from __future__ import annotations
+
+from core.experiments.evaluate import evaluate
+from core.experiments.find import find
+from core.experiments.lab import Journal, Lab
+from core.experiments.train import train
+from core.experiments.transform import transform
+from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
+
+__all__ = ["Journal", "Lab", "conduct"]
+
+
+def conduct(spec: JobSpec, lab: Lab) -> None:
+    """Do what a job asks; what it makes lies in `lab.outcome` afterwards."""
+    match spec:
+        case FindSpec():
+            find(spec, lab)
+        case TransformSpec():
+            transform(spec, lab)
+        case TrainSpec():
+            train(spec, lab)
+        case EvaluateSpec():
+            evaluate(spec, lab)

@@ -1,0 +1,59 @@
+"""Measure networks on a dataset's test images without training them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from core.datasets import Dataset
+from core.datasets.batches import Normalisation
+from core.experiments.lab import Arrays, Lab
+from core.experiments.train import fits
+from core.families import architecture
+from core.families.architecture import Architecture
+from core.jobs.outcome import ResultRecord
+from core.jobs.specs import EvaluateSpec
+from core.models import build
+from core.models.state import load_state
+from core.training.evaluation import evaluate as measure
+from core.training.weights import read_weights
+
+
+def evaluate(spec: EvaluateSpec, lab: Lab) -> None:
+    """Run an evaluate job: one result per ticket, or per training of the job named."""
+    dataset = lab.dataset(spec.dataset)
+    for identity in spec.tickets or ():
+        file = lab.ticket(identity)
+        ticket = file.ticket
+        result(ticket.architecture, ticket.weights(), dataset, lab, identity, file.metadata.seed)
+    for trained in lab.weights:
+        network = architecture(trained.architecture, trained.input, trained.classes)
+        result(network, read_weights(Path(trained.path)), dataset, lab, trained.ticket_id, trained.seed)
+
+
+def result(
+    network: Architecture,
+    weights: Arrays,
+    dataset: Dataset,
+    lab: Lab,
+    ticket_id: str | None,
+    seed: int | None,
+) -> None:
+    """Enter one network's test accuracy into the lab's outcome."""
+    fits(network, dataset)
+    model = build(network)
+    load_state(model, weights)
+    normalise = Normalisation(dataset, torch.device("cpu"))
+    measured = measure(model, dataset.test_images, dataset.test_labels, normalise)
+    lab.outcome.results.append(
+        ResultRecord(
+            dataset=dataset.name,
+            point="evaluate",
+            correct=measured.correct,
+            total=measured.total,
+            loss=measured.loss,
+            ticket_id=ticket_id,
+            seed=seed,
+        )
+    )

@@ -1,0 +1,112 @@
+"""Find a ticket per seed: iterative magnitude pruning with rewinding (E-LTH, section 2), or a random mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.datasets import Dataset
+from core.datasets.order import steps_per_epoch
+from core.experiments.lab import Arrays, Lab
+from core.families import architecture
+from core.families.architecture import Architecture
+from core.families.initialisation import initialise
+from core.jobs.datasets import DATASETS
+from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.recipes import steps
+from core.jobs.specs import FindSpec
+from core.pruning.magnitude import prune
+from core.pruning.random import random_mask
+from core.tickets import Metadata, Ticket
+
+
+def find(spec: FindSpec, lab: Lab) -> None:
+    """Run a find job: one ticket per seed goes to the lab's outcome."""
+    match spec.parameters:
+        case ImpParameters() as parameters:
+            dataset = lab.dataset(spec.dataset)
+            network = architecture(spec.architecture, dataset.facts.input, dataset.facts.classes)
+            expect(spec, parameters, dataset, lab)
+            for seed in spec.seeds:
+                imp(spec, parameters, network, dataset, seed, lab)
+        case RandomParameters() as parameters:
+            for seed in spec.seeds:
+                random(spec, parameters, seed, lab)
+        case other:
+            raise AssertionError(f"no procedure for {type(other).__name__}")
+
+
+def expect(spec: FindSpec, parameters: ImpParameters, dataset: Dataset, lab: Lab) -> None:
+    """Tell the lab how many steps IMP will train: to k once, then from k to the end at every level."""
+    recipe = spec.full_recipe
+    per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
+    k, end = steps(recipe.rewind, per_epoch), steps(recipe.length, per_epoch)
+    lab.expect(len(spec.seeds) * (k + parameters.level * (end - k)))
+
+
+def imp(
+    spec: FindSpec, parameters: ImpParameters, network: Architecture, dataset: Dataset, seed: int, lab: Lab
+) -> None:
+    """IMP: train to k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k."""
+    recipe = spec.full_recipe
+    k = steps(recipe.rewind, steps_per_epoch(dataset.facts.train, recipe.batch))
+    masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+    theta_k: Arrays = initialise(network, seed)
+    if k > 0:
+        theta_k = lab.train(
+            f"seed {seed}, to the rewind point",
+            network,
+            dataset,
+            recipe.model_copy(update={"length": f"{k}it"}),
+            seed=seed,
+            weights=theta_k,
+            masks=masks,
+            start_step=0,
+            exact=spec.exact,
+        ).weights
+    for level in range(parameters.level):
+        trained = lab.train(
+            f"seed {seed}, level {level}",
+            network,
+            dataset,
+            recipe,
+            seed=seed,
+            weights=theta_k,
+            masks=masks,
+            start_step=k,
+            exact=spec.exact,
+        )
+        survivors = sum(int(mask.sum()) for mask in masks.values())
+        lab.record_run(
+            trained,
+            network,
+            dataset,
+            seed=seed,
+            order_seed=seed,
+            start_step=k,
+            sparsity=1 - survivors / network.prunable_weights,
+            exact=spec.exact,
+            level=level,
+        )
+        masks = prune(trained.weights, masks, parameters.fraction, recipe.dense)
+    lab.produce(
+        Ticket.from_dense(network, k, masks, theta_k),
+        Metadata(
+            dataset=spec.dataset,
+            method="imp",
+            seed=seed,
+            level=parameters.level,
+            details={"fraction": parameters.fraction, "recipe": recipe.model_dump(mode="json")},
+        ),
+    )
+
+
+def random(spec: FindSpec, parameters: RandomParameters, seed: int, lab: Lab) -> None:
+    """A random mask with exactly the asked number of survivors, over the seed's initial weights."""
+    facts = DATASETS[spec.dataset]
+    network = architecture(spec.architecture, facts.input, facts.classes)
+    shapes = {tensor.name: tensor.shape for tensor in network.prunable}
+    masks = random_mask(shapes, parameters.survivors, seed, spec.full_recipe.dense)
+    lab.produce(
+        Ticket.from_dense(network, 0, masks, initialise(network, seed)),
+        Metadata(dataset=spec.dataset, method="random", seed=seed),
+    )

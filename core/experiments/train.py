@@ -1,0 +1,100 @@
+"""Train tickets from their rewind points, or dense networks from their initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.datasets import Dataset
+from core.datasets.order import steps_per_epoch
+from core.experiments.lab import Lab
+from core.families import architecture
+from core.families.architecture import Architecture
+from core.families.initialisation import initialise
+from core.jobs.recipes import steps
+from core.jobs.specs import TrainSpec
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where one training begins. `seed` is the replicate's; a ticket without one counts as replicate 0."""
+
+    network: Architecture
+    weights: Mapping[str, NDArray[Any]]
+    masks: Mapping[str, NDArray[np.bool_]]
+    step: int
+    seed: int
+    ticket_id: str | None
+    sparsity: float
+
+
+def train(spec: TrainSpec, lab: Lab) -> None:
+    """Run a train job: every start once under its own data order, or once per order seed."""
+    dataset = lab.dataset(spec.dataset)
+    recipe = spec.full_recipe
+    end = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
+    plan = [
+        (start, order_seed)
+        for start in starts(spec, dataset, lab)
+        for order_seed in spec.order_seeds or [start.seed]
+    ]
+    lab.expect(sum(end - start.step for start, _ in plan))
+    for number, (start, order_seed) in enumerate(plan):
+        trained = lab.train(
+            f"{number}: seed {start.seed}, data order {order_seed}",
+            start.network,
+            dataset,
+            recipe,
+            seed=order_seed,
+            weights=start.weights,
+            masks=start.masks,
+            start_step=start.step,
+            exact=spec.exact,
+        )
+        lab.record_run(
+            trained,
+            start.network,
+            dataset,
+            seed=start.seed,
+            order_seed=order_seed,
+            start_step=start.step,
+            sparsity=start.sparsity,
+            exact=spec.exact,
+            ticket_id=start.ticket_id,
+        )
+
+
+def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
+    """The trainings' starting points.
+
+    A ticket continues the schedule and the data order of the dataset it was found on at its rewind step; on another
+    dataset, or on one its file does not name, the schedule starts at step 0.
+    """
+    if spec.architecture is not None:
+        network = architecture(spec.architecture, dataset.facts.input, dataset.facts.classes)
+        whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+        for seed in spec.seeds or [0]:
+            yield Start(network, initialise(network, seed), whole, 0, seed, None, 0.0)
+        return
+    for number, identity in enumerate(spec.tickets or ()):
+        file = lab.ticket(identity)
+        ticket = file.ticket
+        fits(ticket.architecture, dataset)
+        seed = spec.seeds[number] if spec.seeds else file.metadata.seed or 0
+        step = ticket.rewind_step if file.metadata.dataset == dataset.name else 0
+        yield Start(
+            ticket.architecture, ticket.weights(), ticket.bool_masks(), step, seed, identity, ticket.sparsity
+        )
+
+
+def fits(network: Architecture, dataset: Dataset) -> None:
+    """Raise ValueError unless the network takes the dataset's images and knows its classes."""
+    if (network.input, network.classes) != (dataset.facts.input, dataset.facts.classes):
+        raise ValueError(
+            f"{network.name} takes {list(network.input)} and {network.classes} classes, {dataset.name} has"
+            f" {list(dataset.facts.input)} and {dataset.facts.classes}: transform the ticket to this dataset first"
+        )

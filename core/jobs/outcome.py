@@ -1,0 +1,93 @@
+"""What a job hands back: trainings, measured accuracies, tickets; or why it failed. Plain data, JSON both ways."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One training and what it was run with. `steps` counts those trained, from `start_step` on."""
+
+    architecture: str
+    dataset: str
+    ticket_id: str | None
+    seed: int
+    order_seed: int
+    level: int | None
+    sparsity: float
+    start_step: int
+    steps: int
+    seconds: float
+    history: list[dict[str, Any]]
+    fingerprint: dict[str, Any]
+    weights_digest: str
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """One measured accuracy, correct / total, at `point`: last, best (test-selected) or evaluate."""
+
+    dataset: str
+    point: str
+    correct: int
+    total: int
+    loss: float
+    run: int | None = None
+    ticket_id: str | None = None
+    epoch: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The weights an earlier training left in the store at `path`, as the input of another job."""
+
+    path: str
+    architecture: str
+    input: tuple[int, int, int]
+    classes: int
+    ticket_id: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class ProducedTicket:
+    """A ticket file that a job wrote to the artifact store."""
+
+    digest: str
+
+
+@dataclass
+class Outcome:
+    """Everything a job produced; it becomes visible in the transaction that makes the job succeed."""
+
+    runs: list[RunRecord] = field(default_factory=list)
+    results: list[ResultRecord] = field(default_factory=list)
+    tickets: list[ProducedTicket] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Outcome:
+        """The outcome of `as_json`'s object."""
+        return cls(
+            runs=[RunRecord(**run) for run in data["runs"]],
+            results=[ResultRecord(**result) for result in data["results"]],
+            tickets=[ProducedTicket(**ticket) for ticket in data["tickets"]],
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed: a stable reason for programs, a message for people."""
+
+    reason: str
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)

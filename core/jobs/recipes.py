@@ -1,0 +1,131 @@
+"""How a network is trained: E-LTH, appendix, Table 4, and its reference implementation. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Duration = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{1,7}(ep|it)$"),
+    Field(description="epochs or steps", examples=["160ep", "1000it"]),
+]
+Length = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,6}(ep|it)$"),
+    Field(description="how long one training lasts, in epochs or steps", examples=["160ep", "50000it"]),
+]
+BatchSize = Annotated[
+    int, Field(ge=1, le=65_536, description="images per step; the last batch of an epoch may be smaller")
+]
+LearningRate = Annotated[
+    float, Field(gt=0, le=100, allow_inf_nan=False, description="SGD's learning rate after warmup")
+]
+Momentum = Annotated[float, Field(ge=0, lt=1, description="SGD's momentum; 0 keeps no buffer")]
+WeightDecay = Annotated[
+    float, Field(ge=0, le=1, description="L2 penalty added to the gradient of every parameter")
+]
+Milestones = Annotated[
+    tuple[Duration, ...], Field(max_length=32, description="where the learning rate is multiplied by gamma")
+]
+Gamma = Annotated[float, Field(gt=0, le=1, description="factor at each milestone")]
+Warmup = Annotated[Duration, Field(description="the learning rate rises linearly from 0 over this long")]
+Rewind = Annotated[Duration, Field(description="the rewind point: a ticket restarts from its weights here")]
+Augment = Annotated[bool, Field(description="random crops and flips, on datasets whose classes survive them")]
+TensorName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Dense = Annotated[
+    tuple[TensorName, ...],
+    Field(
+        max_length=256,
+        description="prunable tensors never pruned; they still count in sparsity and in the quota",
+    ),
+]
+
+
+class Recipe(BaseModel):
+    """One training, completely; only `steps` needs to know how large the dataset is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    length: Length
+    batch: BatchSize
+    lr: LearningRate
+    momentum: Momentum
+    weight_decay: WeightDecay
+    milestones: Milestones = ()
+    gamma: Gamma = 0.1
+    warmup: Warmup = "0it"
+    rewind: Rewind = "0it"
+    augment: Augment = False
+    dense: Dense = ()
+
+
+PresetName = Literal["cifar_resnet", "mlp"]
+
+PRESETS: dict[str, Recipe] = {
+    # The table prints milestones "80, 160"; a drop at the end does nothing, the reference has 80 and 120.
+    "cifar_resnet": Recipe(
+        length="160ep",
+        batch=128,
+        lr=0.1,
+        momentum=0.9,
+        weight_decay=1e-4,
+        milestones=("80ep", "120ep"),
+        rewind="1000it",
+        augment=True,
+    ),
+    "mlp": Recipe(length="40ep", batch=128, lr=0.1, momentum=0, weight_decay=0, dense=("fc.weight",)),
+}
+
+
+class RecipeChoice(BaseModel):
+    """A recipe as a request states it: a preset, and the fields that differ from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: PresetName | None = Field(
+        default=None, description="default: the preset of the architecture's family"
+    )
+    length: Length | None = None
+    batch: BatchSize | None = None
+    lr: LearningRate | None = None
+    momentum: Momentum | None = None
+    weight_decay: WeightDecay | None = None
+    milestones: Milestones | None = None
+    gamma: Gamma | None = None
+    warmup: Warmup | None = None
+    rewind: Rewind | None = None
+    augment: Augment | None = None
+    dense: Dense | None = None
+
+    @classmethod
+    def complete(cls, recipe: Recipe) -> Self:
+        """The choice that states every field, so that no later change of a preset alters it."""
+        return cls.model_validate(recipe.model_dump())
+
+    def resolve(self, family: str | None) -> Recipe:
+        """The recipe chosen, for an architecture of `family`; None where the choice is complete by itself.
+
+        Raises `ValueError` when neither preset nor family names a preset, or a field is left open.
+        """
+        given = self.model_dump(exclude_none=True, exclude={"preset"})
+        name = self.preset or family
+        return Recipe.model_validate(given) if name is None else recipe_for(name, given)
+
+
+def recipe_for(name: str, overrides: Mapping[str, Any]) -> Recipe:
+    """The preset of this name (presets are named after families), with some fields replaced.
+
+    Raises `ValueError` on an unknown name, an unknown field or a value out of bounds.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no recipe preset {name!r}; there are: {', '.join(PRESETS)}")
+    return Recipe.model_validate({**PRESETS[name].model_dump(), **overrides})
+
+
+def steps(duration: str, steps_per_epoch: int) -> int:
+    """A duration in optimiser steps: `2ep` is 2 × steps_per_epoch, `50it` is 50."""
+    count = int(duration[:-2])
+    return count * steps_per_epoch if duration.endswith("ep") else count

@@ -1,0 +1,197 @@
+"""What a job is asked to do. A stored spec is complete: nothing in it depends on a default that may change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+from core.elastic.unit_map import Order
+from core.families import architecture
+from core.jobs.datasets import DATASETS
+from core.jobs.methods import METHODS, Parameters
+from core.jobs.recipes import Recipe, RecipeChoice
+
+TicketId = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{64}$", description="a ticket's id", examples=["9f2c" * 16])
+]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=64)]
+Tickets = Annotated[list[TicketId], Field(min_length=1, max_length=64)]
+ArchitectureName = Annotated[
+    str, Field(min_length=1, max_length=64, description="canonical name, as /architectures lists them")
+]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("each may be given once")
+    return values
+
+
+def _known_dataset(name: str) -> str:
+    if name not in DATASETS:
+        raise ValueError(f"unknown dataset {name!r}; accepted: {', '.join(DATASETS)}")
+    return name
+
+
+class Spec(BaseModel):
+    """Base of every job's spec."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str | None = None
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_known(cls, name: str | None) -> str | None:
+        return name if name is None else _known_dataset(name)
+
+
+class Trained(Spec):
+    """What every job that trains has: a dataset, a recipe, and whether it must be exact."""
+
+    dataset: str = Field(description="dataset to train on, as /datasets lists them")
+    recipe: RecipeChoice = Field(
+        default_factory=RecipeChoice,
+        description="a preset (default: the family's) and the fields that differ from it",
+    )
+    exact: bool = Field(default=False, description="deterministic algorithms: the same digests on every run")
+
+    def complete(self, family: str) -> Self:
+        """The spec with every field of its recipe written out."""
+        return self.model_copy(update={"recipe": RecipeChoice.complete(self.recipe.resolve(family))})
+
+    @property
+    def full_recipe(self) -> Recipe:
+        """The recipe of a completed spec."""
+        return self.recipe.resolve(None)
+
+
+class FindSpec(Trained):
+    """Find one ticket per seed on an architecture and a dataset."""
+
+    kind: Literal["find"] = "find"
+    architecture: ArchitectureName
+    method: str = Field(default="imp", description="pruning method, as /methods lists them")
+    parameters: SerializeAsAny[Parameters] = Field(
+        default_factory=Parameters, description="the method's parameters; the defaults are in /methods"
+    )
+    seeds: Annotated[Seeds, Field(description="one ticket is found per seed")] = [0]
+
+    _seeds_differ = field_validator("seeds")(_distinct)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parameters_fit_the_method(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        name = data.get("method", "imp")
+        if not isinstance(name, str) or name not in METHODS:
+            raise ValueError(f"unknown method {name!r}; accepted: {', '.join(METHODS)}")
+        given = data.get("parameters", {})
+        if isinstance(given, Parameters):
+            given = given.model_dump()
+        return data | {"parameters": METHODS[name].parameters.model_validate(given)}
+
+    @model_validator(mode="after")
+    def _architecture_takes_the_dataset(self) -> Self:
+        facts = DATASETS[self.dataset]
+        name = architecture(self.architecture, facts.input, facts.classes).name
+        return self if name == self.architecture else self.model_copy(update={"architecture": name})
+
+
+class TransformSpec(Spec):
+    """Stretch or squeeze tickets into another member of their family: one new ticket per ticket given."""
+
+    kind: Literal["transform"] = "transform"
+    tickets: Annotated[Tickets, Field(description="the tickets to transform, one per replicate")]
+    architecture: Annotated[ArchitectureName, Field(description="the target, of the same family")]
+    order: Order | None = Field(
+        default=None, description="a named order; default: append or drop_last, as needed"
+    )
+    unit_map: str | None = Field(
+        default=None, max_length=4096, description="an explicit map, source:targets, stages joined by |"
+    )
+    dataset: str | None = Field(default=None, description="refit input and classes to this dataset")
+    head: Literal["fresh", "copy"] | None = Field(
+        default=None, description="the last layer; default: copy, or fresh where the class count differs"
+    )
+    stem: Literal["fresh", "copy"] = Field(
+        default="copy",
+        description="the first layer; one that does not fit the input must be asked to be fresh",
+    )
+
+    _tickets_differ = field_validator("tickets")(_distinct)
+
+    @model_validator(mode="after")
+    def _order_or_map(self) -> Self:
+        if self.order is not None and self.unit_map is not None:
+            raise ValueError("give either order or unit_map, not both")
+        return self
+
+
+class TrainSpec(Trained):
+    """Train tickets, each from its rewind point, or a dense network from its initialisation."""
+
+    kind: Literal["train"] = "train"
+    tickets: Tickets | None = Field(default=None, description="tickets to train")
+    architecture: ArchitectureName | None = Field(
+        default=None, description="instead: a dense network to train"
+    )
+    seeds: Seeds | None = Field(
+        default=None,
+        description="one per ticket (default: the seed each was found with), or the dense replicates",
+    )
+    order_seeds: Seeds | None = Field(
+        default=None, description="train every ticket once per data order, instead of under its own seed's"
+    )
+
+    @model_validator(mode="after")
+    def _tickets_or_architecture(self) -> Self:
+        if (self.tickets is None) == (self.architecture is None):
+            raise ValueError("give either tickets or architecture")
+        if self.tickets is not None and self.seeds is not None and len(self.seeds) != len(self.tickets):
+            raise ValueError(
+                f"{len(self.tickets)} tickets need {len(self.tickets)} seeds, not {len(self.seeds)}"
+            )
+        if self.architecture is not None:
+            facts = DATASETS[self.dataset]
+            architecture(self.architecture, facts.input, facts.classes)
+        return self
+
+
+class EvaluateSpec(Spec):
+    """Measure tickets as they are, or the trained networks of a finished train job, on a dataset's test images."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    dataset: str = Field(description="dataset whose test images are used")
+    tickets: Tickets | None = Field(default=None, description="tickets to evaluate at their rewind point")
+    job: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="instead: a train job, to evaluate what it trained",
+    )
+
+    @model_validator(mode="after")
+    def _tickets_or_job(self) -> Self:
+        if (self.tickets is None) == (self.job is None):
+            raise ValueError("give either tickets or job")
+        return self
+
+
+JobSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec
+_ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
+
+
+def parse_spec(stored: dict[str, Any]) -> JobSpec:
+    """The spec of a job row."""
+    return _ADAPTER.validate_python(stored)

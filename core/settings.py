@@ -1,0 +1,88 @@
+"""Everything an operator may set, read from `ELASTICKET_*` environment variables."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One installation's settings; the defaults run everything on one machine from one directory."""
+
+    model_config = SettingsConfigDict(env_prefix="ELASTICKET_", env_ignore_empty=True)
+
+    home: Path = Field(
+        default=Path("~/.elasticket"), description="directory of everything this installation keeps"
+    )
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in home")
+    broker_url: str = Field(
+        default="redis://127.0.0.1:6379/0", description="Valkey or Redis that carries job hints"
+    )
+    artifacts: Path | None = Field(default=None, description="artifact store; unset: home/artifacts")
+    datasets: Path | None = Field(default=None, description="datasets; unset: home/datasets")
+
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535)
+    max_upload_bytes: PositiveInt = Field(default=4 * 2**30, description="largest accepted ticket file")
+
+    slots: PositiveInt = Field(default=os.cpu_count() or 1, description="jobs one worker runs at a time")
+    threads: PositiveInt | None = Field(default=None, description="threads per trainer; unset: cores / slots")
+    trainer_memory_bytes: PositiveInt | None = Field(
+        default=None, description="address space of one trainer (CPU only)"
+    )
+
+    lease_seconds: PositiveFloat = Field(
+        default=30.0, description="a worker silent for this long has lost its job"
+    )
+    heartbeat_seconds: PositiveFloat = Field(
+        default=0.5, description="how often a running job reports and is checked"
+    )
+    cancel_grace_seconds: PositiveFloat = Field(default=2.0, description="from SIGTERM to SIGKILL")
+    checkpoint_seconds: float = Field(default=15.0, ge=0, description="training time between checkpoints")
+    max_attempts: PositiveInt = Field(
+        default=5, description="attempts before a job that keeps dying has failed"
+    )
+    relay_seconds: PositiveFloat = Field(default=0.1, description="how often the outbox is published")
+    reconcile_seconds: PositiveFloat = Field(
+        default=2.0, description="how often leases and lost hints are checked"
+    )
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.root / 'elasticket.db'}"
+
+    @property
+    def root(self) -> Path:
+        """`home`, expanded and absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def artifact_directory(self) -> Path:
+        """Where artifacts lie."""
+        return (self.artifacts or self.root / "artifacts").expanduser().absolute()
+
+    @property
+    def scratch_directory(self) -> Path:
+        """Where checkpoints of unfinished jobs lie, one folder a job."""
+        return self.artifact_directory / "scratch"
+
+    @property
+    def dataset_directory(self) -> Path:
+        """Where datasets are looked for and downloaded to."""
+        return (self.datasets or self.root / "datasets").expanduser().absolute()
+
+    @property
+    def trainer_threads(self) -> int:
+        """A trainer's share of the cores: two trainers with all cores each would run many times slower than one."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.slots)
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

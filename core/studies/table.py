@@ -1,0 +1,66 @@
+"""Tables of results: mean ± standard deviation over seeds, as aligned text and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (n − 1) of replicates; one replicate has no deviation."""
+
+    mean: float
+    std: float | None
+
+    def __format__(self, spec: str) -> str:
+        mean = format(self.mean, spec)
+        return mean if self.std is None else f"{mean} ± {format(self.std, spec)}"
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The spread of at least one value; raises ValueError on none."""
+    if not values:
+        raise ValueError("the mean of no values")
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Spread(mean, None)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return Spread(mean, math.sqrt(squares / (len(values) - 1)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text under column names; the first column names the rows. Every row has one cell per column."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{len(row)} cells under {len(self.columns)} columns: {row}")
+
+    def text(self) -> str:
+        """Aligned for a terminal: the first column to the left, the others to the right, a rule under the names."""
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        aligned = [_align(line, widths) for line in lines]
+        return "\n".join([aligned[0], "  ".join("─" * width for width in widths), *aligned[1:]])
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured Markdown table."""
+        rule = (":--", *["--:"] * (len(self.columns) - 1))
+        lines = [_escaped(self.columns), rule, *map(_escaped, self.rows)]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _align(line: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(line, widths, strict=True)
+    cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return "  ".join(cells).rstrip()
+
+
+def _escaped(line: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cell.replace("|", "\\|") for cell in line)

@@ -1,0 +1,31 @@
+"""What "bit for bit" is claimed within."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The circumstances under which two runs of one training end in the same bits, if `exact`."""
+
+    torch: str
+    device: str
+    cpu_capability: str
+    threads: int
+    exact: bool
+
+
+def fingerprint(device: torch.device, exact: bool) -> Fingerprint:
+    """The fingerprint of a training in this process on `device`."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return Fingerprint(
+        torch=torch.__version__,
+        device=f"{device.type} {name}",
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        threads=torch.get_num_threads(),
+        exact=exact,
+    )

@@ -1,0 +1,46 @@
+"""Holds pruned weights at zero: on the weights once, on the gradients at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Masking:
+    """The masks of a network's prunable tensors, on its device.
+
+    A pruned weight starts at 0 and its gradient is 0 at every step. So its momentum is 0, weight decay adds
+    wd · 0, and it never moves; the forward pass needs no multiplication. Tensors whose mask keeps everything
+    cost nothing.
+
+    Raises `ValueError` where a mask names no parameter of the network or has another shape.
+    """
+
+    def __init__(self, model: nn.Module, masks: Mapping[str, np.ndarray]) -> None:
+        parameters = dict(model.named_parameters())
+        self._weights: list[nn.Parameter] = []
+        self._masks: list[Tensor] = []
+        for name, mask in masks.items():
+            if name not in parameters or parameters[name].shape != mask.shape:
+                raise ValueError(f"mask {name} of shape {mask.shape} fits no parameter of the network")
+            if not mask.all():
+                weight = parameters[name]
+                self._weights.append(weight)
+                # In the weight's layout: where strides differ, foreach falls back to one launch per tensor.
+                self._masks.append(torch.empty_like(weight, requires_grad=False).copy_(torch.tensor(mask)))
+
+    @torch.no_grad()
+    def prune_weights(self) -> None:
+        """Set pruned weights to +0, whatever they held."""
+        for weight, mask in zip(self._weights, self._masks, strict=True):
+            weight.masked_fill_(mask == 0, 0.0)
+
+    @torch.no_grad()
+    def prune_gradients(self) -> None:
+        """Set the gradients of pruned weights to 0: after the backward pass, before the optimiser's step."""
+        if self._weights:
+            gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+            torch._foreach_mul_(gradients, self._masks)

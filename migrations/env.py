@@ -1,0 +1,21 @@
+"""Alembic's entry point: one connection of the catalog's own engine, one transaction for everything."""
+
+from alembic import context
+
+from core.catalog.database import Database
+from core.catalog.tables import Base
+
+database = Database(context.config.attributes["url"])
+writer = database.engine.execution_options(writes=True)
+with writer.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        # SQLite alters a table by copying it.
+        render_as_batch=connection.dialect.name == "sqlite",
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+database.close()

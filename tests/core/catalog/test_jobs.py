@@ -1,0 +1,175 @@
+import itertools
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from core.catalog import attempts, jobs
+from core.catalog.database import Database
+from core.catalog.jobs import JobEvent
+from core.catalog.tables import Job, Outbox
+from core.jobs.specs import TrainSpec, parse_spec
+from core.jobs.states import RETRYABLE, STATES, State
+
+
+def put_in(database: Database, job_id: str, state: State) -> None:
+    with database.write() as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        job.state = state
+
+
+def state_of(database: Database, job_id: str) -> State:
+    with database.read() as session:
+        job = jobs.get(session, job_id)
+        assert job is not None
+        return State(job.state)
+
+
+class TestCreate:
+    def test_the_job_its_first_event_and_its_announcement_come_together(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        with database.read() as session:
+            assert [row.job_id for row in session.query(Outbox)] == [job_id]
+            events = jobs.events_after(session, job_id, 0)
+        assert [(event.seq, event.kind, event.data) for event in events] == [
+            (1, "state", {"state": "queued"})
+        ]
+
+    def test_a_failed_transaction_leaves_none_of_them(self, database: Database, spec: TrainSpec) -> None:
+        with pytest.raises(RuntimeError, match="before the commit"), database.write() as session:
+            jobs.create(session, spec, 3)
+            raise RuntimeError("before the commit")
+        with database.read() as session:
+            assert session.query(Job).count() == session.query(Outbox).count() == 0
+
+    def test_the_stored_spec_reads_back_the_same(self, database: Database, spec: TrainSpec) -> None:
+        with database.write() as session:
+            stored = jobs.create(session, spec, 3).spec
+        assert parse_spec(stored) == spec
+
+
+class TestTransition:
+    @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
+    def test_only_what_the_state_table_allows_happens(
+        self, database: Database, queued: Callable[..., str], before: State, after: State
+    ) -> None:
+        job_id = queued()
+        put_in(database, job_id, before)
+        with database.write() as session:
+            moved = jobs.transition(session, job_id, after)
+        assert (moved is not None) == (after in STATES[before].then)
+        assert state_of(database, job_id) == (after if moved else before)
+
+    def test_a_terminal_state_has_an_end_and_no_lease(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        with database.write() as session:
+            attempts.claim(session, job_id, "w", 30)
+            job = jobs.transition(
+                session, job_id, State.FAILED, values={"error": {"reason": "r", "message": "m"}}
+            )
+        assert job is not None
+        assert job.lease_until is None
+        assert job.finished_at is not None
+        assert job.finished_at >= job.created_at
+
+
+class TestEvents:
+    def test_numbers_have_no_gaps_when_writers_compete(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+
+        def write(name: int) -> None:
+            for i in range(10):
+                with database.write() as session:
+                    jobs.append_events(session, job_id, 1, [JobEvent("log", {"text": f"{name}.{i}"})] * 2)
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with database.read() as session:
+            assert [event.seq for event in jobs.events_after(session, job_id, 0)] == list(range(1, 82))
+
+    def test_replay_starts_after_the_number_given(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        with database.write() as session:
+            jobs.append_events(session, job_id, 1, [JobEvent("log", {"text": str(i)}) for i in range(5)])
+        with database.read() as session:
+            assert [event.data["text"] for event in jobs.events_after(session, job_id, 4)] == ["3", "4"]
+
+
+class TestCancel:
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (State.WAITING, State.CANCELLED),
+            (State.QUEUED, State.CANCELLED),
+            (State.RUNNING, State.CANCELLING),
+            (State.CANCELLING, None),
+            (State.SUCCEEDED, None),
+            (State.FAILED, None),
+            (State.CANCELLED, None),
+        ],
+    )
+    def test_cancel_from_every_state(
+        self, database: Database, queued: Callable[..., str], before: State, after: State | None
+    ) -> None:
+        job_id = queued()
+        put_in(database, job_id, before)
+        with database.write() as session:
+            job = jobs.cancel(session, job_id)
+        assert (job and job.state) == after
+
+
+class TestRetry:
+    @pytest.mark.parametrize("state", list(State))
+    def test_only_failed_and_cancelled_jobs_are_retried(
+        self, database: Database, queued: Callable[..., str], spec: TrainSpec, state: State
+    ) -> None:
+        job_id = queued()
+        put_in(database, job_id, state)
+        with database.write() as session:
+            job = jobs.get(session, job_id)
+            assert job is not None
+            again = jobs.retry(session, job, spec, 3)
+        assert (again is not None) == (state in RETRYABLE)
+        if again is not None:
+            assert (again.retry_of, again.state, again.spec) == (job_id, State.QUEUED, job.spec)
+        assert state_of(database, job_id) == state
+
+
+class TestPage:
+    def test_pages_cover_every_job_once_while_others_arrive(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        before = [queued() for _ in range(7)]
+        seen: list[str] = []
+        cursor = None
+        while True:
+            with database.read() as session:
+                page = jobs.page(session, 3, cursor)
+            seen += [job.id for job in page.rows]
+            queued()
+            cursor = page.next
+            if cursor is None:
+                break
+        assert sorted(seen) == sorted(before)
+
+    def test_filters_by_state_and_kind(self, database: Database, queued: Callable[..., str]) -> None:
+        first, second = queued(), queued()
+        put_in(database, first, State.FAILED)
+        with database.read() as session:
+            assert [job.id for job in jobs.page(session, 10, states=[State.FAILED]).rows] == [first]
+            assert [
+                job.id for job in jobs.page(session, 10, states=[State.QUEUED], kinds=["train"]).rows
+            ] == [second]
+            assert jobs.page(session, 10, kinds=["find"]).rows == []

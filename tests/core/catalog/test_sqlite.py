@@ -1,0 +1,52 @@
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import text
+
+from core.catalog import sqlite
+from core.catalog.database import Database
+
+
+class TestDriver:
+    def test_is_new_enough(self) -> None:
+        assert sqlite.driver().sqlite_version_info >= (3, 51, 3)
+
+    def test_an_old_library_is_refused_with_versions_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import pysqlite3
+
+        old = SimpleNamespace(sqlite_version_info=(3, 51, 2), sqlite_version="3.51.2", __name__="sqlite3")
+        monkeypatch.setattr(sqlite, "sqlite3", old)
+        monkeypatch.setattr(pysqlite3, "dbapi2", old)
+        with pytest.raises(sqlite.UnsafeSQLite, match=r"3\.51\.3 or newer is needed, found sqlite3 3\.51\.2"):
+            sqlite.driver()
+
+    def test_the_standard_library_is_preferred_when_it_is_new_enough(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite, "SAFE", (3, 0, 0))
+        assert sqlite.driver() is sqlite3
+
+
+class TestConnection:
+    @pytest.mark.parametrize(
+        ("pragma", "value"),
+        [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 30000), ("synchronous", 2)],
+    )
+    def test_pragmas_hold_on_every_connection(self, tmp_path: Path, pragma: str, value: object) -> None:
+        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+        with database.read() as session:
+            assert session.scalar(text(f"PRAGMA {pragma}")) == value
+        database.close()
+
+    def test_a_writer_holds_the_lock_from_its_first_moment(self, tmp_path: Path) -> None:
+        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+        other = sqlite.driver().connect(tmp_path / "catalog.db", timeout=0)
+        with database.write() as session:
+            session.connection()
+            with pytest.raises(sqlite.driver().OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+        database.close()

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from core.jobs.recipes import PRESETS, Recipe, RecipeChoice, recipe_for, steps
+
+
+class TestPresets:
+    def test_resnet_is_table_4(self) -> None:
+        recipe = PRESETS["cifar_resnet"]
+        assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("160ep", 128, 0.1, 0.9)
+        assert (recipe.milestones, recipe.gamma, recipe.warmup) == (("80ep", "120ep"), 0.1, "0it")
+        assert (recipe.rewind, recipe.weight_decay, recipe.augment, recipe.dense) == (
+            "1000it",
+            1e-4,
+            True,
+            (),
+        )
+
+    def test_mlp_keeps_its_output_layer_dense(self) -> None:
+        recipe = PRESETS["mlp"]
+        assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("40ep", 128, 0.1, 0)
+        assert (recipe.rewind, recipe.weight_decay, recipe.augment) == ("0it", 0, False)
+        assert (recipe.milestones, recipe.dense) == ((), ("fc.weight",))
+
+
+class TestSteps:
+    @pytest.mark.parametrize(("duration", "expected"), [("160ep", 62560), ("1000it", 1000), ("0ep", 0)])
+    def test_epochs_and_steps(self, duration: str, expected: int) -> None:
+        assert steps(duration, 391) == expected
+
+
+class TestRecipe:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"length": "0ep"},
+            {"length": "10"},
+            {"length": "1.5ep"},
+            {"length": "10ep\n"},
+            {"length": "٣ep"},
+            {"batch": 0},
+            {"lr": 0},
+            {"lr": float("inf")},
+            {"momentum": 1},
+            {"momentum": float("nan")},
+            {"weight_decay": -1e-4},
+            {"milestones": ["80"]},
+            {"gamma": 0},
+            {"rewind": "-1it"},
+            {"dense": [""]},
+            {"nesterov": True},
+        ],
+    )
+    def test_what_is_out_of_bounds_is_refused(self, change: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError) as refusal:
+            recipe_for("mlp", change)
+        assert refusal.value.errors()[0]["loc"][0] == next(iter(change))
+
+    def test_every_field_is_described(self) -> None:
+        assert all(field.get("description") for field in Recipe.model_json_schema()["properties"].values())
+
+    def test_survives_json(self) -> None:
+        recipe = PRESETS["cifar_resnet"]
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+class TestRecipeFor:
+    def test_overrides_replace_fields(self) -> None:
+        recipe = recipe_for("mlp", {"length": "50it", "dense": []})
+        assert recipe == PRESETS["mlp"].model_copy(update={"length": "50it", "dense": ()})
+
+    def test_an_unknown_preset_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="'vit'; there are: cifar_resnet, mlp"):
+            recipe_for("vit", {})
+
+
+class TestRecipeChoice:
+    def test_the_family_gives_the_preset(self) -> None:
+        assert RecipeChoice().resolve("mlp") == PRESETS["mlp"]
+
+    def test_a_named_preset_wins_over_the_family(self) -> None:
+        choice = RecipeChoice.model_validate({"preset": "cifar_resnet", "length": "2ep", "augment": False})
+        assert choice.resolve("mlp") == recipe_for("cifar_resnet", {"length": "2ep", "augment": False})
+
+    def test_a_complete_choice_needs_no_preset(self) -> None:
+        assert RecipeChoice.complete(PRESETS["mlp"]).resolve(None) == PRESETS["mlp"]
+
+    def test_an_incomplete_choice_without_a_family_is_refused(self) -> None:
+        with pytest.raises(ValidationError):
+            RecipeChoice.model_validate({"length": "2ep"}).resolve(None)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.studies.table import Spread, Table, spread
+
+numbers = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+class TestSpread:
+    @settings(max_examples=100, deadline=None)
+    @given(st.lists(numbers, min_size=2, max_size=12))
+    def test_it_is_the_mean_and_the_sample_deviation(self, values: list[float]) -> None:
+        found = spread(values)
+        assert found.mean == pytest.approx(statistics.fmean(values), rel=1e-12, abs=1e-9)
+        assert found.std == pytest.approx(statistics.stdev(values), rel=1e-9, abs=1e-6)
+
+    def test_three_seeds(self) -> None:
+        assert spread([97.0, 98.0, 99.0]) == Spread(98.0, 1.0)
+
+    def test_one_value_has_no_deviation(self) -> None:
+        assert spread([3.5]) == Spread(3.5, None)
+
+    def test_no_values_have_no_mean(self) -> None:
+        with pytest.raises(ValueError, match="no values"):
+            spread([])
+
+    def test_it_is_written_with_both_parts_in_one_format(self) -> None:
+        assert f"{Spread(97.256, 0.123):.2f}" == "97.26 ± 0.12"
+        assert f"{Spread(97.256, None):.1f}" == "97.3"
+
+
+class TestTable:
+    table = Table(("method", "accuracy"), (("ETT", "97.1 ± 0.2"), ("random", "9.5")))
+
+    def test_text_is_aligned_and_ruled(self) -> None:
+        assert self.table.text().splitlines() == [
+            "method    accuracy",
+            "──────  ──────────",
+            "ETT     97.1 ± 0.2",
+            "random         9.5",
+        ]
+
+    def test_markdown(self) -> None:
+        assert self.table.markdown().splitlines() == [
+            "| method | accuracy |",
+            "| :-- | --: |",
+            "| ETT | 97.1 ± 0.2 |",
+            "| random | 9.5 |",
+        ]
+
+    def test_markdown_keeps_a_bar_inside_its_cell(self) -> None:
+        assert Table(("a",), (("x|y",),)).markdown().splitlines()[2] == "| x\\|y |"
+
+    def test_a_row_of_another_length_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="1 cells under 2 columns"):
+            Table(("a", "b"), (("x",),))

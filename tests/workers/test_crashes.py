@@ -1,0 +1,195 @@
+"""Every process killed with SIGKILL in the middle of a job: the job ends, and with the same weights."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from core.catalog import jobs
+from core.jobs.methods import ImpParameters
+from core.jobs.recipes import RecipeChoice
+from core.jobs.specs import FindSpec, TrainSpec
+from core.jobs.states import State
+
+if TYPE_CHECKING:
+    from tests.workers.conftest import Fleet
+
+
+def exact_find() -> FindSpec:
+    return FindSpec(
+        architecture="mlp_2",
+        dataset="digits",
+        parameters=ImpParameters(level=3),
+        seeds=[0],
+        recipe=RecipeChoice(length="30ep", momentum=0.9, lr=0.02, rewind="7it"),
+        exact=True,
+    ).complete("mlp")
+
+
+def endless() -> TrainSpec:
+    return TrainSpec(architecture="mlp_3", dataset="digits", recipe=RecipeChoice(length="100000ep")).complete(
+        "mlp"
+    )
+
+
+def digests(fleet: "Fleet", job_id: str) -> list[str]:
+    return [*fleet.tickets(job_id), *(run.weights_digest for run in fleet.runs(job_id))]
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+def kill_trainer(fleet: "Fleet") -> None:
+    os.kill(fleet.trainer(), signal.SIGKILL)
+
+
+def kill_zygote(fleet: "Fleet") -> None:
+    os.kill(fleet.descendants()["zygote"][0], signal.SIGKILL)
+
+
+def kill_celery_child(fleet: "Fleet") -> None:
+    os.kill(fleet.descendants()["child"][0], signal.SIGKILL)
+
+
+def kill_worker(fleet: "Fleet") -> None:
+    fleet.kill("worker")
+    fleet.start("worker")
+
+
+def kill_valkey(fleet: "Fleet") -> None:
+    fleet.kill("valkey")
+    fleet.start("valkey")
+
+
+def kill_dispatcher(fleet: "Fleet") -> None:
+    fleet.kill("dispatcher")
+    fleet.start("dispatcher")
+
+
+def kill_everything(fleet: "Fleet") -> None:
+    for name in ("valkey", "worker", "dispatcher"):
+        fleet.kill(name)
+    for name in ("valkey", "worker", "dispatcher"):
+        fleet.start(name)
+
+
+class TestKills:
+    def test_every_kill_in_the_middle_of_a_job_ends_in_the_same_weights(self, fleet: "Fleet") -> None:
+        undisturbed = fleet.submit(exact_find())
+        assert fleet.result(undisturbed).attempt == 1
+        expected = digests(fleet, undisturbed)
+        assert len(expected) == 4
+        for kill in (
+            kill_trainer,
+            kill_zygote,
+            kill_celery_child,
+            kill_worker,
+            kill_valkey,
+            kill_dispatcher,
+            kill_everything,
+        ):
+            disturbed = fleet.submit(exact_find())
+            fleet.until_training(disturbed)
+            kill(fleet)
+            job = fleet.result(disturbed)
+            assert job.state == State.SUCCEEDED, (kill.__name__, job.error)
+            assert digests(fleet, disturbed) == expected, kill.__name__
+
+    def test_jobs_accepted_while_the_broker_is_away_are_done_when_it_is_back(self, fleet: "Fleet") -> None:
+        fleet.kill("valkey")
+        accepted = [fleet.submit(exact_find()) for _ in range(2)]
+        fleet.start("valkey")
+        assert [fleet.result(job_id).state for job_id in accepted] == [State.SUCCEEDED] * 2
+
+    def test_hints_lost_with_the_broker_are_repeated(self, fleet: "Fleet") -> None:
+        fleet.kill("worker")
+        accepted = fleet.submit(exact_find())
+        wait_until(lambda: fleet.job(accepted).hinted_at, 10)
+        fleet.kill("valkey")
+        fleet.start("valkey")
+        fleet.start("worker")
+        assert fleet.result(accepted).state == State.SUCCEEDED
+
+    def test_a_trainer_that_always_dies_fails_the_job_at_the_last_attempt(self, fleet: "Fleet") -> None:
+        job_id = fleet.submit(endless(), max_attempts=2)
+        for attempt in (1, 2):
+            wait_until(lambda: fleet.job(job_id).attempt == attempt, 20)  # noqa: B023
+            kill_trainer(fleet)
+            wait_until(lambda: not fleet.descendants()["trainer"], 20)
+        job = fleet.result(job_id)
+        assert job.state == State.FAILED
+        assert job.error is not None
+        assert job.error["reason"] == "attempts_exhausted"
+        assert "SIGKILL" in job.error["message"]
+
+
+class TestOrphans:
+    @pytest.mark.parametrize("victim", ["child", "worker", "zygote"])
+    def test_no_trainer_outlives_its_supervisor(self, fleet: "Fleet", victim: str) -> None:
+        job_id = fleet.submit(endless())
+        trainer = psutil.Process(fleet.trainer())
+        wait_until(lambda: (fleet.job(job_id).progress or {}).get("done"), 20)
+        if victim == "zygote":
+            # The trainer's own parent: its supervisor lives on and goes on with it.
+            kill_zygote(fleet)
+            time.sleep(0.5)
+            assert trainer.is_running()
+            kill_celery_child(fleet)
+        elif victim == "child":
+            kill_celery_child(fleet)
+        else:
+            fleet.kill("worker")
+        wait_until(lambda: not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE, 5)
+        with fleet.database.write() as session:
+            jobs.cancel(session, job_id)
+
+    def test_a_stopped_worker_gives_its_job_back_at_once(self, fleet: "Fleet") -> None:
+        job_id = fleet.submit(endless(), max_attempts=1)
+        trainer = psutil.Process(fleet.trainer())
+        fleet.processes["worker"].terminate()
+        fleet.processes["worker"].wait(10)
+        assert fleet.job(job_id).state == State.QUEUED
+        assert not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE
+
+
+class TestCancel:
+    def test_while_queued_and_while_running(self, fleet: "Fleet") -> None:
+        running, waiting = fleet.submit(endless()), fleet.submit(endless())
+        trainer = fleet.trainer()
+        wait_until(lambda: (fleet.job(running).progress or {}).get("done"), 20)
+        with fleet.database.write() as session:
+            assert jobs.cancel(session, waiting)
+        assert fleet.job(waiting).state == State.CANCELLED
+        with fleet.database.write() as session:
+            assert jobs.cancel(session, running)
+        began = time.monotonic()
+        wait_until(lambda: fleet.job(running).state == State.CANCELLED, 5)
+        following = fleet.submit(exact_find())
+        wait_until(lambda: fleet.job(following).state == State.RUNNING, 5 - (time.monotonic() - began))
+        assert not psutil.pid_exists(trainer)
+
+    def test_a_trainer_that_ignores_sigterm_is_killed(self, fleet: "Fleet") -> None:
+        job_id = fleet.submit(endless())
+        os.kill(fleet.trainer(), signal.SIGSTOP)
+        with fleet.database.write() as session:
+            jobs.cancel(session, job_id)
+        wait_until(lambda: fleet.job(job_id).state == State.CANCELLED, 5)
+
+
+class TestHints:
+    def test_a_job_announced_many_times_is_done_once(self, fleet: "Fleet") -> None:
+        job_id = fleet.submit(exact_find())
+        for _ in range(5):
+            with fleet.database.write() as session:
+                jobs.enqueue(session, job_id)
+        assert fleet.result(job_id).attempt == 1
+        fleet.result(fleet.submit(exact_find()))
+        assert fleet.job(job_id).attempt == 1

@@ -1,0 +1,96 @@
+"""The outbox relay and the reconciler. Any number may run; each step is safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+
+from core.catalog import dispatch
+from core.catalog.database import Database
+from core.settings import Settings, settings
+from workers.app import QUEUE, app
+from workers.supervisor import tidy_scratch
+from workers.tasks import run_job
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Announces queued jobs, and returns to the queue what dead workers and a lost broker left behind."""
+
+    def __init__(self, chosen: Settings) -> None:
+        self._settings = chosen
+        self._database = Database(chosen.database)
+
+    def relay(self) -> int:
+        """Publish the outbox; how many hints went out."""
+        with self._database.read() as session:
+            rows = dispatch.outbox(session)
+        if not rows:
+            return 0
+        with app.producer_pool.acquire(block=True) as producer:
+            for row in rows:
+                run_job.apply_async((row.job_id,), producer=producer, retry=False)
+        with self._database.write() as session:
+            dispatch.announced(session, rows)
+        return len(rows)
+
+    def reconcile(self) -> None:
+        """End expired leases, repeat hints that the broker lost, remove what ended jobs left in scratch."""
+        with self._database.write() as session:
+            for job_id, state in dispatch.end_expired_leases(session):
+                log.warning("job %s: its lease ran out; now %s", job_id, state)
+        if self._broker_holds() == 0:
+            with self._database.write() as session:
+                lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds)
+            if lost:
+                log.info("repeated %d hints", lost)
+        with self._database.read() as session:
+            ended = dispatch.finished_with_scratch(session)
+        for job_id in ended:
+            tidy_scratch(self._database, self._settings, job_id)
+
+    def _broker_holds(self) -> int:
+        with app.connection_for_read() as connection:
+            return int(connection.default_channel.client.llen(QUEUE))
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop. A database or broker that is away is tried again."""
+        next_reconcile = 0.0
+        while not stop.is_set():
+            self._try(self.relay)
+            if time.monotonic() >= next_reconcile:
+                self._try(self.reconcile)
+                next_reconcile = time.monotonic() + self._settings.reconcile_seconds
+            stop.wait(self._settings.relay_seconds)
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (OperationalError, BrokerError, RedisError, OSError) as error:
+            log.warning("%s will be tried again: %s", step.__name__, error)
+
+
+def main() -> None:
+    """Run a dispatcher until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s dispatcher %(message)s")
+    stop = threading.Event()
+
+    def finish(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, finish)
+    signal.signal(signal.SIGINT, finish)
+    Dispatcher(settings()).run(stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What supervisor and trainer say to each other: one JSON object a line, over two pipes the supervisor owns.
+
+The command pipe carries the request, and its end tells the trainer to die. The report pipe carries everything the
+trainer has to say, and its end tells the supervisor that the trainer is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.jobs.outcome import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A training state in the job's scratch store."""
+
+    training: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a trainer needs to know; it never sees the database."""
+
+    spec: dict[str, Any]
+    artifacts: str
+    scratch: str
+    datasets: str
+    threads: int
+    checkpoint_seconds: float
+    memory_bytes: int | None
+    tickets: dict[str, str] = field(default_factory=dict)
+    weights: list[TrainedNetwork] = field(default_factory=list)
+    states: list[SavedState] = field(default_factory=list)
+
+    def encode(self) -> bytes:
+        """As one line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Request:
+        """The request of `encode`'s line."""
+        data = json.loads(line)
+        data["weights"] = [TrainedNetwork(**weights) for weights in data["weights"]]
+        data["states"] = [SavedState(**state) for state in data["states"]]
+        return cls(**data)
+
+
+class Reports:
+    """The trainer's end of the report pipe; any thread may write."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def send(self, message: str, /, **data: Any) -> None:
+        """Write one message whole."""
+        line = memoryview(json.dumps({"type": message, **data}).encode() + b"\n")
+        with self._lock:
+            while line:
+                line = line[os.write(self._descriptor, line) :]

@@ -1,0 +1,134 @@
+"""The trainer process: does one job's work, reports it, and ends. It dies with its supervisor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
+from core.experiments import Lab, conduct
+from core.jobs.outcome import Failure
+from core.jobs.specs import parse_spec
+from core.training.checkpoint import TrainingState, read_state, write_state
+from workers.protocol import Reports, Request
+
+PROGRESS_SECONDS = 0.25
+ORPHANED = 70
+
+
+def run(command: int, report: int) -> None:
+    """Serve one request from the command pipe, then return; the process should exit."""
+    with os.fdopen(command, "rb", buffering=0) as commands:
+        request = Request.decode(_line(commands))
+        threading.Thread(target=_die_with_supervisor, args=(commands,), daemon=True).start()
+        _serve(request, Reports(report))
+
+
+def _line(stream: Any) -> bytes:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = stream.read(65536)
+        if not chunk:
+            os._exit(ORPHANED)
+        line += chunk
+    return bytes(line)
+
+
+def _die_with_supervisor(commands: Any) -> None:
+    """Nothing more is ever written to the command pipe: its end means that the supervisor is gone."""
+    commands.read(1)
+    os._exit(ORPHANED)
+
+
+def _serve(request: Request, reports: Reports) -> None:
+    logging.basicConfig(level=logging.INFO, handlers=[_LogRelay(reports)], force=True)
+    torch.set_num_threads(request.threads)
+    if request.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
+    journal = PipeJournal(request, reports)
+    lab = Lab(
+        journal,
+        {identity: Path(path) for identity, path in request.tickets.items()},
+        request.weights,
+        Path(request.datasets),
+    )
+    try:
+        conduct(parse_spec(request.spec), lab)
+    except Exception as error:
+        reports.send("log", text=traceback.format_exc())
+        reports.send("failure", **failure_of(error).as_json())
+    else:
+        reports.send("outcome", outcome=lab.outcome.as_json())
+
+
+def failure_of(error: Exception) -> Failure:
+    """The failure an exception means: memory that did not suffice is told apart, whoever noticed it."""
+    # torch's CPU allocator raises a plain RuntimeError: "can't allocate memory".
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+        return Failure("out_of_memory", f"the trainer ran out of memory: {error}")
+    return Failure("error", f"{type(error).__name__}: {error}")
+
+
+class _LogRelay(logging.Handler):
+    def __init__(self, reports: Reports) -> None:
+        super().__init__()
+        self._reports = reports
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._reports.send("log", text=self.format(record))
+
+
+class PipeJournal:
+    """The lab's journal: states and artifacts go to the stores, their digests and everything else to the pipe."""
+
+    def __init__(self, request: Request, reports: Reports) -> None:
+        self._artifacts = LocalStore(Path(request.artifacts))
+        self._scratch = LocalStore(Path(request.scratch))
+        self._saved = request.states
+        self._reports = reports
+        self._interval = request.checkpoint_seconds
+        self._last_save = time.monotonic()
+        self._last_progress = 0.0
+
+    def event(self, kind: str, data: dict[str, Any]) -> None:
+        self._reports.send("event", kind=kind, data=data)
+
+    def progress(self, done: int, total: int, doing: str) -> None:
+        if time.monotonic() - self._last_progress >= PROGRESS_SECONDS or done == total:
+            self._last_progress = time.monotonic()
+            self._reports.send("progress", done=done, total=total, doing=doing)
+
+    def states(self, training: str) -> Iterable[TrainingState]:
+        for saved in self._saved:
+            if saved.training != training:
+                continue
+            try:
+                yield read_state(self._scratch.verified(saved.digest))
+            except (ArtifactMissing, ArtifactDamaged) as error:
+                logging.warning("a saved state of %s is of no use: %s", training, error)
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last_save >= self._interval
+
+    def save(self, training: str, state: TrainingState, complete: bool) -> None:
+        digest = _put(self._scratch, lambda stream: write_state(state, stream))
+        self._reports.send("saved", training=training, step=state.step, complete=complete, digest=digest)
+        self._last_save = time.monotonic()
+
+    def store(self, write: Callable[[BinaryIO], object]) -> str:
+        return _put(self._artifacts, write)
+
+
+def _put(store: LocalStore, write: Callable[[BinaryIO], object]) -> str:
+    with store.stage() as staged:
+        write(staged)  # type: ignore[arg-type]
+        return staged.commit()

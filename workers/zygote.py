@@ -1,0 +1,162 @@
+"""A warm process with torch imported, from which trainers are forked in milliseconds. One per supervisor.
+
+It never computes, so that no thread pool exists when it forks. It exits when its socket ends, that is, with its
+supervisor; its trainers watch a pipe of the supervisor's themselves, because their parent is the zygote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from core.settings import Settings
+from workers.protocol import Request
+
+_MESSAGE = 4096
+STATUS_SECONDS = 10.0
+
+
+class ZygoteDied(RuntimeError):
+    """The zygote ended before it could start a trainer."""
+
+
+@dataclass
+class Trainer:
+    """A running trainer as its supervisor holds it. Closing `command` kills it."""
+
+    pid: int
+    command: int
+    report: int
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the trainer and whatever it started; it is not reaped before its zygote is asked."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Let go of both pipes."""
+        os.close(self.command)
+        os.close(self.report)
+
+
+class Zygote:
+    """The supervisor's side: starts the process when first needed, again when it died."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = os.environ | {
+            "OMP_NUM_THREADS": str(settings.trainer_threads),
+            # Spinning threads of two trainers on the same cores slow both down many times over.
+            "OMP_WAIT_POLICY": "passive",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def warm(self) -> None:
+        """Start importing, so that the first job need not wait for it."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workers.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C at a terminal is for the supervisor to handle.
+                start_new_session=True,
+            )
+        self._socket = ours
+
+    def start(self, request: Request) -> Trainer:
+        """Fork a trainer for a request; raises ZygoteDied."""
+        self.warm()
+        assert self._socket is not None
+        command_read, command = os.pipe()
+        report, report_write = os.pipe()
+        try:
+            socket.send_fds(self._socket, [b"start"], [command_read, report_write])
+            answer = self._socket.recv(_MESSAGE)
+        except OSError:
+            answer = b""
+        finally:
+            os.close(command_read)
+            os.close(report_write)
+        if not answer:
+            os.close(command)
+            os.close(report)
+            self.close()
+            raise ZygoteDied("the process that starts trainers ended")
+        trainer = Trainer(json.loads(answer)["pid"], command, report)
+        # A trainer that is dead already shows as the end of its report pipe.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(command), "wb") as stream:
+            stream.write(request.encode())
+        return trainer
+
+    def status(self) -> str:
+        """How the last trainer ended, once its report pipe has: its exit code or the signal that killed it."""
+        assert self._socket is not None
+        self._socket.settimeout(STATUS_SECONDS)
+        try:
+            answer = self._socket.recv(_MESSAGE)
+            code = json.loads(answer)["code"]
+        except (OSError, ValueError):
+            self.close()
+            return "ended in an unknown way"
+        finally:
+            if self._socket is not None:
+                self._socket.settimeout(None)
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+
+    def close(self) -> None:
+        """End the process, and with it nothing else."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _serve(channel: socket.socket) -> None:
+    import sklearn.datasets  # noqa: F401 - imported for the trainers to inherit
+
+    from workers import trainer
+
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 2)
+        if not message:
+            return
+        pid = os.fork()
+        if pid == 0:
+            os.setpgid(0, 0)
+            channel.close()
+            try:
+                trainer.run(*descriptors)
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
+        # In both processes, so that the group exists before anyone can signal it.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(json.dumps({"pid": pid}).encode())
+        _, status = os.waitpid(pid, 0)
+        channel.send(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode())
+
+
+if __name__ == "__main__":
+    try:
+        _serve(socket.socket(fileno=int(sys.argv[1])))
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(0)
