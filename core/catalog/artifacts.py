@@ -31,6 +31,9 @@ class Staged(Protocol):
     def write(self, data: bytes | memoryview, /) -> int:
         """Append bytes."""
 
+    def flush(self) -> None:
+        """Make everything written so far readable at `path`."""
+
     def commit(self) -> str:
         """Make the artifact durable and return its digest."""
 

@@ -76,7 +76,7 @@ def write_state(state: TrainingState, stream: BinaryIO) -> None:
     described = {
         "format": FORMAT,
         # safetensors sorts its tensors; the order of masks breaks ties in pruning and must survive.
-        "names": {group: listgetattr(state, group) for group in _GROUPS},
+        "names": {group: list(getattr(state, group)) for group in _GROUPS},
         "step": state.step,
         "history": [asdict(record) for record in state.history],
         "loss_sum": state.loss_sum,
