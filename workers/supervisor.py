@@ -53,6 +53,8 @@ class Supervisor:
 
     def run(self, job_id: str) -> None:
         """Do a job if it is still to be done. A hint for a job that is not queued is nothing."""
+        # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
+        self._zygote.wait()
         with self._database.write() as session:
             job = attempts.claim(session, job_id, self._worker, self._settings.lease_seconds)
         if job is None:

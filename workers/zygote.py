@@ -57,6 +57,7 @@ class Zygote:
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._ready = False
 
     def warm(self) -> None:
         """Start importing, so that the first job need not wait for it."""
@@ -74,10 +75,20 @@ class Zygote:
                 start_new_session=True,
             )
         self._socket = ours
+        self._ready = False
+
+    def wait(self) -> None:
+        """Return when it can fork; raises ZygoteDied."""
+        self.warm()
+        assert self._socket is not None
+        if not self._ready and not self._socket.recv(_MESSAGE):
+            self.close()
+            raise ZygoteDied("the process that starts trainers ended while it was starting")
+        self._ready = True
 
     def start(self, request: Request) -> Trainer:
         """Fork a trainer for a request; raises ZygoteDied."""
-        self.warm()
+        self.wait()
         assert self._socket is not None
         command_read, command = os.pipe()
         report, report_write = os.pipe()
@@ -131,6 +142,7 @@ def _serve(channel: socket.socket) -> None:
 
     from workers import trainer
 
+    channel.send(b"ready")
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 2)
         if not message:

@@ -156,10 +156,11 @@ class Fleet:
                 found["trainer"] += [trainer.pid for trainer in zygote.children()]
         return found
 
-    def trainer(self) -> int:
-        """The process id of the one running trainer."""
-        wait_until(lambda: self.descendants()["trainer"], 30, "a trainer process")
-        return self.descendants()["trainer"][0]
+    def pid(self, role: str) -> int:
+        """The process id of the worker's one pool child, of its zygote, or of the running trainer."""
+        found: list[int] = []
+        wait_until(lambda: found.extend(self.descendants()[role]) or found, 30, f"a {role} process")
+        return found[0]
 
     def log(self) -> str:
         """What the processes printed."""

@@ -25,7 +25,7 @@ def exact_find() -> FindSpec:
         dataset="digits",
         parameters=ImpParameters(level=3),
         seeds=[0],
-        recipe=RecipeChoice(length="30ep", momentum=0.9, lr=0.02, rewind="7it"),
+        recipe=RecipeChoice(length="45ep", momentum=0.9, lr=0.02, rewind="7it"),
         exact=True,
     ).complete("mlp")
 
@@ -48,15 +48,15 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
 
 
 def kill_trainer(fleet: "Fleet") -> None:
-    os.kill(fleet.trainer(), signal.SIGKILL)
+    os.kill(fleet.pid("trainer"), signal.SIGKILL)
 
 
 def kill_zygote(fleet: "Fleet") -> None:
-    os.kill(fleet.descendants()["zygote"][0], signal.SIGKILL)
+    os.kill(fleet.pid("zygote"), signal.SIGKILL)
 
 
 def kill_celery_child(fleet: "Fleet") -> None:
-    os.kill(fleet.descendants()["child"][0], signal.SIGKILL)
+    os.kill(fleet.pid("child"), signal.SIGKILL)
 
 
 def kill_worker(fleet: "Fleet") -> None:
@@ -135,7 +135,7 @@ class TestOrphans:
     @pytest.mark.parametrize("victim", ["child", "worker", "zygote"])
     def test_no_trainer_outlives_its_supervisor(self, fleet: "Fleet", victim: str) -> None:
         job_id = fleet.submit(endless())
-        trainer = psutil.Process(fleet.trainer())
+        trainer = psutil.Process(fleet.pid("trainer"))
         wait_until(lambda: (fleet.job(job_id).progress or {}).get("done"), 20)
         if victim == "zygote":
             # The trainer's own parent: its supervisor lives on and goes on with it.
@@ -153,7 +153,7 @@ class TestOrphans:
 
     def test_a_stopped_worker_gives_its_job_back_at_once(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless(), max_attempts=1)
-        trainer = psutil.Process(fleet.trainer())
+        trainer = psutil.Process(fleet.pid("trainer"))
         fleet.processes["worker"].terminate()
         fleet.processes["worker"].wait(10)
         assert fleet.job(job_id).state == State.QUEUED
@@ -163,7 +163,7 @@ class TestOrphans:
 class TestCancel:
     def test_while_queued_and_while_running(self, fleet: "Fleet") -> None:
         running, waiting = fleet.submit(endless()), fleet.submit(endless())
-        trainer = fleet.trainer()
+        trainer = fleet.pid("trainer")
         wait_until(lambda: (fleet.job(running).progress or {}).get("done"), 20)
         with fleet.database.write() as session:
             assert jobs.cancel(session, waiting)
@@ -178,7 +178,7 @@ class TestCancel:
 
     def test_a_trainer_that_ignores_sigterm_is_killed(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless())
-        os.kill(fleet.trainer(), signal.SIGSTOP)
+        os.kill(fleet.pid("trainer"), signal.SIGSTOP)
         with fleet.database.write() as session:
             jobs.cancel(session, job_id)
         wait_until(lambda: fleet.job(job_id).state == State.CANCELLED, 5)

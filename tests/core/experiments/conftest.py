@@ -1,0 +1,95 @@
+"""A lab on real stores, whose journal keeps what it is told and can be made to die."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from core.catalog.artifacts import LocalStore
+from core.experiments import Lab, conduct
+from core.jobs.outcome import Outcome, TrainedNetwork
+from core.jobs.specs import JobSpec
+from core.tickets import TicketFile, read, ticket_id
+from core.training.checkpoint import TrainingState, read_state, write_state
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+class Diary:
+    """A journal in two directories; dies after a given number of saves."""
+
+    def __init__(self, root: Path) -> None:
+        self.artifacts = LocalStore(root / "artifacts")
+        self.scratch = LocalStore(root / "scratch")
+        self.saved: list[tuple[str, str, bool]] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.steps: list[tuple[int, int, str]] = []
+        self.saves_left: int | None = None
+        self.interval = 5
+
+    def event(self, kind: str, data: dict[str, Any]) -> None:
+        self.events.append((kind, data))
+
+    def progress(self, done: int, total: int, doing: str) -> None:
+        self.steps.append((done, total, doing))
+
+    def states(self, training: str) -> Iterable[TrainingState]:
+        for name, digest, _ in reversed(self.saved):
+            if name == training:
+                yield read_state(self.scratch.verified(digest))
+
+    def due(self) -> bool:
+        return len(self.steps) % self.interval == 0
+
+    def save(self, training: str, state: TrainingState, complete: bool) -> None:
+        with self.scratch.stage() as staged:
+            write_state(state, staged)  # type: ignore[arg-type]
+            self.saved.append((training, staged.commit(), complete))
+        if self.saves_left is not None:
+            self.saves_left -= 1
+            if self.saves_left < 0:
+                raise Killed
+
+    def store(self, write: Callable[[BinaryIO], object]) -> str:
+        with self.artifacts.stage() as staged:
+            write(staged)  # type: ignore[arg-type]
+            return staged.commit()
+
+
+class Bench:
+    """Runs jobs one after another on one pair of stores, and knows the tickets they made."""
+
+    def __init__(self, root: Path) -> None:
+        self.diary = Diary(root)
+        self.tickets: dict[str, Path] = {}
+
+    def run(self, spec: JobSpec, weights: Iterable[TrainedNetwork] = ()) -> Outcome:
+        """Do a job to its end."""
+        lab = Lab(self.diary, self.tickets, weights, Path("no-datasets-here"))
+        conduct(spec, lab)
+        for produced in lab.outcome.tickets:
+            path = self.diary.artifacts.path(produced.digest)
+            self.tickets[ticket_id(read(path).ticket)] = path
+        return lab.outcome
+
+    def made(self, outcome: Outcome) -> list[TicketFile]:
+        """The ticket files of an outcome."""
+        return [read(self.diary.artifacts.path(produced.digest)) for produced in outcome.tickets]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def fresh_bench(tmp_path: Path) -> Callable[[str], Bench]:
+    return lambda name: Bench(tmp_path / name)
+
+
+@pytest.fixture
+def killed() -> type[BaseException]:
+    return Killed

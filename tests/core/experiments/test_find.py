@@ -1,0 +1,147 @@
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from core.families import architecture
+from core.families.initialisation import initialise
+from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.recipes import RecipeChoice
+from core.jobs.specs import FindSpec
+from core.tickets import ticket_id
+from core.training.weights import read_weights
+
+if TYPE_CHECKING:
+    from tests.core.experiments.conftest import Bench
+
+
+def imp(network: str = "mlp_2", level: int = 2, seeds: tuple[int, ...] = (0,), **recipe: object) -> FindSpec:
+    family = "mlp" if network.startswith("mlp") else "cifar_resnet"
+    choice = RecipeChoice.model_validate({"length": "1ep", "rewind": "0it", **recipe})
+    return FindSpec(
+        architecture=network,
+        dataset="digits",
+        parameters=ImpParameters(level=level),
+        seeds=list(seeds),
+        recipe=choice,
+    ).complete(family)
+
+
+class TestImp:
+    @pytest.mark.parametrize("network", ["mlp_2", "cifar_resnet_8_4"])
+    def test_ten_levels_leave_exactly_what_repeated_pruning_leaves_at_every_level(
+        self, bench: "Bench", network: str
+    ) -> None:
+        outcome = bench.run(imp(network, level=10, length="2it"))
+        prunable = architecture(network, (1, 8, 8), 10).prunable_weights
+        expected = [prunable]
+        for _ in range(10):
+            # ⌈s / 5⌉ in integers.
+            expected.append(expected[-1] - -(-expected[-1] // 5))
+        assert [round((1 - run.sparsity) * prunable) for run in outcome.runs] == expected[:-1]
+        (file,) = bench.made(outcome)
+        assert file.ticket.survivors == expected[-1]
+        assert math.isclose(file.ticket.sparsity, 0.8926, abs_tol=2e-3)
+
+    def test_the_ticket_is_the_mask_on_the_weights_at_the_rewind_point(
+        self, bench: "Bench", fresh_bench: Callable[[str], "Bench"]
+    ) -> None:
+        (file,) = bench.made(bench.run(imp(rewind="7it", length="2ep", momentum=0.9)))
+        assert file.ticket.rewind_step == 7
+        # The weights after seven steps, from a dense job of seven steps.
+        other = fresh_bench("other")
+        to_k = other.run(
+            FindSpec(
+                architecture="mlp_2",
+                dataset="digits",
+                parameters=ImpParameters(level=1),
+                recipe=RecipeChoice(length="7it", momentum=0.9),
+            ).complete("mlp")
+        )
+        theta_k = read_weights(other.diary.artifacts.path(to_k.runs[0].weights_digest))
+        masks = file.ticket.bool_masks()
+        for name, values in file.ticket.weights().items():
+            assert np.array_equal(values, theta_k[name] * masks.get(name, True)), name
+
+    def test_rewinding_to_step_zero_restarts_from_the_initialisation(self, bench: "Bench") -> None:
+        (file,) = bench.made(bench.run(imp()))
+        theta_0 = initialise(file.ticket.architecture, 0)
+        masks = file.ticket.bool_masks()
+        for name, values in file.ticket.weights().items():
+            assert np.array_equal(values, theta_0[name] * masks.get(name, True)), name
+
+    def test_the_mask_keeps_the_largest_trained_weights(self, bench: "Bench") -> None:
+        outcome = bench.run(imp(level=1))
+        (file,) = bench.made(outcome)
+        trained = read_weights(bench.diary.artifacts.path(outcome.runs[0].weights_digest))
+        masks = file.ticket.bool_masks()
+        assert masks["fc.weight"].all()
+        pruned = np.concatenate([np.abs(trained[n][~m]) for n, m in masks.items() if n != "fc.weight"])
+        kept = np.concatenate([np.abs(trained[n][m]) for n, m in masks.items() if n != "fc.weight"])
+        assert pruned.max() <= kept.min()
+
+    def test_one_ticket_per_seed_with_its_provenance(self, bench: "Bench") -> None:
+        files = bench.made(bench.run(imp(seeds=(4, 9))))
+        assert [(f.metadata.seed, f.metadata.level, f.metadata.method) for f in files] == [
+            (4, 2, "imp"),
+            (9, 2, "imp"),
+        ]
+        assert len({ticket_id(file.ticket) for file in files}) == 2
+
+    def test_progress_counts_every_step_to_the_total(self, bench: "Bench") -> None:
+        bench.run(imp(seeds=(0, 1), rewind="3it"))
+        total = 2 * (3 + 2 * 9)
+        assert [done for done, _, _ in bench.diary.steps] == list(range(1, total + 1))
+        assert {of for _, of, _ in bench.diary.steps} == {total}
+
+
+class TestResume:
+    def test_killed_after_every_save_it_ends_in_the_same_ticket_and_weights(
+        self, bench: "Bench", fresh_bench: Callable[[str], "Bench"], killed: type[BaseException]
+    ) -> None:
+        spec = imp(rewind="3it", momentum=0.9)
+        undisturbed = bench.run(spec)
+        victim = fresh_bench("victim")
+        deaths = 0
+        while True:
+            victim.diary.saves_left = 0
+            try:
+                outcome = victim.run(spec)
+            except killed:
+                deaths += 1
+                continue
+            break
+        assert deaths >= len([saved for saved in victim.diary.saved if saved[2]]) >= 3
+        assert outcome.tickets == undisturbed.tickets
+        assert [run.weights_digest for run in outcome.runs] == [
+            run.weights_digest for run in undisturbed.runs
+        ]
+        assert outcome.results == undisturbed.results
+
+    def test_a_finished_training_is_read_back_and_not_repeated(self, bench: "Bench") -> None:
+        spec = imp()
+        first = bench.run(spec)
+        steps = len(bench.diary.steps)
+        assert bench.run(spec).tickets == first.tickets
+        assert len(bench.diary.steps) == steps
+
+
+class TestRandom:
+    def test_exact_survivors_on_the_initial_weights(self, bench: "Bench") -> None:
+        spec = FindSpec(
+            architecture="mlp_2",
+            dataset="digits",
+            method="random",
+            parameters=RandomParameters(survivors=10_000),
+            seeds=[3, 4],
+        ).complete("mlp")
+        files = bench.made(bench.run(spec))
+        assert [file.ticket.survivors for file in files] == [10_000, 10_000]
+        for seed, file in zip((3, 4), files, strict=True):
+            theta_0, masks = initialise(file.ticket.architecture, seed), file.ticket.bool_masks()
+            for name, values in file.ticket.weights().items():
+                assert np.array_equal(values, theta_0[name] * masks.get(name, True))
+        one, other = (file.ticket.bool_masks()["fc_layers.1.weight"] for file in files)
+        assert (one != other).any()
