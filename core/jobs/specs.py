@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     TypeAdapter,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -83,24 +84,29 @@ class FindSpec(Trained):
     architecture: ArchitectureName
     method: str = Field(default="imp", description="pruning method, as /methods lists them")
     parameters: SerializeAsAny[Parameters] = Field(
-        default_factory=Parameters, description="the method's parameters; the defaults are in /methods"
+        default_factory=Parameters,
+        validate_default=True,
+        description="the method's parameters; the defaults are in /methods",
     )
     seeds: Annotated[Seeds, Field(description="one ticket is found per seed")] = [0]
 
     _seeds_differ = field_validator("seeds")(_distinct)
 
-    @model_validator(mode="before")
+    @field_validator("method")
     @classmethod
-    def _parameters_fit_the_method(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        name = data.get("method", "imp")
-        if not isinstance(name, str) or name not in METHODS:
+    def _method_is_known(cls, name: str) -> str:
+        if name not in METHODS:
             raise ValueError(f"unknown method {name!r}; accepted: {', '.join(METHODS)}")
-        given = data.get("parameters", {})
+        return name
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _parameters_are_the_methods(cls, given: Any, info: ValidationInfo) -> Any:
+        if "method" not in info.data:
+            raise ValueError("cannot be checked without a known method")
         if isinstance(given, Parameters):
             given = given.model_dump()
-        return data | {"parameters": METHODS[name].parameters.model_validate(given)}
+        return METHODS[info.data["method"]].parameters.model_validate(given)
 
     @model_validator(mode="after")
     def _architecture_takes_the_dataset(self) -> Self:

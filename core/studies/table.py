@@ -32,10 +32,11 @@ def spread(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text under column names; the first column names the rows. Every row has one cell per column."""
+    """Cells as text, one per column. The first `words` columns hold words, the others numbers."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: int = 1
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -43,23 +44,24 @@ class Table:
                 raise ValueError(f"{len(row)} cells under {len(self.columns)} columns: {row}")
 
     def text(self) -> str:
-        """Aligned for a terminal: the first column to the left, the others to the right, a rule under the names."""
+        """Aligned for a terminal: words to the left, numbers to the right, a rule under the names."""
         lines = [self.columns, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        aligned = [_align(line, widths) for line in lines]
+        aligned = [self._align(line, widths) for line in lines]
         return "\n".join([aligned[0], "  ".join("─" * width for width in widths), *aligned[1:]])
 
     def markdown(self) -> str:
         """A GitHub-flavoured Markdown table."""
-        rule = (":--", *["--:"] * (len(self.columns) - 1))
+        rule = tuple(":--" if i < self.words else "--:" for i in range(len(self.columns)))
         lines = [_escaped(self.columns), rule, *map(_escaped, self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-
-def _align(line: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(line, widths, strict=True)
-    cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-    return "  ".join(cells).rstrip()
+    def _align(self, line: Sequence[str], widths: Sequence[int]) -> str:
+        cells = [
+            cell.ljust(width) if i < self.words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
 
 
 def _escaped(line: Sequence[str]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The compose file, checked against the compose specification; no container engine is needed."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,5 +58,6 @@ class TestDockerfile:
             for line in (ROOT / "Dockerfile").read_text().splitlines()
             if line.startswith("COPY ")
         }
-        packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+        packages = {pattern.rstrip("*") for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]}
         assert packages <= copied

@@ -56,6 +56,11 @@ class TestTable:
     def test_markdown_keeps_a_bar_inside_its_cell(self) -> None:
         assert Table(("a",), (("x|y",),)).markdown().splitlines()[2] == "| x\\|y |"
 
+    def test_further_columns_of_words_are_aligned_to_the_left(self) -> None:
+        table = Table(("job", "state", "n"), (("a", "ok", "1"), ("b", "failed", "22")), words=2)
+        assert table.text().splitlines()[2:] == ["a    ok       1", "b    failed  22"]
+        assert table.markdown().splitlines()[1] == "| :-- | :-- | --: |"
+
     def test_a_row_of_another_length_is_refused(self) -> None:
         with pytest.raises(ValueError, match="1 cells under 2 columns"):
             Table(("a", "b"), (("x",),))

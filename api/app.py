@@ -1,0 +1,113 @@
+"""The application: routes, problems, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
+
+from api import docs, health, problems
+from api.catalogue import routes as catalogue
+from api.guard import Guard
+from api.health import VERSION
+from api.jobs import routes as jobs
+from api.jobs.feed import Feed
+from api.pages import routes as pages
+from api.pages.negotiation import PagesForBrowsers
+from api.pages.rendering import mount_static
+from api.problems import Problem
+from api.tickets import routes as tickets
+from core.catalog.artifacts import LocalStore
+from core.catalog.database import Database
+from core.settings import Settings
+from core.settings import settings as environment
+
+LARGEST_BODY = 1 << 20
+"""Bytes of a request that is no upload."""
+
+_TAGS = [
+    {
+        "name": "tickets",
+        "description": "Upload, search and download tickets; their layers, lineage and results.",
+    },
+    {"name": "jobs", "description": "Find, transform, train and evaluate; watch, cancel and retry."},
+    {"name": "catalogue", "description": "What this installation can do."},
+    {"name": "health", "description": "For whoever operates it."},
+]
+
+
+class Api(FastAPI):
+    """FastAPI behind the guard, with the problem document among its schemas."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The guard goes around everything, body limits and server errors included."""
+        return Guard(super().build_middleware_stack())
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _with_problems(super().openapi())
+        return self.openapi_schema
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI announces validation errors of its own form, which never leave this application."""
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
+    problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    schemas |= {**problem.pop("$defs"), "Problem": problem}
+    return document
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API of one installation."""
+    database = Database(settings.database)
+    feed = Feed(database)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await feed.close()
+        database.close()
+
+    app = Api(
+        title="Elasticket",
+        summary="Finds a lottery ticket once and carries it to a whole family of networks",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=_TAGS,
+        generate_unique_id_function=_operation_id,
+        max_body_size=LARGEST_BODY,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.store = LocalStore(settings.artifact_directory)
+    app.state.feed = feed
+    app.add_middleware(PagesForBrowsers)
+    problems.install(app)
+    app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
+    for router in (jobs.router, catalogue.router, health.router, pages.router):
+        app.include_router(router)
+    mount_static(app)
+    docs.install(app)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The API of the installation that the environment describes: what uvicorn starts."""
+    return create_app(environment())
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

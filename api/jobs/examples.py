@@ -1,0 +1,145 @@
+"""One worked example for the API's documentation: a ticket found on digits, stretched and trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TICKET = "9f2c" * 16
+STRETCHED = "c07e" * 16
+JOB = "4b1d" * 8
+
+FIND: dict[str, Any] = {
+    "architecture": "mlp_2",
+    "dataset": "digits",
+    "method": "imp",
+    "parameters": {"level": 10, "fraction": 0.2},
+    "recipe": {"preset": "mlp", "length": "40ep", "rewind": "0it"},
+    "seeds": [0, 1, 2],
+}
+TRANSFORM: dict[str, Any] = {"tickets": [TICKET], "architecture": "mlp_3", "order": "append"}
+TRAIN: dict[str, Any] = {"tickets": [STRETCHED], "dataset": "digits", "seeds": [0]}
+EVALUATE: dict[str, Any] = {"tickets": [STRETCHED], "dataset": "digits"}
+
+LINKS: dict[str, str] = {
+    "self": f"/jobs/{JOB}",
+    "events": f"/jobs/{JOB}/events",
+    "log": f"/jobs/{JOB}/log",
+}
+SPEC: dict[str, Any] = {
+    "kind": "train",
+    "dataset": "digits",
+    "tickets": [STRETCHED],
+    "architecture": None,
+    "seeds": [0],
+    "order_seeds": None,
+    "exact": False,
+    "recipe": {
+        "preset": None,
+        "length": "40ep",
+        "batch": 128,
+        "lr": 0.1,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "milestones": [],
+        "gamma": 0.1,
+        "warmup": "0it",
+        "rewind": "0it",
+        "augment": False,
+        "dense": ["fc.weight"],
+    },
+}
+RUNNING: dict[str, Any] = {
+    "id": JOB,
+    "kind": "train",
+    "state": "running",
+    "meaning": "a worker holds it",
+    "spec": SPEC,
+    "progress": {
+        "done": 120,
+        "total": 480,
+        "doing": "0: seed 0, data order 0",
+        "fraction": 0.25,
+        "eta_seconds": 1.9,
+    },
+    "attempt": 1,
+    "max_attempts": 5,
+    "error": None,
+    "retry_of": None,
+    "created_at": "2026-01-31T12:00:00Z",
+    "started_at": "2026-01-31T12:00:01Z",
+    "finished_at": None,
+    "links": LINKS | {"cancel": f"/jobs/{JOB}/cancel"},
+}
+RUN: dict[str, Any] = {
+    "number": 0,
+    "architecture": "mlp_3",
+    "dataset": "digits",
+    "ticket": STRETCHED,
+    "seed": 0,
+    "order_seed": 0,
+    "level": None,
+    "sparsity": 0.9113,
+    "start_step": 0,
+    "steps": 480,
+    "seconds": 2.5,
+    "history": [
+        {
+            "epoch": 1,
+            "step": 12,
+            "learning_rate": 0.1,
+            "train_loss": 1.75,
+            "test_loss": 0.85,
+            "correct": 267,
+            "total": 360,
+        }
+    ],
+    "fingerprint": {"torch": "2.13.0", "threads": 1, "device": "cpu"},
+    "weights_digest": "51aa" * 16,
+}
+RESULT: dict[str, Any] = {
+    "dataset": "digits",
+    "point": "last",
+    "accuracy": 0.9694,
+    "correct": 349,
+    "total": 360,
+    "loss": 0.1234,
+    "epoch": 40,
+    "seed": 0,
+    "ticket": STRETCHED,
+    "run": 0,
+}
+SUCCEEDED: dict[str, Any] = RUNNING | {
+    "state": "succeeded",
+    "meaning": "finished; its results are final",
+    "progress": {
+        "done": 480,
+        "total": 480,
+        "doing": "0: seed 0, data order 0",
+        "fraction": 1.0,
+        "eta_seconds": None,
+    },
+    "finished_at": "2026-01-31T12:00:04Z",
+    "links": LINKS,
+    "attempts": [
+        {
+            "attempt": 1,
+            "worker": "gpu-1",
+            "started_at": "2026-01-31T12:00:01Z",
+            "ended_at": "2026-01-31T12:00:04Z",
+            "outcome": "succeeded",
+        }
+    ],
+    "outputs": {"tickets": [], "runs": [RUN], "results": [RESULT]},
+}
+EVENTS = """id: 1
+event: state
+data: {"state": "queued", "attempt": 0, "at": "2026-01-31T12:00:00Z"}
+
+event: progress
+data: {"done": 120, "total": 480, "doing": "0: seed 0, data order 0", "fraction": 0.25, "eta_seconds": 1.9}
+
+id: 5
+event: state
+data: {"state": "succeeded", "attempt": 1, "at": "2026-01-31T12:00:04Z"}
+"""
+LOG = "attempt 1\nreading digits from scikit-learn\n"

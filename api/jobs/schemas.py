@@ -1,0 +1,218 @@
+"""Jobs as the API takes and shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, WithJsonSchema
+
+from api.jobs import examples
+from core.catalog.tables import Attempt, Job, Result, Run
+from core.jobs.methods import METHODS, Parameters
+from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
+from core.jobs.states import RETRYABLE, STATES, State, sources
+
+Kind = Literal["find", "transform", "train", "evaluate"]
+
+_PARAMETERS = {
+    "anyOf": [method.parameters.model_json_schema() | {"title": method.name} for method in METHODS.values()],
+    "description": "the method's parameters, as /methods describes them",
+}
+
+
+class FindRequest(FindSpec):
+    """What to find: one ticket per seed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.FIND]})
+
+    parameters: Annotated[SerializeAsAny[Parameters], WithJsonSchema(_PARAMETERS)] = Field(
+        default_factory=Parameters, validate_default=True
+    )
+
+
+class TransformRequest(TransformSpec):
+    """What to stretch or squeeze, and into what."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TRANSFORM]})
+
+
+class TrainRequest(TrainSpec):
+    """What to train, on what."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TRAIN]})
+
+
+class EvaluateRequest(EvaluateSpec):
+    """What to measure, on what."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EVALUATE]})
+
+
+class Progress(BaseModel):
+    """How far a job is, in training steps. `eta_seconds` is null where no single attempt did all the work so far."""
+
+    done: int
+    total: int
+    doing: str
+    fraction: float
+    eta_seconds: float | None = None
+
+    @classmethod
+    def of(
+        cls, progress: dict[str, Any], state: str, attempt: int, started_at: float | None, now: float
+    ) -> Progress:
+        """The progress a job row states, seen at `now`."""
+        done, total = progress["done"], progress["total"]
+        timed = state == State.RUNNING and attempt == 1 and started_at is not None and done > 0
+        return cls(
+            done=done,
+            total=total,
+            doing=progress["doing"],
+            fraction=done / total if total else 0.0,
+            eta_seconds=(now - started_at) * (total - done) / done
+            if timed and started_at is not None
+            else None,
+        )
+
+
+class JobSummary(BaseModel):
+    """One durable piece of work."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RUNNING]})
+
+    id: str
+    kind: Kind
+    state: State
+    meaning: str = Field(description="the state in words")
+    spec: dict[str, Any] = Field(description="what it was asked to do, completely")
+    progress: Progress | None = None
+    attempt: int = Field(description="tries so far")
+    max_attempts: int
+    error: dict[str, Any] | None = Field(default=None, description="why it failed: reason and message")
+    retry_of: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    links: dict[str, str]
+
+    @classmethod
+    def fields(cls, job: Job, now: float) -> dict[str, Any]:
+        """A row's values."""
+        shown = ("id", "kind", "state", "spec", "attempt", "max_attempts", "error", "retry_of")
+        times = ("created_at", "started_at", "finished_at")
+        return {name: getattr(job, name) for name in (*shown, *times)} | {
+            "meaning": STATES[State(job.state)].meaning,
+            "progress": job.progress
+            and Progress.of(job.progress, job.state, job.attempt, job.started_at, now),
+            "links": links(job),
+        }
+
+    @classmethod
+    def of(cls, job: Job, now: float) -> JobSummary:
+        """A row as a list shows it."""
+        return cls(**cls.fields(job, now))
+
+
+class AttemptBody(BaseModel):
+    """One try at a job."""
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> AttemptBody:
+        """A row."""
+        return cls.model_validate(attempt, from_attributes=True)
+
+
+class RunBody(BaseModel):
+    """One training, with its metrics per epoch."""
+
+    number: int
+    architecture: str
+    dataset: str
+    ticket: str | None = None
+    seed: int
+    order_seed: int
+    level: int | None = None
+    sparsity: float
+    start_step: int
+    steps: int
+    seconds: float
+    history: list[dict[str, Any]]
+    fingerprint: dict[str, Any] = Field(description="what `exact` holds within: versions, threads, device")
+    weights_digest: str
+
+    @classmethod
+    def of(cls, run: Run) -> RunBody:
+        """A row."""
+        values = {name: getattr(run, name) for name in cls.model_fields if name not in ("number", "ticket")}
+        return cls(number=run.ordinal, ticket=run.ticket_id, **values)
+
+
+class ResultBody(BaseModel):
+    """One measured accuracy: `last` after the last step, `best` test-selected, or `evaluate`."""
+
+    dataset: str
+    point: str
+    accuracy: float = Field(description="correct / total")
+    correct: int
+    total: int
+    loss: float
+    epoch: int | None = None
+    seed: int | None = None
+    ticket: str | None = None
+    run: int | None = Field(default=None, description="the number of the job's run that was measured")
+
+    @classmethod
+    def of(cls, result: Result) -> ResultBody:
+        """A row."""
+        values = {
+            name: getattr(result, name) for name in cls.model_fields if name not in ("accuracy", "ticket")
+        }
+        return cls(accuracy=result.correct / result.total, ticket=result.ticket_id, **values)
+
+
+class Outputs(BaseModel):
+    """What a job has produced; complete once it has succeeded."""
+
+    tickets: list[str]
+    runs: list[RunBody]
+    results: list[ResultBody]
+
+
+class JobBody(JobSummary):
+    """One durable piece of work, with its attempts and what it produced."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUCCEEDED]})
+
+    attempts: list[AttemptBody]
+    outputs: Outputs
+
+    @classmethod
+    def of(cls, job: Job, now: float) -> JobBody:
+        """A row, with the rows that belong to it."""
+        outputs = Outputs(
+            tickets=list(dict.fromkeys(origin.ticket_id for origin in job.outputs)),
+            runs=[RunBody.of(run) for run in job.runs],
+            results=[ResultBody.of(result) for result in job.results],
+        )
+        attempts = [AttemptBody.of(attempt) for attempt in job.attempts]
+        return cls(**cls.fields(job, now), attempts=attempts, outputs=outputs)
+
+
+def links(job: Job) -> dict[str, str]:
+    """Where a job can be read, and what may be done with it in its state."""
+    here, state = f"/jobs/{job.id}", State(job.state)
+    found = {"self": here, "events": f"{here}/events", "log": f"{here}/log"}
+    if state in sources(State.CANCELLED) | sources(State.CANCELLING):
+        found["cancel"] = f"{here}/cancel"
+    if state in RETRYABLE:
+        found["retry"] = f"{here}/retry"
+    if job.retry_of is not None:
+        found["retry_of"] = f"/jobs/{job.retry_of}"
+    return found

@@ -1,0 +1,119 @@
+"""What the job routes do, each in one transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import rfc8785
+from anyio import move_on_after
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.idempotency import Once
+from api.jobs.admission import admit
+from api.jobs.feed import Feed
+from api.jobs.schemas import JobBody, JobSummary
+from api.problems import WRONG_STATE, Rejected, not_found
+from core.catalog import jobs
+from core.catalog.database import Database, now
+from core.catalog.idempotency import Made
+from core.catalog.paging import Cursor
+from core.catalog.tables import Job
+from core.jobs.specs import JobSpec, parse_spec
+from core.jobs.states import STATES, TERMINAL, State
+from core.settings import Settings
+
+
+def submit(database: Database, settings: Settings, once: Once, spec: JobSpec) -> tuple[Made, bool]:
+    """Check and complete a spec and queue its job; what was made, and whether by an earlier request."""
+    with database.read() as session:
+        admitted = admit(session, spec)
+
+    def create(session: Session) -> Made:
+        return Made(202, jobs.create(session, admitted, settings.max_attempts).id)
+
+    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
+
+
+def show(database: Database, job_id: str) -> JobBody:
+    """One job."""
+    with database.read() as session:
+        return JobBody.of(existing(session, job_id), clock(session))
+
+
+def page(
+    database: Database, limit: int, after: Cursor | None, states: Sequence[State], kinds: Sequence[str]
+) -> tuple[list[JobSummary], Cursor | None]:
+    """Jobs, newest first, and where the next page starts."""
+    with database.read() as session:
+        found = jobs.page(session, limit, after, states, kinds)
+        seen = clock(session)
+        return [JobSummary.of(job, seen) for job in found.rows], found.next
+
+
+def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
+    """Cancel a job, or ask it to stop; asking again changes nothing."""
+
+    def ask(session: Session) -> Made:
+        if jobs.cancel(session, job_id) is None:
+            job = existing(session, job_id)
+            if job.state != State.CANCELLING:
+                raise _wrong_state(job)
+        return Made(202, job_id)
+
+    return once.make(database, b"", ask)
+
+
+def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tuple[Made, bool]:
+    """Queue a new job with the spec of one that failed or was cancelled."""
+
+    def again(session: Session) -> Made:
+        job = existing(session, job_id)
+        made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts)
+        if made is None:
+            raise _wrong_state(job)
+        return Made(202, made.id)
+
+    return once.make(database, b"", again)
+
+
+def log(database: Database, job_id: str) -> Iterator[str]:
+    """What a job's attempts wrote, under a heading for each attempt."""
+    seq = attempt = 0
+    while True:
+        with database.read() as session:
+            events = jobs.events_after(session, job_id, seq, kind="log")
+        if not events:
+            return
+        for event in events:
+            if event.attempt != attempt:
+                attempt = event.attempt
+                yield f"attempt {attempt}\n"
+            yield f"{event.data['text'].rstrip()}\n"
+        seq = events[-1].seq
+
+
+async def ended(feed: Feed, job_id: str, seconds: float) -> None:
+    """Wait until a job has ended, but not longer than that."""
+    with feed.watch(job_id) as watch, move_on_after(seconds):
+        seen = await watch.after(None)
+        while seen.state not in TERMINAL:
+            seen = await watch.after(seen)
+
+
+def existing(session: Session, job_id: str) -> Job:
+    """A job that is there; raises `Rejected`."""
+    job = jobs.get(session, job_id)
+    if job is None:
+        raise not_found("job", job_id)
+    return job
+
+
+def clock(session: Session) -> float:
+    """Seconds since 1970 by the database's clock."""
+    return session.scalars(select(now())).one()
+
+
+def _wrong_state(job: Job) -> Rejected:
+    meaning = STATES[State(job.state)].meaning
+    return Rejected(WRONG_STATE, f"The job is {job.state}: {meaning}.", state=job.state)

@@ -1,0 +1,74 @@
+"""Templates to responses: autoescaped, with headers that let a page load nothing but what we serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.pages import formats
+from core.jobs.states import STATES, State
+
+_HERE = Path(__file__).parent
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ago": formats.ago,
+        "bytes": formats.size,
+        "count": formats.count,
+        "duration": formats.duration,
+        "iso": formats.iso,
+        "percent": formats.percent,
+        "pretty": formats.pretty,
+        "short": formats.short,
+        "spread": formats.spread,
+        "utc": formats.utc,
+    }
+    environment.globals |= {"facts": lambda state: STATES[State(state)]}
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def render(template: str, **context: Any) -> HTMLResponse:
+    """A page."""
+    return HTMLResponse(_TEMPLATES.get_template(template).render(context), headers=HEADERS)
+
+
+class _Revalidated(StaticFiles):
+    """Static files that a browser asks about each time: after an upgrade no page meets last version's script."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the pages' style sheet, scripts and marks below /static."""
+    app.mount("/static", _Revalidated(directory=_HERE / "static"), name="static")

@@ -1,0 +1,214 @@
+"""The pages: jobs at `/`, one page per job and per ticket, rendered on the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+from starlette.datastructures import QueryParams
+
+from api.dependencies import DatabaseDep
+from api.pages import jobs as job_views
+from api.pages import results, specs
+from api.pages import tickets as ticket_views
+from api.pages.jobs import ACTIVE, ENDED, KINDS
+from api.pages.rendering import render
+from core.catalog import jobs, tickets
+from core.catalog.paging import Cursor, Page
+from core.catalog.tables import Job, Provenance
+from core.catalog.tickets import TicketFilter
+from core.families import FAMILIES
+from core.jobs.datasets import DATASETS
+from core.jobs.states import State
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = 25
+ACTIVE_SHOWN = 50
+
+
+def link(query: QueryParams, path: str, **changes: str | None) -> str:
+    """The address of the same list with some of its parameters changed, and from its first page."""
+    kept = {name: value for name, value in query.items() if value and name != "after"} | changes
+    encoded = urlencode({name: value for name, value in kept.items() if value is not None})
+    return f"{path}?{encoded}" if encoded else path
+
+
+def cursor(after: str | None) -> Cursor | None:
+    """The cursor of a page's address; 400 where it is not one."""
+    try:
+        return Cursor.decode(after) if after else None
+    except ValueError as error:
+        raise HTTPException(400, "This page's address has an `after` that no list gave out.") from error
+
+
+def base_url(request: Request) -> str:
+    """The address that this installation was reached at."""
+    return str(request.base_url).rstrip("/")
+
+
+@router.get("/")
+@router.get("/ui/jobs")
+def jobs_page(
+    request: Request,
+    database: DatabaseDep,
+    state: State | None = None,
+    kind: Annotated[str | None, Query(max_length=32)] = None,
+    after: str | None = None,
+) -> HTMLResponse:
+    """Jobs: those that go on first, then those that have ended, newest first."""
+    kinds = [kind] if kind else []
+    wanted = [state] if state else list(State)
+    start = cursor(after)
+    ended = [one for one in wanted if one in ENDED]
+    active = [one for one in wanted if one in ACTIVE]
+    empty: Page[Job] = Page([], None)
+    going = empty
+    with database.read() as session:
+        if active and (start is None or not ended):
+            going = jobs.page(session, ACTIVE_SHOWN, start if not ended else None, active, kinds)
+        gone = jobs.page(session, PAGE, start, ended, kinds) if ended else empty
+        at = job_views.clock(session)
+        known = specs.networks(session, [*going.rows, *gone.rows])
+        query = request.query_params
+        following = gone.next if ended else going.next
+        return render(
+            "jobs.html",
+            active=[job_views.view(job, known, at) for job in going.rows],
+            ended=[job_views.view(job, known, at) for job in gone.rows],
+            more_active=going.next is not None and bool(ended),
+            states=[(one.value, link(query, "/", state=one.value), one == state) for one in State],
+            kinds=[(one, link(query, "/", kind=one), one == kind) for one in KINDS],
+            every_state=link(query, "/", state=None),
+            every_kind=link(query, "/", kind=None),
+            filtered=state is not None or kind is not None,
+            state=state,
+            kind=kind,
+            first=link(query, "/") if start else None,
+            next=link(query, "/", after=following.encode()) if following else None,
+            curl=ticket_views.first_job(base_url(request)),
+        )
+
+
+@router.get("/ui/jobs/{job_id}")
+def job_page(database: DatabaseDep, job_id: str) -> HTMLResponse:
+    """One job: what was asked, how it goes, what came out."""
+    with database.read() as session:
+        job = jobs.get(session, job_id) if re.fullmatch("[0-9a-f]{32}", job_id) else None
+        if job is None:
+            raise HTTPException(404, f"There is no job {job_id}.")
+        at = job_views.clock(session)
+        known = specs.networks(session, [job])
+        over_orders = bool(job.spec.get("order_seeds"))
+        rows = results.measured(job, known)
+        outputs = {row.ticket_id: tickets.get(session, row.ticket_id) for row in job.outputs}
+        return render(
+            "job.html",
+            job=job_views.view(job, known, at),
+            error=job.error,
+            retry_of=job.retry_of,
+            at=at,
+            terms=specs.terms(job.spec, known),
+            recipe=specs.recipe(job.spec),
+            attempts=[
+                (row.attempt, row.worker, row.started_at, (row.ended_at or at) - row.started_at, row.outcome)
+                for row in job.attempts
+            ],
+            rows=rows,
+            known=known,
+            groups=results.replicates(rows, over_orders=over_orders),
+            over="data orders" if over_orders else "seeds",
+            outputs=[(row, outputs[row.ticket_id]) for row in job.outputs],
+        )
+
+
+@router.get("/ui/tickets")
+def tickets_page(request: Request, database: DatabaseDep) -> HTMLResponse:
+    """Tickets, newest first, with the filters of the API in the address."""
+    query = request.query_params
+    wanted = ticket_filter(query)
+    with database.read() as session:
+        page = tickets.page(session, PAGE, cursor(query.get("after")), wanted)
+        ticket_views.load_origins(session, page.rows)
+        return render(
+            "tickets.html",
+            tickets=[(ticket, ticket_views.origin(ticket)) for ticket in page.rows],
+            at=job_views.clock(session),
+            wanted=wanted,
+            filters=[
+                (name.replace("_", " "), value, link(query, "/ui/tickets", **{name: None}))
+                for name, value in vars(wanted).items()
+                if value is not None
+            ],
+            families=list(FAMILIES),
+            datasets=list(DATASETS),
+            first=link(query, "/ui/tickets") if query.get("after") else None,
+            next=link(query, "/ui/tickets", after=page.next.encode()) if page.next else None,
+            curl=ticket_views.first_job(base_url(request)),
+        )
+
+
+def ticket_filter(query: QueryParams) -> TicketFilter:
+    """The filter an address asks for; a form sends its empty fields too."""
+    words = ("architecture", "family", "dataset", "method", "parent", "tag")
+    # PostgreSQL knows no NUL.
+    given = {name: query.get(name, "").replace("\0", "").strip() for name in words}
+    asked = {name: value for name, value in given.items() if value}
+    return TicketFilter(
+        **asked,
+        sparsity_min=_share(query.get("sparsity_min")),
+        sparsity_max=_share(query.get("sparsity_max")),
+    )
+
+
+def _share(text: str | None) -> float | None:
+    if not text or not text.strip():
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise HTTPException(400, "A sparsity is a number from 0 to 1.")
+    return share
+
+
+@router.get("/ui/tickets/{ticket_id}")
+def ticket_page(request: Request, database: DatabaseDep, ticket_id: str) -> HTMLResponse:
+    """One ticket: its figures, where it comes from, what was made of it, what it reached."""
+    with database.read() as session:
+        ticket = tickets.get(session, ticket_id) if re.fullmatch("[0-9a-f]{64}", ticket_id) else None
+        if ticket is None:
+            raise HTTPException(404, f"There is no ticket {ticket_id}.")
+        ancestors = tickets.ancestors(session, ticket_id)
+        children = tickets.children(session, ticket_id)
+        ticket_views.load_origins(session, [ticket, *ancestors, *children])
+        measured = tickets.results(session, ticket_id)
+        known = {ticket.id: ticket.architecture}
+        by_job: dict[str, list[results.Measured]] = {}
+        for job in dict.fromkeys(job for _, _, job in measured):
+            pairs = [(result, run) for result, run, owner in measured if owner is job]
+            by_job[job.id] = results.combine(pairs, known)
+        return render(
+            "ticket.html",
+            ticket=ticket,
+            nominal=ticket_views.nominal(ticket, ancestors),
+            lineage=[
+                *((one, ticket_views.origin(one), "ancestor") for one in reversed(ancestors)),
+                (ticket, ticket_views.origin(ticket), "this"),
+                *((one, _made_from(one.provenance, ticket_id), "child") for one in children),
+            ],
+            present={one.id for one in ancestors},
+            measured=by_job,
+            lines=ticket_views.lines(ticket, base_url(request)),
+            at=job_views.clock(session),
+        )
+
+
+def _made_from(rows: Sequence[Provenance], parent: str) -> Provenance | None:
+    """How a child was made from `parent`."""
+    return next((row for row in rows if row.parent_id == parent), None)

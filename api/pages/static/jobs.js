@@ -1,0 +1,4 @@
+import "./actions.js";
+import { keepCurrent } from "./live.js";
+
+keepCurrent();

@@ -1,0 +1,111 @@
+"""What the pages show of a ticket."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from core.catalog.tables import Provenance, Ticket
+from core.elastic.refusal import Refused
+from core.families import UnknownArchitecture, architecture
+from core.jobs.datasets import DATASETS
+from core.jobs.specs import TransformSpec
+from core.jobs.transforms import plan
+
+IMP_FRACTION = 0.2
+
+
+@dataclass(frozen=True)
+class Nominal:
+    """The IMP level a ticket descends from, and the sparsity that level stands for."""
+
+    level: int
+    sparsity: float
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Shell lines to paste."""
+
+    stretch: str | None
+    train: str | None
+    download: str
+
+
+def load_origins(session: Session, tickets: Sequence[Ticket]) -> None:
+    """Read the provenance and the tags of these tickets in two queries, not two each."""
+    wanted = [ticket.id for ticket in tickets]
+    session.scalars(
+        select(Ticket)
+        .where(Ticket.id.in_(wanted))
+        .options(selectinload(Ticket.provenance), selectinload(Ticket.tags))
+    ).all()
+
+
+def origin(ticket: Ticket) -> Provenance | None:
+    """Where it first came from."""
+    return ticket.provenance[0] if ticket.provenance else None
+
+
+def nominal(ticket: Ticket, ancestors: Sequence[Ticket]) -> Nominal | None:
+    """Its nominal level; a transformed ticket carries its ancestor's, with the fraction that was pruned there."""
+    level = next((row.level for row in ticket.provenance if row.level is not None), None)
+    if level is None:
+        return None
+    stated = (row.details.get("fraction") for one in (ticket, *ancestors) for row in one.provenance)
+    # An uploaded file may state anything.
+    fraction = next((f for f in stated if isinstance(f, float) and 0 < f < 1), IMP_FRACTION)
+    return Nominal(level, 1 - (1 - fraction) ** level)
+
+
+def deeper(ticket: Ticket) -> str | None:
+    """The next deeper member of its family that it can be stretched to."""
+    source = architecture(ticket.architecture, ticket.input, ticket.classes)
+    for step in range(1, 7):
+        # Depth is the first number in a name of every family.
+        name = re.sub(r"\d+", lambda digits: str(int(digits[0]) + step), ticket.architecture, count=1)  # noqa: B023
+        try:
+            plan(TransformSpec(tickets=[ticket.id], architecture=name), source)
+        except (UnknownArchitecture, Refused):
+            continue
+        return name
+    return None
+
+
+def lines(ticket: Ticket, base: str) -> Lines:
+    """What to do with it next, against the API at `base`."""
+    target = deeper(ticket)
+    found_on = [row.dataset for row in ticket.provenance if row.dataset in DATASETS]
+    fitting = [
+        name
+        for name in (*found_on, *DATASETS)
+        if name
+        and (list(DATASETS[name].input), DATASETS[name].classes) == (list(ticket.input), ticket.classes)
+    ]
+    url = f"{base}/tickets/{ticket.id}/file"
+    return Lines(
+        stretch=_post(f"{base}/transform", {"tickets": [ticket.id], "architecture": target})
+        if target
+        else None,
+        train=_post(f"{base}/train", {"tickets": [ticket.id], "dataset": fitting[0]}) if fitting else None,
+        download=f"curl -sS {shlex.quote(url)} \\\n  -o {ticket.id[:8]}.ticket.safetensors",
+    )
+
+
+def _post(url: str, body: Mapping[str, object]) -> str:
+    return (
+        f"curl -sS {shlex.quote(url)} \\\n  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(json.dumps(body))}"
+    )
+
+
+def first_job(base: str) -> str:
+    """The line that makes a first job."""
+    body = {"architecture": "mlp_2", "dataset": "digits", "parameters": {"level": 10}, "seeds": [0, 1, 2]}
+    return _post(f"{base}/find", body)

@@ -1,0 +1,254 @@
+"""Every error is a problem document (RFC 9457): what is wrong, where, and what would be accepted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from core.catalog.idempotency import KeyReused
+from core.elastic.refusal import Refused
+from core.tickets import InvalidTicket
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class Flaw(BaseModel):
+    """One thing that is wrong."""
+
+    location: str = Field(serialization_alias="in", description="body, query, path, header, file or service")
+    where: str = Field(description="a JSON pointer into the body, or the parameter's name")
+    what: str
+    accepted: str | None = Field(default=None, description="what would be accepted there")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it; a kind of problem may add members of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="names the kind of problem; about:blank where the status says it all")
+    title: str
+    status: int
+    detail: str
+    errors: list[Flaw] = []
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem. `members` are an example of what it adds to a problem document."""
+
+    slug: str
+    status: int
+    title: str
+    example: str
+    members: Mapping[str, Any] | None = None
+
+    @property
+    def type(self) -> str:
+        """The problem's `type`."""
+        return f"urn:elasticket:problem:{self.slug}"
+
+    def document(self, detail: str, errors: Sequence[Flaw] = (), **members: Any) -> dict[str, Any]:
+        """The problem document."""
+        return {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": detail,
+            "errors": [error.model_dump(by_alias=True, exclude_none=True) for error in errors],
+            **members,
+        }
+
+
+NOT_FOUND = Kind("not-found", 404, "There is no such thing here", "There is no such job.")
+INVALID_REQUEST = Kind(
+    "invalid-request", 422, "The request is not valid", "recipe.lr must be greater than 0."
+)
+INVALID_TICKET = Kind(
+    "invalid-ticket",
+    422,
+    "The file is not a ticket",
+    "mask survivors at fc.weight.kept; accepted: 107 values, one for each set bit",
+    {"failure": "mask-survivors", "where": "fc.weight.kept", "accepted": "107 values, one for each set bit"},
+)
+REFUSED = Kind(
+    "refused-transformation",
+    422,
+    "The ticket cannot be transformed so",
+    "stage hidden, unit 2: no source unit is mapped to it",
+    {"reason": "unmapped_target", "stage": "hidden", "unit": 2},
+)
+UNSUITABLE = Kind(
+    "unsuitable-job", 422, "The job cannot be done with what it names", "There is no such ticket: 9f2c…"
+)
+KEY_REUSED = Kind(
+    "idempotency-key-reused",
+    422,
+    "The Idempotency-Key belongs to another request",
+    "The Idempotency-Key 'a1' was used before for a different POST /find.",
+)
+WRONG_STATE = Kind(
+    "wrong-state",
+    409,
+    "The job's state does not allow this",
+    "The job has ended: succeeded.",
+    {"state": "succeeded"},
+)
+TOO_LARGE = Kind("too-large", 413, "The request is too large", "At most 4294967296 bytes are accepted.")
+NOT_READY = Kind("not-ready", 503, "The service is not ready", "The database cannot be reached.")
+
+
+class Rejected(Exception):
+    """A request that is answered with a problem."""
+
+    def __init__(self, kind: Kind, detail: str, *errors: Flaw, **members: Any) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.document = kind.document(detail, errors, **members)
+
+
+def not_found(what: str, name: str) -> Rejected:
+    """A 404 for one named thing."""
+    return Rejected(NOT_FOUND, f"There is no {what} {name}.")
+
+
+class ProblemResponse(Response):
+    """A problem document on its way out."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        # A request may have smuggled in a lone surrogate: UTF-8 cannot carry it, an escape can.
+        content = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        super().__init__(
+            content, document["status"], {**(headers or {}), "X-Content-Type-Options": "nosniff"}
+        )
+
+
+def plain_problem(status: int, detail: str | None = None) -> dict[str, Any]:
+    """The problem document of an error that the framework itself found."""
+    if status == TOO_LARGE.status:
+        return TOO_LARGE.document("The request's body is too large.")
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail or title, "errors": []}
+
+
+def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these kinds of problem, each with an example."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        response = by_status.setdefault(
+            kind.status,
+            {
+                "description": HTTPStatus(kind.status).phrase,
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        example = {"summary": kind.title, "value": kind.document(kind.example, **(kind.members or {}))}
+        response["content"][MEDIA_TYPE]["examples"][kind.slug] = example
+    return by_status
+
+
+def flaws(errors: Iterable[Mapping[str, Any]]) -> list[Flaw]:
+    """Pydantic's error list in our words, without the offending input."""
+    return [_flaw(error) for error in errors]
+
+
+def _flaw(error: Mapping[str, Any]) -> Flaw:
+    location, *path = error["loc"] or ("body",)
+    if error["type"] == "json_invalid":
+        what = f"not JSON: {error['ctx']['error']} at character {path[0]}"
+        return Flaw(location="body", where="", what=what, accepted="JSON (RFC 8259)")
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in path]
+    where = "".join(f"/{part}" for part in parts) if location == "body" else ".".join(parts)
+    what = error["msg"].removeprefix("Value error, ")
+    return Flaw(location=str(location), where=where, what=what, accepted=_accepted(error))
+
+
+_LIMITS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
+_OTHERS = {
+    "expected": "{}",
+    "pattern": "text that matches {}",
+    "min_length": "at least {} long",
+    "max_length": "at most {} long",
+}
+
+
+def _accepted(error: Mapping[str, Any]) -> str | None:
+    if error["type"] == "extra_forbidden":
+        return "only the documented fields"
+    context = error.get("ctx", {})
+    words = [text.format(_shown(context[key])) for key, text in (_LIMITS | _OTHERS).items() if key in context]
+    return ", ".join(words) or None
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that leaves a route with a problem."""
+
+    @app.exception_handler(Rejected)
+    def _rejected(_: Request, error: Rejected) -> Response:
+        return ProblemResponse(error.document)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_: Request, error: RequestValidationError) -> Response:
+        found = flaws(error.errors())
+        # An id that cannot be one is the id of nothing.
+        kind = NOT_FOUND if all(flaw.location == "path" for flaw in found) else INVALID_REQUEST
+        detail = "; ".join(f"{flaw.where or flaw.location}: {flaw.what}" for flaw in found)
+        return ProblemResponse(kind.document(detail, found))
+
+    @app.exception_handler(InvalidTicket)
+    def _invalid_ticket(_: Request, error: InvalidTicket) -> Response:
+        flaw = Flaw(location="file", where=error.where, what=error.failure, accepted=error.accepted)
+        members = {"failure": error.failure, "where": error.where, "accepted": error.accepted}
+        return ProblemResponse(INVALID_TICKET.document(str(error), [flaw], **members))
+
+    @app.exception_handler(Refused)
+    def _refused(_: Request, error: Refused) -> Response:
+        members = {"reason": error.reason, "stage": error.stage, "unit": error.unit}
+        flaw = Flaw(location="body", where="", what=error.detail)
+        return ProblemResponse(REFUSED.document(str(error), [flaw], **members))
+
+    @app.exception_handler(KeyReused)
+    def _key_reused(_: Request, error: KeyReused) -> Response:
+        flaw = Flaw(location="header", where="Idempotency-Key", what=str(error), accepted="a new key")
+        return ProblemResponse(KEY_REUSED.document(str(error), [flaw]))
+
+    @app.exception_handler(HTTPException)
+    def _http(_: Request, error: HTTPException) -> Response:
+        if error.status_code < 400:
+            return Response(status_code=error.status_code, headers=error.headers)
+        detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+        return ProblemResponse(plain_problem(error.status_code, detail), error.headers)
+
+    @app.exception_handler(OperationalError)
+    def _database(_: Request, error: OperationalError) -> Response:
+        log.error("database: %s", error.orig)
+        flaw = Flaw(location="service", where="database", what="does not answer as it should")
+        document = NOT_READY.document("The database cannot be used at the moment.", [flaw])
+        return ProblemResponse(document, {"Retry-After": "1"})
+
+    @app.exception_handler(ClientDisconnect)
+    def _gone(_: Request, __: ClientDisconnect) -> Response:
+        return ProblemResponse(plain_problem(400, "The request ended too early."))
+
+    @app.exception_handler(Exception)
+    def _unexpected(_: Request, __: Exception) -> Response:
+        return ProblemResponse(plain_problem(500, "The service failed; its log says more."))

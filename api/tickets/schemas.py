@@ -1,0 +1,219 @@
+"""Tickets as the API shows them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from statistics import mean, stdev
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.jobs.schemas import ResultBody
+from api.tickets import examples
+from core.catalog.tables import Job, Provenance, Result, Run, Ticket
+
+
+class Origin(BaseModel):
+    """One way a ticket came here."""
+
+    method: str
+    dataset: str | None = None
+    seed: int | None = None
+    level: int | None = None
+    parent: str | None = Field(default=None, description="the ticket it was transformed from")
+    job: str | None = Field(default=None, description="the job that made it; null for an upload")
+    details: dict[str, Any]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, origin: Provenance) -> Origin:
+        """A row."""
+        same = ("method", "dataset", "seed", "level", "details", "created_at")
+        values = {name: getattr(origin, name) for name in same}
+        return cls(parent=origin.parent_id, job=origin.job_id, **values)
+
+
+class FileBytes(BaseModel):
+    """Bytes of the ticket's file."""
+
+    header: int
+    payload: int = Field(description="survivors × 4 + Σ ⌈prunable / 8⌉ + the dense tensors")
+
+
+class TicketBody(BaseModel):
+    """A ticket: architecture, mask and the weights at the rewind point."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TICKET_BODY]})
+
+    id: str
+    architecture: str
+    family: str
+    input: list[int] = Field(description="[C, H, W]")
+    classes: int
+    rewind_step: int
+    prunable: int = Field(description="all prunable weights")
+    survivors: int
+    sparsity: float = Field(description="pruned / all prunable weights")
+    level: int | None = Field(default=None, description="nominal IMP level")
+    file: FileBytes
+    provenance: list[Origin]
+    tags: list[str]
+    created_at: datetime
+    links: dict[str, str]
+
+    @classmethod
+    def fields(cls, ticket: Ticket) -> dict[str, Any]:
+        """A row's values."""
+        shown = ("id", "architecture", "family", "input", "classes", "rewind_step")
+        figures = ("prunable", "survivors", "sparsity", "created_at")
+        origins = [Origin.of(origin) for origin in ticket.provenance]
+        here = f"/tickets/{ticket.id}"
+        return {name: getattr(ticket, name) for name in (*shown, *figures)} | {
+            "level": next((origin.level for origin in origins if origin.level is not None), None),
+            "file": FileBytes(header=ticket.header_bytes, payload=ticket.payload_bytes),
+            "provenance": origins,
+            "tags": [tag.tag for tag in ticket.tags],
+            "links": {
+                "self": here,
+                "file": f"{here}/file?format=elasticket",
+                **{name: f"{here}/{name}" for name in ("layers", "lineage", "results")},
+            },
+        }
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> TicketBody:
+        """A row, with its origins and tags."""
+        return cls(**cls.fields(ticket))
+
+
+class Layer(BaseModel):
+    """One prunable tensor, counted exactly."""
+
+    name: str
+    shape: list[int]
+    size: int
+    survivors: int
+    sparsity: float
+
+
+class Layers(BaseModel):
+    """A ticket's prunable tensors, in state-dict order."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.LAYERS]})
+
+    prunable: int
+    survivors: int
+    sparsity: float
+    layers: list[Layer]
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Layers:
+        """A ticket's rows."""
+        return cls(
+            prunable=ticket.prunable,
+            survivors=ticket.survivors,
+            sparsity=ticket.sparsity,
+            layers=[
+                Layer(
+                    name=layer.name,
+                    shape=layer.shape,
+                    size=layer.size,
+                    survivors=layer.survivors,
+                    sparsity=1 - layer.survivors / layer.size,
+                )
+                for layer in ticket.layers
+            ],
+        )
+
+
+class Relative(TicketBody):
+    """An ancestor or a child, and the jobs that made it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CHILD]})
+
+    jobs: list[str]
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Relative:
+        """A row."""
+        jobs = dict.fromkeys(origin.job_id for origin in ticket.provenance if origin.job_id is not None)
+        return cls(**cls.fields(ticket), jobs=list(jobs))
+
+
+class Lineage(BaseModel):
+    """What a ticket was transformed from, nearest first, and what was transformed from it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.LINEAGE]})
+
+    ticket: str
+    ancestors: list[Relative]
+    children: list[Relative]
+
+    @classmethod
+    def of(cls, identity: str, ancestors: Iterable[Ticket], children: Iterable[Ticket]) -> Lineage:
+        """The rows."""
+        return cls(
+            ticket=identity,
+            ancestors=[Relative.of(ticket) for ticket in ancestors],
+            children=[Relative.of(ticket) for ticket in children],
+        )
+
+
+class Measured(ResultBody):
+    """One measured accuracy of a ticket, with the training it belongs to."""
+
+    job: str
+    architecture: str | None = Field(default=None, description="what was trained; null where nothing was")
+    order_seed: int | None = None
+
+
+class Average(BaseModel):
+    """Accuracy on one dataset at one point, over all measurements."""
+
+    dataset: str
+    point: str
+    count: int
+    mean: float
+    std: float | None = Field(
+        default=None, description="sample standard deviation; null for a single measurement"
+    )
+
+
+class Results(BaseModel):
+    """A ticket's measured accuracies."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RESULTS]})
+
+    summary: list[Average]
+    results: list[Measured]
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Result, Run | None, Job]]) -> Results:
+        """The rows."""
+        measured = [
+            Measured(
+                **ResultBody.of(result).model_dump(),
+                job=job.id,
+                architecture=run.architecture if run else None,
+                order_seed=run.order_seed if run else None,
+            )
+            for result, run, job in rows
+        ]
+        groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for row in measured:
+            groups[row.dataset, row.point].append(row.accuracy)
+        return cls(
+            summary=[
+                Average(
+                    dataset=dataset,
+                    point=point,
+                    count=len(values),
+                    mean=mean(values),
+                    std=stdev(values) if len(values) > 1 else None,
+                )
+                for (dataset, point), values in sorted(groups.items())
+            ],
+            results=measured,
+        )

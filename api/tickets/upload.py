@@ -1,0 +1,161 @@
+"""Receives an upload as its bytes arrive: raw, or the `file` of a form. Memory stays flat whatever its size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from anyio.to_thread import run_sync
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from api.problems import INVALID_REQUEST, TOO_LARGE, Flaw, Rejected
+from core.catalog.artifacts import Staged
+
+TAG = r"^[A-Za-z0-9][A-Za-z0-9 _.:+-]{0,63}$"
+MOST_TAGS = 32
+_BLOCK = 1 << 20
+_LONGEST_FIELD = 256
+
+
+@dataclass
+class Upload:
+    """Where an upload goes: counted, hashed and written in blocks. `tags` are those that came in the form."""
+
+    staged: Staged
+    most: int
+    size: int = 0
+    tags: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._block = bytearray()
+        self._hash = sha256()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the file."""
+        return self._hash.digest()
+
+    def take(self, data: bytes) -> None:
+        """Take the next bytes of the file; raises `Rejected` past the limit."""
+        self.size += len(data)
+        if self.size > self.most:
+            accepted = f"at most {self.most} bytes"
+            flaw = Flaw(location="body", where="", what="the file is too large", accepted=accepted)
+            raise Rejected(TOO_LARGE, f"The file is too large: {accepted} are accepted.", flaw)
+        self._block += data
+
+    async def write(self, *, rest: bool = False) -> None:
+        """Write what is held once that is a whole block, or all of it."""
+        if len(self._block) >= _BLOCK or rest:
+            block, self._block = self._block, bytearray()
+            await run_sync(self._write, block, rest)
+
+    def _write(self, block: bytearray, rest: bool) -> None:
+        self._hash.update(block)
+        self.staged.write(memoryview(block))
+        if rest:
+            self.staged.flush()
+
+
+async def receive(request: Request, upload: Upload) -> None:
+    """Receive the request's body into `upload`."""
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    form = _Form(upload, options.get(b"boundary")) if kind == b"multipart/form-data" else None
+    take = form.feed if form else upload.take
+    chunks: AsyncGenerator[bytes, None] = request.stream()
+    async for chunk in chunks:
+        take(chunk)
+        await upload.write()
+    if form:
+        form.finish()
+    await upload.write(rest=True)
+
+
+class _Form:
+    """A multipart form with one `file` and any number of `tag` fields."""
+
+    def __init__(self, upload: Upload, boundary: bytes | None) -> None:
+        if not boundary:
+            raise _malformed("the boundary is missing")
+        self._upload = upload
+        self._files = 0
+        self._name = ""
+        self._header = bytearray()
+        self._disposition = bytearray()
+        self._field = bytearray()
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+                "on_header_value": self._header_value,
+                "on_header_end": self._header.clear,
+                "on_headers_finished": self._headers_finished,
+                "on_part_data": self._part_data,
+                "on_part_end": self._end,
+            },
+        )
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _malformed(str(error)) from None
+
+    def finish(self) -> None:
+        """Check that the form was complete."""
+        try:
+            self._parser.finalize()
+        except FormParserError as error:
+            raise _malformed(str(error)) from None
+        if self._files != 1:
+            raise _malformed(f"{self._files} parts are called file", "exactly one part called file")
+
+    def _begin(self) -> None:
+        self._disposition.clear()
+        self._field.clear()
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        if self._header.lower() == b"content-disposition":
+            self._disposition += data[start:end]
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(bytes(self._disposition))
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        if self._name == "file":
+            self._files += 1
+        elif self._name != "tag":
+            raise _malformed(f"unknown part {self._name[:64]!a}", "file, tag")
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._name == "file":
+            if self._files == 1:
+                self._upload.take(data[start:end])
+        elif len(self._field) + end - start > _LONGEST_FIELD:
+            raise _malformed("a tag is too long", TAG)
+        else:
+            self._field += data[start:end]
+
+    def _end(self) -> None:
+        if self._name == "tag":
+            self._upload.tags.append(self._field.decode("utf-8", "replace"))
+            check_tags(self._upload.tags)
+
+
+def check_tags(tags: list[str]) -> None:
+    """Refuse what is no tag, and too many; raises `Rejected`."""
+    if len(tags) > MOST_TAGS or not all(re.fullmatch(TAG, tag) for tag in tags):
+        flaw = Flaw(
+            location="body", where="tag", what="not a tag", accepted=f"at most {MOST_TAGS}, each {TAG}"
+        )
+        raise Rejected(INVALID_REQUEST, "tag: not a tag", flaw)
+
+
+def _malformed(what: str, accepted: str = "multipart/form-data (RFC 7578)") -> Rejected:
+    flaw = Flaw(location="body", where="", what=what, accepted=accepted)
+    return Rejected(INVALID_REQUEST, f"The form is malformed: {what}.", flaw)

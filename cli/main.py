@@ -1,0 +1,42 @@
+"""The `elasticket` command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from cli import operate, verbs
+from cli.demo import demo
+from cli.doctor import doctor
+
+app = typer.Typer(
+    name="elasticket",
+    help="Find a lottery ticket once and carry it to a whole family of networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_PANELS: dict[str, list[Callable[..., None]]] = {
+    "Run it": [operate.up, operate.api, operate.worker, operate.migrate, doctor, demo],
+    "Use it": [
+        verbs.push,
+        verbs.pull,
+        verbs.find,
+        verbs.transform,
+        verbs.train,
+        verbs.evaluate,
+        verbs.jobs,
+        verbs.watch,
+        verbs.cancel,
+        verbs.retry,
+    ],
+}
+
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,88 @@
+"""The commands of whoever runs an installation: up, api, worker, migrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Directory of everything this installation keeps.", show_default="~/.elasticket"),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any.", show_default="8000")
+]
+Slots = Annotated[int | None, typer.Option(min=1, help="Jobs to run at a time.", show_default="one per core")]
+
+
+def say(text: str) -> None:
+    """Tell the operator something, beside any output."""
+    typer.echo(f"elasticket: {text}", err=True)
+
+
+def up(home: Home = None, host: Host = None, port: Port = None, slots: Slots = None) -> None:
+    """Run everything here: API and pages, workers, an embedded Valkey, SQLite. Ctrl-C stops it all."""
+    from cli.installation import CannotStart, address, chosen, running
+    from cli.stack import StartFailed
+
+    try:
+        with running(chosen(home=home, host=host, port=port, slots=slots), say) as (settings, stack):
+            typer.echo(
+                f"Elasticket runs at {address(settings)}\n"
+                f"  data  {settings.root}\n"
+                f"  logs  {settings.root / 'logs'}\n"
+                f"  jobs  {settings.slots} at a time, threads for each: {settings.trainer_threads}\n"
+                "Ctrl-C stops it; running jobs go back to the queue and resume at the next start."
+            )
+            stack.wait()
+    except (CannotStart, StartFailed) as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the API and its pages alone."""
+    import uvicorn
+
+    from cli.installation import chosen
+
+    settings = chosen(host=host, port=port)
+    uvicorn.run(
+        "api.app:from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def worker(slots: Slots = None) -> None:
+    """Run a worker and a dispatcher, for the database and the broker that the environment names."""
+    from cli.installation import chosen, interruptible
+    from cli.processes import workers
+    from cli.stack import Stack, StartFailed
+
+    settings = chosen(slots=slots)
+    settings.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with interruptible(), Stack(workers(settings), say) as stack:
+            stack.wait()
+    except StartFailed as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def migrate() -> None:
+    """Create the database or bring it to the newest schema."""
+    from core.catalog.migrate import upgrade
+    from core.settings import settings
+
+    settings().root.mkdir(parents=True, exist_ok=True)
+    upgrade(settings().database)

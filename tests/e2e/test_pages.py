@@ -1,0 +1,315 @@
+"""The pages in a real Chromium, on a real server process, beside a catalog that changes."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+
+from core.catalog import attempts, jobs, tickets
+from core.catalog.attempts import Report
+from core.catalog.database import Database
+from core.catalog.jobs import JobEvent
+from core.families import architecture
+from core.families.initialisation import initialise
+from core.jobs.outcome import Failure, Outcome, ResultRecord, RunRecord
+from core.jobs.specs import parse_spec
+from core.tickets import Metadata, Ticket, TicketFile
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--headless",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the PATH to open the pages with"),
+]
+
+
+class Catalog:
+    """The database behind the server, changed as workers change it."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+
+    def queue(self) -> str:
+        spec = parse_spec({"kind": "find", "architecture": "mlp_2", "dataset": "digits", "seeds": [0, 1, 2]})
+        with self.database.write() as session:
+            return jobs.create(session, spec.complete("mlp"), 5).id
+
+    def run(self, job: str) -> None:
+        with self.database.write() as session:
+            assert attempts.claim(session, job, "worker-1", 3600) is not None
+
+    def tell(self, job: str, training: str, epochs: range, done: int) -> None:
+        events = [JobEvent("log", {"text": f"{training} goes on"})]
+        for epoch in epochs:
+            told = {"training": training, "epoch": epoch, "step": 12 * epoch, "learning_rate": 0.1}
+            told |= {
+                "train_loss": 2 / epoch,
+                "test_loss": 3 / epoch,
+                "correct": 300 + epoch,
+                "total": 360,
+            }
+            events.append(JobEvent("epoch", told))
+        progress = {"done": done, "total": 100, "doing": training}
+        with self.database.write() as session:
+            attempts.heartbeat(session, job, 1, 3600, Report(events=events, progress=progress))
+
+    def succeed(self, job: str) -> None:
+        run = RunRecord("mlp_2", "digits", None, 0, 0, 0, 0.0, 0, 240, 1.5, [], {}, "ef" * 32)
+        result = ResultRecord("digits", "last", 333, 360, 0.2, run=0, epoch=20, seed=0)
+        with self.database.write() as session:
+            assert attempts.succeed(session, job, 1, Outcome([run], [result], []), [])
+
+    def fail(self, job: str) -> None:
+        with self.database.write() as session:
+            assert attempts.fail(session, job, 1, Failure("error", HOSTILE))
+
+    def upload(self, *tags: str) -> str:
+        network = architecture("mlp_2", (1, 8, 8), 10)
+        masks = {spec.name: np.random.default_rng(0).random(spec.shape) < 0.1 for spec in network.prunable}
+        ticket = Ticket.from_dense(network, 0, masks, initialise(network, 0))
+        file = TicketFile(ticket, Metadata(dataset="digits", method="imp", seed=0, level=10), 1024, 99_999)
+        with self.database.write() as session:
+            identity, _ = tickets.register(session, file, "cd" * 32)
+            tickets.tag(session, identity, tags)
+        return identity
+
+    def state(self, job: str) -> str:
+        with self.database.read() as session:
+            found = jobs.get(session, job)
+            assert found is not None
+            return found.state
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    shutil.copyfile(sqlite_template, home / "elasticket.db")
+    return home
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """The address of an API process; it answers when the fixture does."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "api.app:from_environment"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    environment = os.environ | {"ELASTICKET_HOME": str(home), "ELASTICKET_DATABASE_URL": ""}
+    base = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not _answers(f"{base}/healthz"):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield base
+        finally:
+            process.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def catalog(home: Path) -> Iterator[Catalog]:
+    catalog = Catalog(f"sqlite:///{home / 'elasticket.db'}")
+    yield catalog
+    catalog.database.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser, server: str) -> Iterator[sync_api.Page]:
+    """A tab in which anything that goes wrong fails the test at its end."""
+    context = browser.new_context(base_url=server, viewport=DESKTOP)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    wrong: list[str] = []
+    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: _foreign(request.url, server) and wrong.append(f"asked {request.url}"))
+    page.on(
+        "response",
+        lambda response: response.status >= 400 and wrong.append(f"{response.status} {response.url}"),
+    )
+    # A page that is left, or whose job has ended, closes its event stream.
+    page.on(
+        "requestfailed",
+        lambda request: request.failure != "net::ERR_ABORTED" and wrong.append(f"failed {request.url}"),
+    )
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def _foreign(url: str, server: str) -> bool:
+    return urlsplit(url).netloc != urlsplit(server).netloc
+
+
+def expect_one(page: sync_api.Page, selector: str, text: str | None = None) -> sync_api.Locator:
+    found = page.locator(selector)
+    sync_api.expect(found).to_have_count(1, timeout=10_000)
+    if text is not None:
+        sync_api.expect(found).to_have_text(text, timeout=10_000)
+    return found
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+    def test_fits_the_window_and_lets_no_text_become_markup(
+        self, page: sync_api.Page, catalog: Catalog, viewport: dict[str, int], scheme: str
+    ) -> None:
+        running, failed, ticket = catalog.queue(), catalog.queue(), catalog.upload(HOSTILE)
+        for job in (running, failed):
+            catalog.run(job)
+            catalog.tell(job, "seed 0, level 0", range(1, 9), done=30)
+        catalog.fail(failed)
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme)
+        for path in ("/", f"/jobs/{running}", f"/jobs/{failed}", "/tickets", f"/tickets/{ticket}"):
+            page.goto(path)
+            page.wait_for_load_state("load")
+            if path.startswith("/jobs/"):
+                expect_one(page, "#accuracy polyline.current")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+            assert "owned" not in page.title()
+
+    def test_the_keyboard_reaches_the_content_first(self, page: sync_api.Page) -> None:
+        page.goto("/")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+class TestJobs:
+    def test_follows_the_catalog(self, page: sync_api.Page, catalog: Catalog) -> None:
+        page.goto("/")
+        job = catalog.queue()
+        row = f"#job-{job}"
+        expect_one(page, f"{row} .badge", "queued")
+        catalog.run(job)
+        expect_one(page, f"{row} .badge", "running")
+        catalog.tell(job, "seed 0, level 0", range(1, 3), done=42)
+        expect_one(page, f'{row} .bar-fill[width="42.000%"]')
+        catalog.succeed(job)
+        expect_one(page, f"#ended {row} .badge", "succeeded")
+        expect_one(page, f"{row} .job-do", "")
+
+    def test_what_does_not_change_stays_in_place(self, page: sync_api.Page, catalog: Catalog) -> None:
+        kept = catalog.queue()
+        page.goto("/?kind=find")
+        page.locator(f"#job-{kept} h3 a").focus()
+        page.evaluate("document.activeElement.marked = true")
+        new = catalog.queue()
+        expect_one(page, f"#job-{new}")
+        assert page.evaluate("document.activeElement.marked") is True
+        assert page.url.endswith("/?kind=find")
+
+    def test_a_hidden_tab_asks_nothing_until_it_is_seen(self, page: sync_api.Page, catalog: Catalog) -> None:
+        page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.away ?? false })")
+        page.goto("/")
+        page.evaluate("window.away = true; document.dispatchEvent(new Event('visibilitychange'))")
+        # An answer already on its way may still arrive, but asks for no other.
+        page.wait_for_timeout(500)
+        job = catalog.queue()
+        page.wait_for_timeout(1500)
+        assert page.locator(f"#job-{job}").count() == 0
+        page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        expect_one(page, f"#job-{job}")
+
+    def test_cancel(self, page: sync_api.Page, catalog: Catalog) -> None:
+        job = catalog.queue()
+        page.goto("/")
+        page.locator(f"#job-{job} button").click()
+        expect_one(page, f"#ended #job-{job} .badge", "cancelled")
+        assert catalog.state(job) == "cancelled"
+
+    def test_a_running_job_is_cancelled_only_after_a_question(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        job = catalog.queue()
+        catalog.run(job)
+        page.goto("/")
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        page.locator(f"#job-{job} button").click()
+        assert catalog.state(job) == "running"
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.locator(f"#job-{job} button").click()
+        expect_one(page, f"#job-{job} .badge", "cancelling")
+
+
+class TestJob:
+    def test_curves_log_and_results_arrive_while_it_is_open(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        job = catalog.queue()
+        catalog.run(job)
+        catalog.tell(job, "seed 0, level 0", range(1, 6), done=20)
+        page.goto(f"/jobs/{job}")
+        sync_api.expect(page.locator("#accuracy polyline")).to_have_count(1)
+        catalog.tell(job, "seed 0, level 1", range(1, 4), done=40)
+        sync_api.expect(page.locator("#accuracy polyline")).to_have_count(2)
+        sync_api.expect(page.locator("#trainings tbody tr").first).to_contain_text("seed 0, level 1")
+        sync_api.expect(page.locator("#log")).to_have_text("seed 0, level 0 goes on\nseed 0, level 1 goes on")
+        points = page.locator("#loss polyline.current").get_attribute("points")
+        assert points is not None
+        assert len(points.split()) == 3
+        catalog.succeed(job)
+        expect_one(page, "#status .badge", "succeeded")
+        sync_api.expect(page.locator("#results")).to_contain_text("92.50 %")
+        expect_one(page, "#status[data-still]")
+
+    def test_an_ended_job_is_replayed(self, page: sync_api.Page, catalog: Catalog) -> None:
+        job = catalog.queue()
+        catalog.run(job)
+        catalog.tell(job, "seed 0, level 0", range(1, 6), done=100)
+        catalog.succeed(job)
+        page.goto(f"/ui/jobs/{job}")
+        expect_one(page, "#loss polyline")
+        sync_api.expect(page.locator("#trainings tbody tr")).to_contain_text("84.72 %")
+
+    def test_retry_leads_to_the_new_job(self, page: sync_api.Page, catalog: Catalog) -> None:
+        job = catalog.queue()
+        catalog.run(job)
+        catalog.fail(job)
+        page.goto(f"/jobs/{job}")
+        page.get_by_role("button", name="Retry").click()
+        page.wait_for_url(lambda url: "/ui/jobs/" in url and job not in url)
+        sync_api.expect(page.locator(f'a[href="/ui/jobs/{job}"]')).to_have_count(1)
