@@ -157,7 +157,7 @@ def trained(ticket: str | None, *correct: int) -> Outcome:
     for run, count in enumerate(correct):
         outcome.runs.append(
             RunRecord(
-                "mlp_1", "digits", ticket, run, run, None, 0.7, 0, 480, 1.5, {"epochs": []}, {}, "0" * 64
+                "mlp_1", "digits", ticket, run, run, None, 0.7, 0, 480, 1.5, [{"epoch": 1}], {}, "0" * 64
             )
         )
         outcome.results.append(
