@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -148,12 +149,13 @@ class Fleet:
     def descendants(self) -> dict[str, list[int]]:
         """Process ids below the worker: its pool's children, their zygotes, their trainers."""
         found: dict[str, list[int]] = {"child": [], "zygote": [], "trainer": []}
-        main = psutil.Process(self.processes["worker"].pid)
-        for child in main.children():
-            found["child"].append(child.pid)
-            for zygote in child.children():
-                found["zygote"].append(zygote.pid)
-                found["trainer"] += [trainer.pid for trainer in zygote.children()]
+        # A process may end while it is looked at.
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.processes["worker"].pid).children():
+                found["child"].append(child.pid)
+                for zygote in child.children():
+                    found["zygote"].append(zygote.pid)
+                    found["trainer"] += [trainer.pid for trainer in zygote.children()]
         return found
 
     def pid(self, role: str) -> int:

@@ -1,0 +1,113 @@
+"""The whole service as its users meet it: scripts, round trips, kills, the demo's experiment, a clean stop."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from cli import table5
+from cli.client import Client
+from core.tickets import read, ticket_id
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Installation
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+EXACT: dict[str, Any] = {
+    "architecture": "mlp_2",
+    "dataset": "digits",
+    "parameters": {"level": 3},
+    "recipe": {"length": "45ep", "momentum": 0.9, "lr": 0.02, "rewind": "7it"},
+    "exact": True,
+}
+
+
+def digests(job: dict[str, Any]) -> list[str]:
+    return [*job["outputs"]["tickets"], *(run["weights_digest"] for run in job["outputs"]["runs"])]
+
+
+class TestScripts:
+    def test_the_walkthrough_runs_as_written(self, installation: "Installation") -> None:
+        environment = os.environ | {"ELASTICKET_SERVER": installation.url}
+        done = subprocess.run(
+            [SCRIPTS / "walkthrough.sh"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "the same ticket" in done.stdout
+
+
+class TestRoundTrip:
+    def test_a_ticket_found_here_keeps_its_id_and_its_bytes_elsewhere(
+        self, installation: "Installation", elsewhere: "Installation", tmp_path: Path
+    ) -> None:
+        spec = {
+            "architecture": "cifar_resnet_8_4",
+            "dataset": "digits",
+            "recipe": {"length": "2ep", "rewind": "3it"},
+        }
+        found = installation.succeeded(installation.submit("find", spec | {"parameters": {"level": 2}}))
+        (identity,) = found["outputs"]["tickets"]
+        data = installation.http.get(f"/tickets/{identity}/file").content
+        made = elsewhere.http.post(
+            "/tickets", content=data, headers={"Content-Type": "application/octet-stream"}
+        )
+        assert (made.status_code, made.json()["id"]) == (201, identity)
+        assert elsewhere.http.get(f"/tickets/{identity}/file").content == data
+
+        (path := tmp_path / "ticket").write_bytes(data)
+        file = read(path)
+        assert ticket_id(file.ticket) == identity
+        tensors = file.ticket.architecture.tensors
+        masks = sum(-(-spec.size // 8) for spec in tensors if spec.prunable)
+        dense = sum(spec.size * (8 if spec.dtype == "I64" else 4) for spec in tensors if not spec.prunable)
+        counted = made.json()["survivors"] * 4 + masks + dense
+        assert made.json()["file"]["payload"] == counted
+        assert made.json()["file"]["header"] == len(data) - counted
+
+
+class TestKills:
+    @pytest.mark.parametrize("victim", ["uvicorn", "valkey", "celery", "workers.dispatcher"])
+    def test_each_process_killed_in_the_middle_of_a_job_changes_nothing(
+        self, installation: "Installation", victim: str
+    ) -> None:
+        undisturbed = installation.succeeded(installation.submit("find", EXACT))
+        disturbed = installation.submit("find", EXACT)
+        installation.wait_until(lambda: installation.job(disturbed)["progress"], 30)
+        installation.kill(victim)
+        assert digests(installation.succeeded(disturbed)) == digests(undisturbed)
+        installation.wait_until(installation.healthy, 30)
+
+
+class TestDemo:
+    def test_its_experiment_plays_over_http(
+        self, installation: "Installation", monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(table5, "SEEDS", (0,))
+        monkeypatch.setattr(table5, "LEVEL", 2)
+        monkeypatch.setattr(table5, "RECIPE", {"preset": "mlp", "length": "2ep", "momentum": 0.9})
+        with Client(installation.url) as client:
+            trials = table5.play(client, lambda _: None)
+        assert {(trial.target, trial.arm.name) for trial in trials} == {
+            (target, arm) for target in ("mlp_3", "mlp_4") for arm in ("ETT", "IMP", "random", "dense")
+        }
+        sparsity = {(trial.target, trial.arm.name): trial.sparsity for trial in trials}
+        for target in ("mlp_3", "mlp_4"):
+            assert sparsity[target, "ETT"] == sparsity[target, "random"] > sparsity[target, "dense"] == 0
+
+
+class TestStop:
+    def test_ctrl_c_in_the_middle_of_a_job_leaves_no_process_and_the_job_goes_on_at_the_next_start(
+        self, elsewhere: "Installation"
+    ) -> None:
+        job_id = elsewhere.submit("find", EXACT)
+        elsewhere.wait_until(lambda: elsewhere.job(job_id)["progress"], 30)
+        below = elsewhere.processes()
+        assert elsewhere.interrupt() == 0
+        assert not [
+            process for process in below if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        ]
+        elsewhere.start()
+        assert elsewhere.succeeded(job_id)["state"] == "succeeded"
