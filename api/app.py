@@ -88,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_tags=_TAGS,
         generate_unique_id_function=_operation_id,
         max_body_size=LARGEST_BODY,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.settings = settings

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
+from pydantic import AfterValidator
 
 from api.jobs.feed import Feed
+from api.problems import not_found
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.settings import Settings
@@ -37,7 +40,17 @@ StoreDep = Annotated[ArtifactStore, Depends(_store)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 FeedDep = Annotated[Feed, Depends(_feed)]
 
+
+def _identity(what: str, digits: int) -> AfterValidator:
+    def check(given: str) -> str:
+        if re.fullmatch(f"[0-9a-f]{{{digits}}}", given) is None:
+            raise not_found(what, given)  # an id that cannot be one is the id of nothing
+        return given
+
+    return AfterValidator(check)
+
+
 TicketPath = Annotated[
-    str, Path(pattern=r"^[0-9a-f]{64}$", description="a ticket's id", examples=["9f2c" * 16])
+    str, Path(description="a ticket's id", examples=["9f2c" * 16]), _identity("ticket", 64)
 ]
-JobPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="a job's id", examples=["4b1d" * 8])]
+JobPath = Annotated[str, Path(description="a job's id", examples=["4b1d" * 8]), _identity("job", 32)]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args
 
-from fastapi import Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from core.catalog.paging import Cursor
@@ -31,45 +29,50 @@ class Listing(BaseModel, Generic[Item]):
     next: str | None = Field(default=None, description="where the next page is; null on the last one")
 
 
-@dataclass(frozen=True)
-class Paging:
-    """The page a request asks for."""
-
-    limit: int
-    after: Cursor | None
-    request: Request
-    response: Response
-
-    def listing(self, items: Sequence[Item], following: Cursor | None) -> Listing[Item]:
-        """The page's body; sets the `Link` header."""
-        if following is None:
-            return Listing(items=list(items))
-        url = self.request.url.include_query_params(after=following.encode())
-        address = f"{url.path}?{url.query}"
-        self.response.headers["Link"] = f'<{address}>; rel="next"'
-        return Listing(items=list(items), next=address)
-
-
-async def _page(
-    request: Request,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=500, description="items per page")] = 50,
-    after: Annotated[
-        str | None, Query(max_length=512, description="where the page starts: take `next`")
-    ] = None,
-) -> Paging:
-    return Paging(limit, None if after is None else _cursor(after), request, response)
-
-
-def _cursor(token: str) -> Cursor:
+def _cursor(token: str) -> str:
     try:
-        cursor = Cursor.decode(token)
-        if not re.fullmatch(r"[0-9a-f]{1,64}", cursor.id):
-            raise ValueError("not a cursor")
+        Cursor.decode(token)
     except ValueError as error:
         flaw = Flaw(location="query", where="after", what=str(error), accepted="the `next` of a page")
         raise Rejected(INVALID_REQUEST, "after: not a cursor", flaw) from None
-    return cursor
+    return token
 
 
-PagingDep = Annotated[Paging, Depends(_page)]
+class Paging(BaseModel):
+    """The query of a list: the page a request asks for. A list's own filters are fields of a subclass."""
+
+    limit: int = Field(50, ge=1, le=500, description="items per page")
+    after: Annotated[str, AfterValidator(_cursor)] | None = Field(
+        None, max_length=512, description="where the page starts: take `next`"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        unknown = [name for name in given if name not in cls.model_fields]
+        if unknown:
+            accepted = ", ".join(cls.model_fields)
+            flaws = [
+                Flaw(location="query", where=name, what="unknown parameter", accepted=accepted)
+                for name in unknown
+            ]
+            detail = f"unknown parameters: {', '.join(unknown)}; accepted: {accepted}"
+            raise Rejected(INVALID_REQUEST, detail, *flaws)
+        return given
+
+    @property
+    def start(self) -> Cursor | None:
+        """Where the page starts."""
+        return None if self.after is None else Cursor.decode(self.after)
+
+
+def listing(
+    request: Request, response: Response, items: Sequence[Item], following: Cursor | None
+) -> Listing[Item]:
+    """A page's body; sets the `Link` header."""
+    if following is None:
+        return Listing(items=list(items))
+    url = request.url.include_query_params(after=following.encode())
+    address = f"{url.path}?{url.query}"
+    response.headers["Link"] = f'<{address}>; rel="next"'
+    return Listing(items=list(items), next=address)

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -47,7 +48,7 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """One kind of problem. `members` are an example of what it adds to a problem document."""
 
     slug: str
@@ -73,48 +74,60 @@ class Kind:
         }
 
 
-NOT_FOUND = Kind("not-found", 404, "There is no such thing here", "There is no such job.")
-INVALID_REQUEST = Kind(
+NOT_FOUND = ProblemKind("not-found", 404, "There is no such thing here", "There is no such job.")
+INVALID_REQUEST = ProblemKind(
     "invalid-request", 422, "The request is not valid", "recipe.lr must be greater than 0."
 )
-INVALID_TICKET = Kind(
+INVALID_TICKET = ProblemKind(
     "invalid-ticket",
     422,
     "The file is not a ticket",
     "mask survivors at fc.weight.kept; accepted: 107 values, one for each set bit",
     {"failure": "mask-survivors", "where": "fc.weight.kept", "accepted": "107 values, one for each set bit"},
 )
-REFUSED = Kind(
+REFUSED = ProblemKind(
     "refused-transformation",
     422,
     "The ticket cannot be transformed so",
     "stage hidden, unit 2: no source unit is mapped to it",
     {"reason": "unmapped_target", "stage": "hidden", "unit": 2},
 )
-UNSUITABLE = Kind(
+UNSUITABLE = ProblemKind(
     "unsuitable-job", 422, "The job cannot be done with what it names", "There is no such ticket: 9f2c…"
 )
-KEY_REUSED = Kind(
+KEY_REUSED = ProblemKind(
     "idempotency-key-reused",
     422,
     "The Idempotency-Key belongs to another request",
     "The Idempotency-Key 'a1' was used before for a different POST /find.",
 )
-WRONG_STATE = Kind(
+WRONG_STATE = ProblemKind(
     "wrong-state",
     409,
     "The job's state does not allow this",
     "The job has ended: succeeded.",
     {"state": "succeeded"},
 )
-TOO_LARGE = Kind("too-large", 413, "The request is too large", "At most 4294967296 bytes are accepted.")
-NOT_READY = Kind("not-ready", 503, "The service is not ready", "The database cannot be reached.")
+TOO_LARGE = ProblemKind("too-large", 413, "The request is too large", "At most 1048576 bytes are accepted.")
+NOT_JSON = ProblemKind(
+    "unsupported-media-type",
+    415,
+    "The request is of another media type",
+    "The body is not declared as JSON: send Content-Type: application/json.",
+)
+BAD_RANGE = ProblemKind(
+    "range-not-satisfiable",
+    416,
+    "The range is not in the file",
+    "No such bytes; accepted: bytes=FIRST-LAST within 0 to 47395, bytes=FIRST- and bytes=-LENGTH.",
+)
+NOT_READY = ProblemKind("not-ready", 503, "The service is not ready", "The database cannot be reached.")
 
 
 class Rejected(Exception):
     """A request that is answered with a problem."""
 
-    def __init__(self, kind: Kind, detail: str, *errors: Flaw, **members: Any) -> None:
+    def __init__(self, kind: ProblemKind, detail: str, *errors: Flaw, **members: Any) -> None:
         super().__init__(detail)
         self.kind = kind
         self.document = kind.document(detail, errors, **members)
@@ -122,7 +135,7 @@ class Rejected(Exception):
 
 def not_found(what: str, name: str) -> Rejected:
     """A 404 for one named thing."""
-    return Rejected(NOT_FOUND, f"There is no {what} {name}.")
+    return Rejected(NOT_FOUND, f"There is no {what} {name if len(name) <= 64 else name[:64] + '…'}.")
 
 
 class ProblemResponse(Response):
@@ -133,20 +146,29 @@ class ProblemResponse(Response):
     def __init__(self, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         # A request may have smuggled in a lone surrogate: UTF-8 cannot carry it, an escape can.
         content = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        super().__init__(
-            content, document["status"], {**(headers or {}), "X-Content-Type-Options": "nosniff"}
-        )
+        super().__init__(content, document["status"], headers)
+
+
+def too_large(most: int) -> dict[str, Any]:
+    """The problem document of a body of more than `most` bytes."""
+    flaw = Flaw(location="body", where="", what="too large", accepted=f"at most {most} bytes")
+    return TOO_LARGE.document(f"The request's body is too large: at most {most} bytes are accepted.", [flaw])
+
+
+def bad_range(size: int) -> dict[str, Any]:
+    """The problem document of a range that a file of `size` bytes does not have."""
+    accepted = f"bytes=FIRST-LAST within 0 to {size - 1}, bytes=FIRST- and bytes=-LENGTH"
+    flaw = Flaw(location="header", where="Range", what="not within the file", accepted=accepted)
+    return BAD_RANGE.document(f"The file has {size} bytes, none of them in this range.", [flaw])
 
 
 def plain_problem(status: int, detail: str | None = None) -> dict[str, Any]:
     """The problem document of an error that the framework itself found."""
-    if status == TOO_LARGE.status:
-        return TOO_LARGE.document("The request's body is too large.")
     title = HTTPStatus(status).phrase
     return {"type": "about:blank", "title": title, "status": status, "detail": detail or title, "errors": []}
 
 
-def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+def documented(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these kinds of problem, each with an example."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
@@ -160,6 +182,21 @@ def documented(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
         example = {"summary": kind.title, "value": kind.document(kind.example, **(kind.members or {}))}
         response["content"][MEDIA_TYPE]["examples"][kind.slug] = example
     return by_status
+
+
+def _unreadable(cause: BaseException | None) -> dict[str, Any]:
+    """The problem document of a body that the JSON parser gave up on."""
+    match cause:
+        case RecursionError():
+            what = "it is nested too deeply"
+        case UnicodeDecodeError():
+            what = f"byte {cause.start} is not UTF-8"
+        case ValueError():
+            what = "a number in it has too many digits"
+        case _:
+            return plain_problem(400, "The request ended too early.")
+    flaw = Flaw(location="body", where="", what=what, accepted="JSON (RFC 8259)")
+    return INVALID_REQUEST.document(f"The body cannot be read: {what}.", [flaw])
 
 
 def flaws(errors: Iterable[Mapping[str, Any]]) -> list[Flaw]:
@@ -208,11 +245,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> Response:
+        # What is not declared as JSON is left as it came.
+        if isinstance(error.body, bytes):
+            flaw = Flaw(location="header", where="Content-Type", what="not JSON", accepted="application/json")
+            return ProblemResponse(NOT_JSON.document(NOT_JSON.example, [flaw]))
         found = flaws(error.errors())
-        # An id that cannot be one is the id of nothing.
-        kind = NOT_FOUND if all(flaw.location == "path" for flaw in found) else INVALID_REQUEST
         detail = "; ".join(f"{flaw.where or flaw.location}: {flaw.what}" for flaw in found)
-        return ProblemResponse(kind.document(detail, found))
+        return ProblemResponse(INVALID_REQUEST.document(detail, found))
 
     @app.exception_handler(InvalidTicket)
     def _invalid_ticket(_: Request, error: InvalidTicket) -> Response:
@@ -232,9 +271,13 @@ def install(app: FastAPI) -> None:
         return ProblemResponse(KEY_REUSED.document(str(error), [flaw]))
 
     @app.exception_handler(HTTPException)
-    def _http(_: Request, error: HTTPException) -> Response:
+    def _http(request: Request, error: HTTPException) -> Response:
         if error.status_code < 400:
             return Response(status_code=error.status_code, headers=error.headers)
+        if error.status_code == TOO_LARGE.status:
+            return ProblemResponse(too_large(request.scope[MAX_BODY_SIZE_SCOPE_KEY]))
+        if error.status_code == 400 and error.__cause__ is not None:
+            return ProblemResponse(_unreadable(error.__cause__))
         detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
         return ProblemResponse(plain_problem(error.status_code, detail), error.headers)
 

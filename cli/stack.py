@@ -200,7 +200,11 @@ class _Child:
             self._restart_at = now + self._backoff
             self._backoff = min(2 * self._backoff, LONGEST_BACKOFF)
         elif now >= self._restart_at:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:
+                say(f"{self.process.name} cannot be started: {error}")
+                self._restart_at = now + self._backoff
 
     def stop(self, hurry: threading.Event) -> None:
         """SIGTERM; after the grace, or when in a hurry, SIGKILL to it and its process group."""

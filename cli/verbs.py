@@ -222,6 +222,10 @@ def _client(server: str) -> Iterator[Client]:
     except ApiError as error:
         say("\n".join(error.lines()))
         raise typer.Exit(1) from None
+    except OSError as error:
+        # A file of this machine, to be sent or to be written.
+        say(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(1) from None
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     cancel_grace_seconds: PositiveFloat = Field(default=2.0, description="from SIGTERM to SIGKILL")
     checkpoint_seconds: float = Field(default=15.0, ge=0, description="training time between checkpoints")
     max_attempts: PositiveInt = Field(
-        default=5, description="attempts before a job that keeps dying has failed"
+        default=5, description="attempts without a saved training state before a job has failed"
     )
     relay_seconds: PositiveFloat = Field(default=0.1, description="how often the outbox is published")
     reconcile_seconds: PositiveFloat = Field(

@@ -8,6 +8,10 @@ from core.catalog.tables import Base
 database = Database(context.config.attributes["url"])
 writer = database.engine.execution_options(writes=True)
 with writer.connect() as connection:
+    if connection.dialect.name == "postgresql":
+        # Changing a large table takes longer than any request may.
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("SET lock_timeout = 0")
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -7,7 +7,7 @@ post /find "$(printf '{
   "architecture": "%s",
   "dataset": "%s",
   "method": "imp",
-  "parameters": {"level": %d},
+  "parameters": {"level": %s},
   "recipe": {"length": "%s"},
   "seeds": [0]
 }' "$1" "$2" "${3:-10}" "${4:-40ep}")" | pick id

@@ -3,4 +3,4 @@
 . "$(dirname "$0")/common.sh"
 [ $# -ge 1 ] && [ $# -le 2 ] || usage "$0 FILE [TAG]"
 
-call "/tickets${2:+?tag=$2}" --request POST --header 'Content-Type: application/octet-stream' --upload-file "$1" | pick id
+call /tickets --form "file=@$1" ${2:+--form-string "tag=$2"} | pick id

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from core.catalog import dispatch
+from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.settings import Settings, settings
 from workers.app import QUEUE, app
@@ -21,6 +22,9 @@ from workers.supervisor import tidy_scratch
 from workers.tasks import run_job
 
 log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 3600.0
+ABANDONED_SECONDS = 86400.0
 
 
 class Dispatcher:
@@ -53,10 +57,9 @@ class Dispatcher:
                 lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds)
             if lost:
                 log.info("repeated %d hints", lost)
-        with self._database.read() as session:
-            ended = dispatch.finished_with_scratch(session)
-        for job_id in ended:
-            tidy_scratch(self._database, self._settings, job_id)
+        scratch = self._settings.scratch_directory
+        for folder in scratch.iterdir() if scratch.is_dir() else ():
+            tidy_scratch(self._database, self._settings, folder.name)
 
     def _broker_holds(self) -> int:
         with app.connection_for_read() as connection:
@@ -64,13 +67,20 @@ class Dispatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database or broker that is away is tried again."""
-        next_reconcile = 0.0
+        next_reconcile = next_sweep = 0.0
         while not stop.is_set():
             self._try(self.relay)
             if time.monotonic() >= next_reconcile:
                 self._try(self.reconcile)
                 next_reconcile = time.monotonic() + self._settings.reconcile_seconds
+            if time.monotonic() >= next_sweep:
+                self._try(self.sweep)
+                next_sweep = time.monotonic() + SWEEP_SECONDS
             stop.wait(self._settings.relay_seconds)
+
+    def sweep(self) -> None:
+        """Remove files that were never finished."""
+        LocalStore(self._settings.artifact_directory).sweep(ABANDONED_SECONDS)
 
     def _try(self, step: Callable[[], object]) -> None:
         try:

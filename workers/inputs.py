@@ -8,7 +8,7 @@ from core.catalog import attempts, tickets
 from core.catalog.artifacts import ArtifactMissing, LocalStore
 from core.catalog.tables import Job, Run
 from core.jobs.datasets import DATASETS
-from core.jobs.outcome import TrainedNetwork
+from core.jobs.outcome import InputTicket, TrainedNetwork
 from core.jobs.specs import EvaluateSpec, TrainSpec, TransformSpec, parse_spec
 from core.settings import Settings
 from workers.protocol import Request, SavedState
@@ -36,11 +36,12 @@ def request_for(session: Session, job: Job, store: LocalStore, settings: Setting
     )
 
 
-def _ticket(session: Session, identity: str, store: LocalStore) -> str:
+def _ticket(session: Session, identity: str, store: LocalStore) -> InputTicket:
     ticket = tickets.get(session, identity)
     if ticket is None:
         raise InputGone(f"no ticket {identity}")
-    return _file(store, ticket.file_digest)
+    origin = tickets.origin(ticket)
+    return InputTicket(_file(store, ticket.file_digest), origin.dataset, origin.seed, origin.level)
 
 
 def _weights(session: Session, job_id: str, store: LocalStore) -> list[TrainedNetwork]:

@@ -12,7 +12,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.jobs.outcome import TrainedNetwork
+from core.jobs.outcome import InputTicket, TrainedNetwork
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Request:
     threads: int
     checkpoint_seconds: float
     memory_bytes: int | None
-    tickets: dict[str, str] = field(default_factory=dict)
+    tickets: dict[str, InputTicket] = field(default_factory=dict)
     weights: list[TrainedNetwork] = field(default_factory=list)
     states: list[SavedState] = field(default_factory=list)
 
@@ -46,6 +46,7 @@ class Request:
     def decode(cls, line: bytes) -> Request:
         """The request of `encode`'s line."""
         data = json.loads(line)
+        data["tickets"] = {identity: InputTicket(**ticket) for identity, ticket in data["tickets"].items()}
         data["weights"] = [TrainedNetwork(**weights) for weights in data["weights"]]
         data["states"] = [SavedState(**state) for state in data["states"]]
         return cls(**data)
@@ -58,9 +59,13 @@ class Reports:
         self._descriptor = descriptor
         self._lock = threading.Lock()
 
+    def log(self, text: str) -> None:
+        """Write a piece of log; PostgreSQL stores no NUL characters."""
+        self.send("log", text=text.replace("\0", ""))
+
     def send(self, message: str, /, **data: Any) -> None:
         """Write one message whole."""
-        line = memoryview(json.dumps({"type": message, **data}).encode() + b"\n")
+        line = memoryview(json.dumps({"type": message, **data}, allow_nan=False).encode() + b"\n")
         with self._lock:
             while line:
                 line = line[os.write(self._descriptor, line) :]

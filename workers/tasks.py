@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import socket
+import traceback
 from typing import Any
 
 from celery.signals import worker_init, worker_process_init, worker_shutting_down
@@ -14,20 +16,21 @@ from workers.app import app
 from workers.lifeline import die_with_parent
 from workers.supervisor import Supervisor
 
+log = logging.getLogger(__name__)
+
 
 class _StopPipe:
     """Closed by the main process when it shuts down; its end is what every pool process can see."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
+        self._writes = True
 
     def close(self, **_: Any) -> None:
-        """Tell every pool process, from the main process."""
-        os.close(self._write)
-
-    def enter_child(self) -> None:
-        """Keep only the reading end, in a pool process."""
-        os.close(self._write)
+        """Let go of the writing end: in the main process to tell the others, in a pool process on entering it."""
+        if self._writes:
+            self._writes = False
+            os.close(self._write)
 
     def closed(self) -> bool:
         """Whether the main process is shutting down, seen from a pool process."""
@@ -48,12 +51,18 @@ def _before_the_pool_forks(**_: Any) -> None:
 @worker_process_init.connect
 def _in_each_pool_process(**_: Any) -> None:
     global _supervisor
-    die_with_parent()
-    _stop.enter_child()
-    _supervisor = Supervisor(settings(), f"{socket.gethostname()}:{os.getpid()}", _stop.closed)
+    try:
+        die_with_parent()
+        _stop.close()
+        _supervisor = Supervisor(settings(), f"{socket.gethostname()}:{os.getpid()}", _stop.closed)
+    except BaseException:
+        # Celery would go on with a process that takes hints and can do nothing with them.
+        traceback.print_exc()
+        os._exit(1)
 
 
 @app.task(name="elasticket.run_job")
 def run_job(job_id: str) -> None:
-    """Try to claim a job, and do it."""
-    _supervisor.run(job_id)
+    """A hint that `job_id` was queued: do the oldest job that is."""
+    log.debug("a hint for job %s", job_id)
+    _supervisor.work()

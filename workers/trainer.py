@@ -16,9 +16,9 @@ import torch
 
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
 from core.experiments import Lab, conduct
-from core.jobs.outcome import Failure
+from core.jobs.outcome import Failure, Outcome
 from core.jobs.specs import parse_spec
-from core.training.checkpoint import TrainingState, read_state, write_state
+from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
 from workers.protocol import Reports, Request
 
 PROGRESS_SECONDS = 0.25
@@ -49,25 +49,32 @@ def _die_with_supervisor(commands: Any) -> None:
     os._exit(ORPHANED)
 
 
+def warm() -> None:
+    """Import what the first training would import: torch's optimizers alone bring eight hundred modules."""
+    import sklearn.datasets  # noqa: F401
+
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+
+
 def _serve(request: Request, reports: Reports) -> None:
-    logging.basicConfig(level=logging.INFO, handlers=[_LogRelay(reports)], force=True)
+    try:
+        logging.basicConfig(level=logging.INFO, handlers=[_LogRelay(reports)], force=True)
+        reports.send("outcome", outcome=_outcome(request, reports).as_json())
+    except Exception as error:
+        failure = failure_of(error)
+        reports.log(traceback.format_exc())
+        reports.send("failure", **failure.as_json())
+
+
+def _outcome(request: Request, reports: Reports) -> Outcome:
     torch.set_num_threads(request.threads)
     if request.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     journal = PipeJournal(request, reports)
-    lab = Lab(
-        journal,
-        {identity: Path(path) for identity, path in request.tickets.items()},
-        request.weights,
-        Path(request.datasets),
-    )
-    try:
-        conduct(parse_spec(request.spec), lab)
-    except Exception as error:
-        reports.send("log", text=traceback.format_exc())
-        reports.send("failure", **failure_of(error).as_json())
-    else:
-        reports.send("outcome", outcome=lab.outcome.as_json())
+    lab = Lab(journal, request.tickets, request.weights, Path(request.datasets), device)
+    conduct(parse_spec(request.spec), lab)
+    return lab.outcome
 
 
 def failure_of(error: Exception) -> Failure:
@@ -84,7 +91,7 @@ class _LogRelay(logging.Handler):
         self._reports = reports
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reports.send("log", text=self.format(record))
+        self._reports.log(self.format(record))
 
 
 class PipeJournal:
@@ -113,16 +120,21 @@ class PipeJournal:
                 continue
             try:
                 yield read_state(self._scratch.verified(saved.digest))
-            except (ArtifactMissing, ArtifactDamaged) as error:
+            except (ArtifactMissing, ArtifactDamaged, CheckpointInvalid, OSError) as error:
                 logging.warning("a saved state of %s is of no use: %s", training, error)
 
     def due(self) -> bool:
         return time.monotonic() - self._last_save >= self._interval
 
     def save(self, training: str, state: TrainingState, complete: bool) -> None:
-        digest = _put(self._scratch, lambda stream: write_state(state, stream))
-        self._reports.send("saved", training=training, step=state.step, complete=complete, digest=digest)
         self._last_save = time.monotonic()
+        try:
+            digest = _put(self._scratch, lambda stream: write_state(state, stream))
+        except OSError as error:
+            # A full disk is no reason to throw away a training that can go on without this state.
+            logging.warning("step %d of %s could not be saved: %s", state.step, training, error)
+            return
+        self._reports.send("saved", training=training, step=state.step, complete=complete, digest=digest)
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
         return _put(self._artifacts, write)

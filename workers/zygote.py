@@ -13,13 +13,18 @@ import signal
 import socket
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.settings import Settings
+from workers.lifeline import die_with_parent
 from workers.protocol import Request
 
 _MESSAGE = 4096
-STATUS_SECONDS = 10.0
+START_SECONDS = 120.0
+FORK_SECONDS = 5.0
+REAP_SECONDS = 10.0
 
 
 class ZygoteDied(RuntimeError):
@@ -35,7 +40,7 @@ class Trainer:
     report: int
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the trainer and whatever it started; it is not reaped before its zygote is asked."""
+        """Signal the trainer and whatever it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
@@ -80,11 +85,9 @@ class Zygote:
     def wait(self) -> None:
         """Return when it can fork; raises ZygoteDied."""
         self.warm()
-        assert self._socket is not None
-        if not self._ready and not self._socket.recv(_MESSAGE):
-            self.close()
-            raise ZygoteDied("the process that starts trainers ended while it was starting")
-        self._ready = True
+        if not self._ready:
+            self._answer("ready", START_SECONDS)
+            self._ready = True
 
     def start(self, request: Request) -> Trainer:
         """Fork a trainer for a request; raises ZygoteDied."""
@@ -92,39 +95,39 @@ class Zygote:
         assert self._socket is not None
         command_read, command = os.pipe()
         report, report_write = os.pipe()
+        trainer = Trainer(0, command, report)
         try:
             socket.send_fds(self._socket, [b"start"], [command_read, report_write])
-            answer = self._socket.recv(_MESSAGE)
-        except OSError:
-            answer = b""
+            trainer.pid = self._answer("pid", FORK_SECONDS)
+        except BaseException:
+            trainer.close()
+            raise
         finally:
             os.close(command_read)
             os.close(report_write)
-        if not answer:
-            os.close(command)
-            os.close(report)
-            self.close()
-            raise ZygoteDied("the process that starts trainers ended")
-        trainer = Trainer(json.loads(answer)["pid"], command, report)
         # A trainer that is dead already shows as the end of its report pipe.
         with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(command), "wb") as stream:
             stream.write(request.encode())
         return trainer
 
-    def status(self) -> str:
-        """How the last trainer ended, once its report pipe has: its exit code or the signal that killed it."""
-        assert self._socket is not None
-        self._socket.settimeout(STATUS_SECONDS)
+    def collect(self) -> str:
+        """How the trainer ended, to be asked once for each, after its report pipe has ended."""
         try:
-            answer = self._socket.recv(_MESSAGE)
-            code = json.loads(answer)["code"]
-        except (OSError, ValueError):
-            self.close()
-            return "ended in an unknown way"
-        finally:
-            if self._socket is not None:
-                self._socket.settimeout(None)
+            code = self._answer("code", REAP_SECONDS)
+        except ZygoteDied:
+            return "ended, and nobody saw how"
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+
+    def _answer(self, kind: str, seconds: float) -> int:
+        """The value of the next answer, which must be of this kind; raises ZygoteDied and starts anew otherwise."""
+        assert self._socket is not None
+        self._socket.settimeout(seconds)
+        try:
+            answer = json.loads(self._socket.recv(_MESSAGE))
+            return int(answer[kind])
+        except (OSError, ValueError, KeyError) as error:
+            self.close()
+            raise ZygoteDied("the process that starts trainers has ended or does not answer") from error
 
     def close(self) -> None:
         """End the process, and with it nothing else."""
@@ -138,11 +141,10 @@ class Zygote:
 
 
 def _serve(channel: socket.socket) -> None:
-    import sklearn.datasets  # noqa: F401 - imported for the trainers to inherit
-
     from workers import trainer
 
-    channel.send(b"ready")
+    trainer.warm()
+    channel.send(b'{"ready": 1}')
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 2)
         if not message:
@@ -151,12 +153,7 @@ def _serve(channel: socket.socket) -> None:
         if pid == 0:
             os.setpgid(0, 0)
             channel.close()
-            try:
-                trainer.run(*descriptors)
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(0)
+            _be_trainer(trainer.run, descriptors)
         # In both processes, so that the group exists before anyone can signal it.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
@@ -167,7 +164,22 @@ def _serve(channel: socket.socket) -> None:
         channel.send(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode())
 
 
+def _be_trainer(run: Callable[[int, int], None], descriptors: list[int]) -> None:
+    status = 0
+    try:
+        run(*descriptors)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 if __name__ == "__main__":
+    # Its socket's end tells it too, but not while it is still importing.
+    die_with_parent()
     try:
         _serve(socket.socket(fileno=int(sys.argv[1])))
     except (BrokenPipeError, ConnectionResetError):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.catalogue.schemas import ArchitectureBody, DatasetBody, FamilyBody, MethodBody
 from api.paging import Listing
-from api.problems import INVALID_REQUEST, NOT_FOUND, Flaw, Rejected, documented
+from api.problems import INVALID_REQUEST, NOT_FOUND, Flaw, Rejected, documented, not_found
 from core.families import FAMILIES, UnknownArchitecture, architecture
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS
@@ -24,10 +24,12 @@ async def list_architectures() -> Listing[FamilyBody]:
 
 @router.get("/architectures/{name}", responses=documented(NOT_FOUND, INVALID_REQUEST))
 def show_architecture(
-    name: Annotated[str, Path(max_length=64, examples=["mlp_2"])],
+    name: Annotated[str, Path(examples=["mlp_2"])],
     dataset: Annotated[str, Query(description="whose input and classes it takes", examples=["digits"])],
 ) -> ArchitectureBody:
     """Show one network, sized for a dataset: its tensors, and the stages and units that a ticket stretches by."""
+    if len(name) > 64:
+        raise not_found("architecture", name)
     facts = DATASETS.get(dataset)
     if facts is None:
         flaw = Flaw(location="query", where="dataset", what="unknown dataset", accepted=", ".join(DATASETS))

@@ -17,6 +17,7 @@ from core.jobs.recipes import Recipe, steps
 from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
 from core.jobs.transforms import plan
+from core.pruning.levels import quota
 
 
 def admit(session: Session, spec: JobSpec) -> JobSpec:
@@ -39,7 +40,8 @@ def _find(spec: FindSpec) -> FindSpec:
     recipe = complete.full_recipe
     _check_dense(recipe, [network])
     match spec.parameters:
-        case ImpParameters():
+        case ImpParameters() as parameters:
+            _check_depth(parameters, network, recipe)
             k, end = _steps(recipe.rewind, recipe, facts), _steps(recipe.length, recipe, facts)
             if k >= end:
                 what = f"the rewind point, step {k}, is not before the end, step {end}"
@@ -145,10 +147,21 @@ def _check_dense(recipe: Recipe, networks: Iterable[Architecture]) -> None:
             raise _unsuitable(_flaw("/recipe/dense", what, ", ".join(prunable[:20])))
 
 
+def _check_depth(parameters: ImpParameters, network: Architecture, recipe: Recipe) -> None:
+    """What must stay dense cannot be pruned: the others run out of weights at some level."""
+    dense = sum(spec.size for spec in network.prunable if spec.name in recipe.dense)
+    survivors = network.prunable_weights
+    for level in range(1, parameters.level + 1):
+        survivors -= quota(survivors, parameters.fraction)
+        if survivors <= dense:
+            what = f"at level {level} {survivors} of {network.name}'s weights would be left, and {dense} stay dense"
+            raise _unsuitable(_flaw("/parameters/level", what, f"at most {level - 1}"))
+
+
 def _check_start(found: Iterable[Ticket], recipe: Recipe, facts: DatasetFacts) -> None:
     end = _steps(recipe.length, recipe, facts)
     for i, ticket in enumerate(found):
-        continues = any(origin.dataset == facts.name for origin in ticket.provenance)
+        continues = tickets.origin(ticket).dataset == facts.name
         if continues and ticket.rewind_step >= end:
             what = f"restarts at step {ticket.rewind_step}, and the recipe ends at step {end}"
             raise _unsuitable(_flaw(f"/tickets/{i}", what, "a longer recipe"))

@@ -24,6 +24,7 @@ LINKS: dict[str, str] = {
     "self": f"/jobs/{JOB}",
     "events": f"/jobs/{JOB}/events",
     "log": f"/jobs/{JOB}/log",
+    "runs": f"/jobs/{JOB}/runs",
 }
 SPEC: dict[str, Any] = {
     "kind": "train",
@@ -57,7 +58,7 @@ RUNNING: dict[str, Any] = {
     "progress": {
         "done": 120,
         "total": 480,
-        "doing": "0: seed 0, data order 0",
+        "doing": "1 of 1: seed 0",
         "fraction": 0.25,
         "eta_seconds": 1.9,
     },
@@ -70,7 +71,7 @@ RUNNING: dict[str, Any] = {
     "finished_at": None,
     "links": LINKS | {"cancel": f"/jobs/{JOB}/cancel"},
 }
-RUN: dict[str, Any] = {
+RUN_SUMMARY: dict[str, Any] = {
     "number": 0,
     "architecture": "mlp_3",
     "dataset": "digits",
@@ -82,6 +83,10 @@ RUN: dict[str, Any] = {
     "start_step": 0,
     "steps": 480,
     "seconds": 2.5,
+    "fingerprint": {"torch": "2.13.0", "threads": 1, "device": "cpu"},
+    "weights_digest": "51aa" * 16,
+}
+RUN: dict[str, Any] = RUN_SUMMARY | {
     "history": [
         {
             "epoch": 1,
@@ -93,8 +98,6 @@ RUN: dict[str, Any] = {
             "total": 360,
         }
     ],
-    "fingerprint": {"torch": "2.13.0", "threads": 1, "device": "cpu"},
-    "weights_digest": "51aa" * 16,
 }
 RESULT: dict[str, Any] = {
     "dataset": "digits",
@@ -114,7 +117,7 @@ SUCCEEDED: dict[str, Any] = RUNNING | {
     "progress": {
         "done": 480,
         "total": 480,
-        "doing": "0: seed 0, data order 0",
+        "doing": "1 of 1: seed 0",
         "fraction": 1.0,
         "eta_seconds": None,
     },
@@ -129,14 +132,14 @@ SUCCEEDED: dict[str, Any] = RUNNING | {
             "outcome": "succeeded",
         }
     ],
-    "outputs": {"tickets": [], "runs": [RUN], "results": [RESULT]},
+    "outputs": {"tickets": [], "runs": [RUN_SUMMARY], "results": [RESULT]},
 }
 EVENTS = """id: 1
 event: state
 data: {"state": "queued", "attempt": 0, "at": "2026-01-31T12:00:00Z"}
 
 event: progress
-data: {"done": 120, "total": 480, "doing": "0: seed 0, data order 0", "fraction": 0.25, "eta_seconds": 1.9}
+data: {"done": 120, "total": 480, "doing": "1 of 1: seed 0", "fraction": 0.25, "eta_seconds": 1.9}
 
 id: 5
 event: state

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
 
 from api.dependencies import DatabaseDep, FeedDep, JobPath, SettingsDep
 from api.idempotency import REPLAYED, OnceDep
@@ -21,16 +22,19 @@ from api.jobs.schemas import (
     JobBody,
     JobSummary,
     Kind,
+    RunBody,
     TrainRequest,
     TransformRequest,
 )
 from api.jobs.stream import has_more, stream
-from api.paging import Listing, PagingDep
+from api.paging import Listing, Paging, listing
 from api.problems import (
     INVALID_REQUEST,
     KEY_REUSED,
     NOT_FOUND,
+    NOT_JSON,
     REFUSED,
+    TOO_LARGE,
     UNSUITABLE,
     WRONG_STATE,
     documented,
@@ -45,10 +49,11 @@ from core.settings import Settings
 router = APIRouter(tags=["jobs"])
 LONGEST_WAIT = 60
 
-_MADE = {
-    200: {"model": JobBody, "description": "The finished job, where `Prefer: wait` asked for it"},
-    **documented(INVALID_REQUEST, UNSUITABLE, KEY_REUSED),
+_FINISHED: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobBody, "description": "The finished job, where `Prefer: wait` asked for it"}
 }
+_REFUSALS = (INVALID_REQUEST, UNSUITABLE, KEY_REUSED, NOT_JSON, TOO_LARGE)
+_MADE = _FINISHED | documented(*_REFUSALS)
 
 
 async def _wait(
@@ -58,15 +63,13 @@ async def _wait(
             description=f"`wait=N`: answer with the finished job, after at most N seconds (at most {LONGEST_WAIT})"
         ),
     ] = None,
-) -> int | None:
-    found = re.search(
-        r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)', ",".join(prefer or ()), re.IGNORECASE
-    )
-    return min(int(found[1]), LONGEST_WAIT) if found else None
+) -> int:
+    found = re.search(r'(?:^|[,;])\s*wait\s*=\s*"?0*([0-9]+)"?\s*(?:[,;]|$)', ",".join(prefer or ()), re.I)
+    return min(int(found[1][:4]), LONGEST_WAIT) if found else 0
 
 
 class Submission:
-    """Queues the job of a spec, waits for it where that is preferred, and answers with it."""
+    """Queues a job, waits for it where that is preferred, and answers with it."""
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Submission:
         settings: SettingsDep,
         feed: FeedDep,
         once: OnceDep,
-        wait: Annotated[int | None, Depends(_wait)],
+        wait: Annotated[int, Depends(_wait)],
         response: Response,
     ) -> None:
         self._database: Database = database
@@ -86,13 +89,22 @@ class Submission:
 
     async def of(self, spec: JobSpec) -> JobBody:
         """The job made of `spec`."""
-        submitted = await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
-        job_id = submitted[0].resource
-        if self._wait is not None:
-            await service.ended(self._feed, job_id, self._wait)
+        return await self._answer(
+            await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
+        )
+
+    async def again(self, job_id: str) -> JobBody:
+        """The job made of another one's spec."""
+        return await self._answer(
+            await run_in_threadpool(service.retry, self._database, self._settings, self._once, job_id)
+        )
+
+    async def _answer(self, made: tuple[Made, bool]) -> JobBody:
+        if self._wait:
+            await service.ended(self._feed, made[0].resource, self._wait)
             self._response.headers["Preference-Applied"] = f"wait={self._wait}"
-        body = await run_in_threadpool(_answer, self._database, self._response, submitted)
-        if self._wait is not None and body.finished_at is not None:
+        body = await run_in_threadpool(_answer, self._database, self._response, made)
+        if self._wait and body.finished_at is not None:
             self._response.status_code = 200
         return body
 
@@ -109,7 +121,7 @@ async def find(spec: FindRequest, submission: SubmissionDep) -> JobBody:
 @router.post(
     "/transform",
     status_code=202,
-    responses=_MADE | documented(INVALID_REQUEST, REFUSED, UNSUITABLE, KEY_REUSED),
+    responses=_FINISHED | documented(REFUSED, *_REFUSALS),
 )
 async def transform(spec: TransformRequest, submission: SubmissionDep) -> JobBody:
     """Stretch or squeeze tickets into another member of their family."""
@@ -128,15 +140,20 @@ async def evaluate(spec: EvaluateRequest, submission: SubmissionDep) -> JobBody:
     return await submission.of(spec)
 
 
+class JobQuery(Paging):
+    """What jobs to list."""
+
+    state: list[State] = Field([], description="only jobs in these states")
+    kind: list[Kind] = Field([], description="only jobs of these kinds")
+
+
 @router.get("/jobs", responses=documented(INVALID_REQUEST))
 def list_jobs(
-    database: DatabaseDep,
-    paging: PagingDep,
-    state: Annotated[list[State], Query(description="only jobs in these states")] = [],  # noqa: B006
-    kind: Annotated[list[Kind], Query(description="only jobs of these kinds")] = [],  # noqa: B006
+    request: Request, response: Response, database: DatabaseDep, query: Annotated[JobQuery, Query()]
 ) -> Listing[JobSummary]:
     """List jobs, newest first."""
-    return paging.listing(*service.page(database, paging.limit, paging.after, state, kind))
+    found = service.page(database, query.limit, query.start, query.state, query.kind)
+    return listing(request, response, *found)
 
 
 @router.get("/jobs/{job}", responses=documented(NOT_FOUND))
@@ -184,6 +201,12 @@ async def watch_job(
         yield event
 
 
+@router.get("/jobs/{job}/runs", responses=documented(NOT_FOUND))
+def list_runs(job: JobPath, database: DatabaseDep) -> Listing[RunBody]:
+    """List a job's trainings, with their metrics per epoch."""
+    return Listing(items=service.runs(database, job))
+
+
 @router.get(
     "/jobs/{job}/log",
     response_class=PlainTextResponse,
@@ -201,16 +224,14 @@ _STEERED = documented(NOT_FOUND, WRONG_STATE, KEY_REUSED, INVALID_REQUEST)
 
 @router.post("/jobs/{job}/cancel", status_code=202, responses=_STEERED)
 def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Response) -> JobBody:
-    """Cancel a job: at once where it waits, else its worker is told to stop it."""
+    """Cancel a job: at once where it waits, else its worker is told to stop it. Again, it changes nothing."""
     return _answer(database, response, service.cancel(database, once, job))
 
 
-@router.post("/jobs/{job}/retry", status_code=202, responses=_STEERED)
-def retry_job(
-    job: JobPath, database: DatabaseDep, settings: SettingsDep, once: OnceDep, response: Response
-) -> JobBody:
+@router.post("/jobs/{job}/retry", status_code=202, responses=_FINISHED | _STEERED)
+async def retry_job(job: JobPath, submission: SubmissionDep) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec."""
-    return _answer(database, response, service.retry(database, settings, once, job))
+    return await submission.again(job)
 
 
 def _answer(database: Database, response: Response, made: tuple[Made, bool]) -> JobBody:

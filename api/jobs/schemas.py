@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, WithJsonSchema
 
 from api.jobs import examples
+from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Attempt, Job, Result, Run
 from core.jobs.methods import METHODS, Parameters
 from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
-from core.jobs.states import RETRYABLE, STATES, State, sources
+from core.jobs.states import RETRYABLE, STATES, State
 
 Kind = Literal["find", "transform", "train", "evaluate"]
 
@@ -69,7 +70,7 @@ class Progress(BaseModel):
             done=done,
             total=total,
             doing=progress["doing"],
-            fraction=done / total if total else 0.0,
+            fraction=min(done / total, 1.0) if total else 0.0,
             eta_seconds=(now - started_at) * (total - done) / done
             if timed and started_at is not None
             else None,
@@ -129,8 +130,8 @@ class AttemptBody(BaseModel):
         return cls.model_validate(attempt, from_attributes=True)
 
 
-class RunBody(BaseModel):
-    """One training, with its metrics per epoch."""
+class RunSummary(BaseModel):
+    """One training."""
 
     number: int
     architecture: str
@@ -143,15 +144,22 @@ class RunBody(BaseModel):
     start_step: int
     steps: int
     seconds: float
-    history: list[dict[str, Any]]
     fingerprint: dict[str, Any] = Field(description="what `exact` holds within: versions, threads, device")
     weights_digest: str
 
     @classmethod
-    def of(cls, run: Run) -> RunBody:
+    def of(cls, run: Run) -> Self:
         """A row."""
         values = {name: getattr(run, name) for name in cls.model_fields if name not in ("number", "ticket")}
         return cls(number=run.ordinal, ticket=run.ticket_id, **values)
+
+
+class RunBody(RunSummary):
+    """One training, with its metrics per epoch."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.RUN]})
+
+    history: list[dict[str, Any]]
 
 
 class ResultBody(BaseModel):
@@ -181,7 +189,7 @@ class Outputs(BaseModel):
     """What a job has produced; complete once it has succeeded."""
 
     tickets: list[str]
-    runs: list[RunBody]
+    runs: list[RunSummary]
     results: list[ResultBody]
 
 
@@ -198,7 +206,7 @@ class JobBody(JobSummary):
         """A row, with the rows that belong to it."""
         outputs = Outputs(
             tickets=list(dict.fromkeys(origin.ticket_id for origin in job.outputs)),
-            runs=[RunBody.of(run) for run in job.runs],
+            runs=[RunSummary.of(run) for run in job.runs],
             results=[ResultBody.of(result) for result in job.results],
         )
         attempts = [AttemptBody.of(attempt) for attempt in job.attempts]
@@ -208,8 +216,8 @@ class JobBody(JobSummary):
 def links(job: Job) -> dict[str, str]:
     """Where a job can be read, and what may be done with it in its state."""
     here, state = f"/jobs/{job.id}", State(job.state)
-    found = {"self": here, "events": f"{here}/events", "log": f"{here}/log"}
-    if state in sources(State.CANCELLED) | sources(State.CANCELLING):
+    found = {"self": here} | {name: f"{here}/{name}" for name in ("events", "log", "runs")}
+    if state in CANCELLABLE:
         found["cancel"] = f"{here}/cancel"
     if state in RETRYABLE:
         found["retry"] = f"{here}/retry"

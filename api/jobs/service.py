@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import rfc8785
 from anyio import move_on_after
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.jobs.feed import Feed
-from api.jobs.schemas import JobBody, JobSummary
+from api.jobs.schemas import JobBody, JobSummary, RunBody
 from api.problems import WRONG_STATE, Rejected, not_found
 from core.catalog import jobs
-from core.catalog.database import Database, now
+from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
 from core.catalog.tables import Job
@@ -38,7 +37,7 @@ def submit(database: Database, settings: Settings, once: Once, spec: JobSpec) ->
 def show(database: Database, job_id: str) -> JobBody:
     """One job."""
     with database.read() as session:
-        return JobBody.of(existing(session, job_id), clock(session))
+        return JobBody.of(existing(session, job_id), jobs.clock(session))
 
 
 def page(
@@ -47,7 +46,7 @@ def page(
     """Jobs, newest first, and where the next page starts."""
     with database.read() as session:
         found = jobs.page(session, limit, after, states, kinds)
-        seen = clock(session)
+        seen = jobs.clock(session)
         return [JobSummary.of(job, seen) for job in found.rows], found.next
 
 
@@ -57,7 +56,7 @@ def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
     def ask(session: Session) -> Made:
         if jobs.cancel(session, job_id) is None:
             job = existing(session, job_id)
-            if job.state != State.CANCELLING:
+            if job.state not in (State.CANCELLING, State.CANCELLED):
                 raise _wrong_state(job)
         return Made(202, job_id)
 
@@ -75,6 +74,12 @@ def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tu
         return Made(202, made.id)
 
     return once.make(database, b"", again)
+
+
+def runs(database: Database, job_id: str) -> list[RunBody]:
+    """A job's trainings."""
+    with database.read() as session:
+        return [RunBody.of(run) for run in existing(session, job_id).runs]
 
 
 def log(database: Database, job_id: str) -> Iterator[str]:
@@ -96,9 +101,8 @@ def log(database: Database, job_id: str) -> Iterator[str]:
 async def ended(feed: Feed, job_id: str, seconds: float) -> None:
     """Wait until a job has ended, but not longer than that."""
     with feed.watch(job_id) as watch, move_on_after(seconds):
-        seen = await watch.after(None)
-        while seen.state not in TERMINAL:
-            seen = await watch.after(seen)
+        while (await watch.next())[0].state not in TERMINAL:
+            pass
 
 
 def existing(session: Session, job_id: str) -> Job:
@@ -107,11 +111,6 @@ def existing(session: Session, job_id: str) -> Job:
     if job is None:
         raise not_found("job", job_id)
     return job
-
-
-def clock(session: Session) -> float:
-    """Seconds since 1970 by the database's clock."""
-    return session.scalars(select(now())).one()
 
 
 def _wrong_state(job: Job) -> Rejected:

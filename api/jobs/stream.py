@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from anyio.to_thread import run_sync
 from fastapi.sse import ServerSentEvent
 
 from api.jobs.feed import Feed
 from api.jobs.schemas import Progress
+from api.jobs.told import Told, tell
 from core.catalog import jobs
 from core.catalog.database import Database
 from core.catalog.jobs import Glimpse
-from core.catalog.tables import Event
 from core.jobs.states import TERMINAL
 
 
 async def stream(database: Database, feed: Feed, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """Events past `after`, and progress as it changes; ends once a terminal state has been sent."""
-    seen: Glimpse | None = None
     progress = None
     with feed.watch(job_id) as watch:
         while True:
-            seen = await watch.after(seen)
+            seen, fresh = await watch.next()
             if seen.progress != progress and seen.state not in TERMINAL:
                 progress = seen.progress
                 yield _progress(seen)
             while after < seen.last_event:
-                for event in await run_sync(_events, database, job_id, after):
-                    after = event.seq
-                    yield _event(event)
+                if not fresh or fresh[0].seq > after + 1:
+                    # What happened before this watcher came, or faster than it reads.
+                    fresh = await run_sync(_replay, database, job_id, after)
+                for told in fresh:
+                    if told.seq > after:
+                        after = told.seq
+                        yield told.message
+                fresh = []
             if seen.state in TERMINAL:
                 return
 
@@ -42,15 +45,9 @@ def has_more(database: Database, job_id: str, after: int) -> bool | None:
         return found[0].state not in TERMINAL or found[0].last_event > after if found else None
 
 
-def _events(database: Database, job_id: str, after: int) -> list[Event]:
+def _replay(database: Database, job_id: str, after: int) -> list[Told]:
     with database.read() as session:
-        return list(jobs.events_after(session, job_id, after))
-
-
-def _event(event: Event) -> ServerSentEvent:
-    at = datetime.fromtimestamp(event.at, UTC)
-    data = event.data | {"attempt": event.attempt, "at": at}
-    return ServerSentEvent(id=str(event.seq), event=event.kind, data=data)
+        return [tell(event) for event in jobs.events_after(session, job_id, after)]
 
 
 def _progress(seen: Glimpse) -> ServerSentEvent:

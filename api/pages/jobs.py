@@ -4,34 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
+from api.jobs.schemas import Progress
 from api.pages.formats import ago, duration
 from api.pages.specs import Networks, summary
-from core.catalog.database import now
+from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Job
 from core.jobs.states import RETRYABLE, TERMINAL, State
 
 ACTIVE = tuple(state for state in State if state not in TERMINAL)
 ENDED = tuple(state for state in State if state in TERMINAL)
-KINDS = ("find", "transform", "train", "evaluate")
-CANCELLABLE = frozenset(ACTIVE) - {State.CANCELLING}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is, in training steps; `left` in seconds where it can be told."""
-
-    done: int
-    total: int
-    doing: str
-    left: float | None
-
-    @property
-    def share(self) -> float:
-        """Between 0 and 1."""
-        return min(self.done / self.total, 1.0)
 
 
 @dataclass(frozen=True)
@@ -65,11 +46,6 @@ class JobView:
         return self.state in RETRYABLE
 
 
-def clock(session: Session) -> float:
-    """The database's time: the one that every timestamp was written by."""
-    return session.execute(select(now())).scalar_one()
-
-
 def view(job: Job, known: Networks, at: float) -> JobView:
     """A job at the database's time `at`, within the session that read it."""
     return JobView(
@@ -87,14 +63,10 @@ def view(job: Job, known: Networks, at: float) -> JobView:
 
 
 def progress(job: Job, at: float) -> Progress | None:
-    """A running job's progress. The rate is that of all its attempts, for a resumed one did not start at 0."""
-    told = job.progress or {}
-    if job.state not in (State.RUNNING, State.CANCELLING) or not told.get("total"):
+    """The progress of a job that is at work."""
+    if job.state not in (State.RUNNING, State.CANCELLING) or not job.progress or not job.progress["total"]:
         return None
-    done, total = told["done"], told["total"]
-    worked = sum((attempt.ended_at or at) - attempt.started_at for attempt in job.attempts)
-    left = worked * (total - done) / done if done and worked > 0 and job.state == State.RUNNING else None
-    return Progress(done, total, told.get("doing") or "", left)
+    return Progress.of(job.progress, job.state, job.attempt, job.started_at, at)
 
 
 def when(job: Job, at: float) -> str:

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.pages.rendering import render
 
+_KEPT = ("Allow", "Retry-After", "Vary")
 # The lists themselves and one item each; what lies below an item (events, file, log …) is never a page.
-_BOTH = re.compile(r"/(jobs|tickets)(/[^/]+)?/?")
+_BOTH = re.compile(r"/(jobs|tickets)(/[^/]+)?")
 
 
 def prefers_html(accept: str) -> bool:
@@ -49,25 +50,24 @@ class PagesForBrowsers:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
         path: str = scope["path"]
         html = prefers_html(Headers(scope=scope).get("accept", "*/*"))
         negotiated = _BOTH.fullmatch(path) is not None
         if negotiated and html:
-            inner = "/ui" + path.rstrip("/")
+            inner = "/ui" + path
             scope = {**scope, "path": inner, "raw_path": inner.encode()}
-        answer = _Answer(send, scope, vary=negotiated, page=html or path == "/" or path.startswith("/ui/"))
+        answer = _Answer(send, vary=negotiated, page=html or path == "/" or path.startswith("/ui/"))
         await self.app(scope, receive, answer)
 
 
 class _Answer:
     """`send`, with `Vary: Accept` added, and a JSON error turned into a page where a page was wanted."""
 
-    def __init__(self, send: Send, scope: Scope, *, vary: bool, page: bool) -> None:
+    def __init__(self, send: Send, *, vary: bool, page: bool) -> None:
         self._send = send
-        self._scope = scope
         self._vary = vary
         self._page = page
         self._error: Message | None = None
@@ -92,11 +92,10 @@ class _Answer:
         status = HTTPStatus(error["status"])
         response = render("error.html", status=status, detail=_detail(self._body))
         response.status_code = status
-        if self._vary:
-            response.headers.add_vary_header("Accept")
+        told = MutableHeaders(scope=error)
+        response.headers.update({name: told[name] for name in _KEPT if name in told})
         await self._send({"type": "http.response.start", "status": status, "headers": response.raw_headers})
-        body = b"" if self._scope["method"] == "HEAD" else response.body
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": response.body})
 
 
 def _is_json(content_type: str) -> bool:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import QueryParams
 
-from api.dependencies import DatabaseDep
+from api.dependencies import DatabaseDep, JobPath, TicketPath
+from api.jobs import service as job_service
+from api.jobs.schemas import Kind
 from api.pages import jobs as job_views
 from api.pages import results, specs
 from api.pages import tickets as ticket_views
-from api.pages.jobs import ACTIVE, ENDED, KINDS
+from api.pages.jobs import ACTIVE, ENDED
 from api.pages.rendering import render
+from api.tickets import service as ticket_service
 from core.catalog import jobs, tickets
 from core.catalog.paging import Cursor, Page
 from core.catalog.tables import Job, Provenance
@@ -57,7 +59,7 @@ def jobs_page(
     request: Request,
     database: DatabaseDep,
     state: State | None = None,
-    kind: Annotated[str | None, Query(max_length=32)] = None,
+    kind: Kind | None = None,
     after: str | None = None,
 ) -> HTMLResponse:
     """Jobs: those that go on first, then those that have ended, newest first."""
@@ -72,7 +74,7 @@ def jobs_page(
         if active and (start is None or not ended):
             going = jobs.page(session, ACTIVE_SHOWN, start if not ended else None, active, kinds)
         gone = jobs.page(session, PAGE, start, ended, kinds) if ended else empty
-        at = job_views.clock(session)
+        at = jobs.clock(session)
         known = specs.networks(session, [*going.rows, *gone.rows])
         query = request.query_params
         following = gone.next if ended else going.next
@@ -82,7 +84,7 @@ def jobs_page(
             ended=[job_views.view(job, known, at) for job in gone.rows],
             more_active=going.next is not None and bool(ended),
             states=[(one.value, link(query, "/", state=one.value), one == state) for one in State],
-            kinds=[(one, link(query, "/", kind=one), one == kind) for one in KINDS],
+            kinds=[(one, link(query, "/", kind=one), one == kind) for one in get_args(Kind)],
             every_state=link(query, "/", state=None),
             every_kind=link(query, "/", kind=None),
             filtered=state is not None or kind is not None,
@@ -95,13 +97,11 @@ def jobs_page(
 
 
 @router.get("/ui/jobs/{job_id}")
-def job_page(database: DatabaseDep, job_id: str) -> HTMLResponse:
+def job_page(database: DatabaseDep, job_id: JobPath) -> HTMLResponse:
     """One job: what was asked, how it goes, what came out."""
     with database.read() as session:
-        job = jobs.get(session, job_id) if re.fullmatch("[0-9a-f]{32}", job_id) else None
-        if job is None:
-            raise HTTPException(404, f"There is no job {job_id}.")
-        at = job_views.clock(session)
+        job = job_service.existing(session, job_id)
+        at = jobs.clock(session)
         known = specs.networks(session, [job])
         over_orders = bool(job.spec.get("order_seeds"))
         rows = results.measured(job, known)
@@ -133,11 +133,11 @@ def tickets_page(request: Request, database: DatabaseDep) -> HTMLResponse:
     wanted = ticket_filter(query)
     with database.read() as session:
         page = tickets.page(session, PAGE, cursor(query.get("after")), wanted)
-        ticket_views.load_origins(session, page.rows)
+        tickets.load_origins(session, page.rows)
         return render(
             "tickets.html",
-            tickets=[(ticket, ticket_views.origin(ticket)) for ticket in page.rows],
-            at=job_views.clock(session),
+            tickets=[(ticket, tickets.origin(ticket)) for ticket in page.rows],
+            at=jobs.clock(session),
             wanted=wanted,
             filters=[
                 (name.replace("_", " "), value, link(query, "/ui/tickets", **{name: None}))
@@ -178,15 +178,13 @@ def _share(text: str | None) -> float | None:
 
 
 @router.get("/ui/tickets/{ticket_id}")
-def ticket_page(request: Request, database: DatabaseDep, ticket_id: str) -> HTMLResponse:
+def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) -> HTMLResponse:
     """One ticket: its figures, where it comes from, what was made of it, what it reached."""
     with database.read() as session:
-        ticket = tickets.get(session, ticket_id) if re.fullmatch("[0-9a-f]{64}", ticket_id) else None
-        if ticket is None:
-            raise HTTPException(404, f"There is no ticket {ticket_id}.")
+        ticket = ticket_service.existing(session, ticket_id)
         ancestors = tickets.ancestors(session, ticket_id)
         children = tickets.children(session, ticket_id)
-        ticket_views.load_origins(session, [ticket, *ancestors, *children])
+        tickets.load_origins(session, [ticket, *ancestors, *children])
         measured = tickets.results(session, ticket_id)
         known = {ticket.id: ticket.architecture}
         by_job: dict[str, list[results.Measured]] = {}
@@ -198,14 +196,14 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: str) -> HTML
             ticket=ticket,
             nominal=ticket_views.nominal(ticket, ancestors),
             lineage=[
-                *((one, ticket_views.origin(one), "ancestor") for one in reversed(ancestors)),
-                (ticket, ticket_views.origin(ticket), "this"),
+                *((one, tickets.origin(one), "ancestor") for one in reversed(ancestors)),
+                (ticket, tickets.origin(ticket), "this"),
                 *((one, _made_from(one.provenance, ticket_id), "child") for one in children),
             ],
             present={one.id for one in ancestors},
             measured=by_job,
             lines=ticket_views.lines(ticket, base_url(request)),
-            at=job_views.clock(session),
+            at=jobs.clock(session),
         )
 
 

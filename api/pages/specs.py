@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.pages.formats import numbers, plural, short
-from core.catalog.tables import Job, Ticket
+from core.catalog import tickets
+from core.catalog.tables import Job
 from core.jobs.methods import METHODS
 
 Networks = Mapping[str, str]
@@ -49,11 +49,8 @@ class Term:
 
 def networks(session: Session, jobs: Iterable[Job]) -> Networks:
     """The architectures of every ticket that these jobs name, in one query."""
-    wanted = {identity for job in jobs for identity in job.spec.get("tickets") or ()}
-    if not wanted:
-        return {}
-    rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(wanted)))
-    return {row.id: row.architecture for row in rows}
+    named = [identity for job in jobs for identity in job.spec.get("tickets") or ()]
+    return tickets.architectures(session, named)
 
 
 def summary(spec: Mapping[str, Any], known: Networks) -> str:
@@ -88,10 +85,10 @@ def _method(spec: Mapping[str, Any]) -> str:
 
 
 def _tickets(spec: Mapping[str, Any], known: Networks) -> str:
-    tickets = spec["tickets"]
-    names = sorted({known[identity] for identity in tickets if identity in known})
+    given = spec["tickets"]
+    names = sorted({known[identity] for identity in given if identity in known})
     kind = f"{names[0]} ticket" if len(names) == 1 else "ticket"
-    return plural(len(tickets), kind)
+    return plural(len(given), kind)
 
 
 def _seeds(spec: Mapping[str, Any]) -> str | None:

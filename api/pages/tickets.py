@@ -8,10 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
-
-from core.catalog.tables import Provenance, Ticket
+from core.catalog.tables import Ticket
 from core.elastic.refusal import Refused
 from core.families import UnknownArchitecture, architecture
 from core.jobs.datasets import DATASETS
@@ -36,21 +33,6 @@ class Lines:
     stretch: str | None
     train: str | None
     download: str
-
-
-def load_origins(session: Session, tickets: Sequence[Ticket]) -> None:
-    """Read the provenance and the tags of these tickets in two queries, not two each."""
-    wanted = [ticket.id for ticket in tickets]
-    session.scalars(
-        select(Ticket)
-        .where(Ticket.id.in_(wanted))
-        .options(selectinload(Ticket.provenance), selectinload(Ticket.tags))
-    ).all()
-
-
-def origin(ticket: Ticket) -> Provenance | None:
-    """Where it first came from."""
-    return ticket.provenance[0] if ticket.provenance else None
 
 
 def nominal(ticket: Ticket, ancestors: Sequence[Ticket]) -> Nominal | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from pydantic import Field
 
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, TicketPath
 from api.idempotency import REPLAYED, OnceDep
-from api.paging import Listing, PagingDep
+from api.paging import Listing, Paging, listing
 from api.problems import (
+    BAD_RANGE,
     INVALID_REQUEST,
     INVALID_TICKET,
     KEY_REUSED,
@@ -21,8 +22,9 @@ from api.problems import (
 )
 from api.tickets import service
 from api.tickets.schemas import Layers, Lineage, Results, TicketBody
-from api.tickets.upload import MOST_TAGS, TAG, Upload, receive
-from core.catalog.tickets import TicketFilter
+from api.tickets.download import TicketFile
+from api.tickets.upload import TAG, Upload, receive
+from core.catalog.tickets import MOST_TAGS, TicketFilter
 
 router = APIRouter(tags=["tickets"])
 FORM_OVERHEAD = 64 * 1024
@@ -85,27 +87,31 @@ async def upload_ticket(
     return await run_in_threadpool(service.show, database, made.resource)
 
 
-def _filter(
-    architecture: Annotated[str | None, Query(pattern=_WORD)] = None,
-    family: Annotated[str | None, Query(pattern=_WORD)] = None,
-    dataset: Annotated[
-        str | None, Query(pattern=_WORD, description="found or trained to its rewind point on it")
-    ] = None,
-    method: Annotated[str | None, Query(pattern=_WORD, description="how it was made")] = None,
-    parent: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$", description="transformed from it")] = None,
-    tag: Annotated[str | None, Query(pattern=TAG)] = None,
-    sparsity_min: Annotated[float | None, Query(ge=0, le=1)] = None,
-    sparsity_max: Annotated[float | None, Query(ge=0, le=1)] = None,
-) -> TicketFilter:
-    return TicketFilter(architecture, family, dataset, method, parent, tag, sparsity_min, sparsity_max)
+class TicketQuery(Paging):
+    """What tickets to list."""
+
+    architecture: str | None = Field(None, pattern=_WORD)
+    family: str | None = Field(None, pattern=_WORD)
+    dataset: str | None = Field(None, pattern=_WORD, description="found or trained to its rewind point on it")
+    method: str | None = Field(None, pattern=_WORD, description="how it was made")
+    parent: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="transformed from it")
+    tag: str | None = Field(None, pattern=TAG)
+    sparsity_min: float | None = Field(None, ge=0, le=1)
+    sparsity_max: float | None = Field(None, ge=0, le=1)
+
+    @property
+    def wanted(self) -> TicketFilter:
+        """The filter alone."""
+        return TicketFilter(**self.model_dump(exclude=set(Paging.model_fields)))
 
 
 @router.get("/tickets", responses=documented(INVALID_REQUEST))
 def list_tickets(
-    database: DatabaseDep, paging: PagingDep, wanted: Annotated[TicketFilter, Depends(_filter)]
+    request: Request, response: Response, database: DatabaseDep, query: Annotated[TicketQuery, Query()]
 ) -> Listing[TicketBody]:
     """List tickets, newest first."""
-    return paging.listing(*service.page(database, paging.limit, paging.after, wanted))
+    found = service.page(database, query.limit, query.start, query.wanted)
+    return listing(request, response, *found)
 
 
 @router.get("/tickets/{ticket}", responses=documented(NOT_FOUND))
@@ -134,7 +140,7 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
 
 @router.get(
     "/tickets/{ticket}/file",
-    response_class=FileResponse,
+    response_class=TicketFile,
     responses={
         200: {"content": {"application/octet-stream": {"schema": _FILE, "example": _BYTES}}},
         206: {
@@ -142,7 +148,7 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
             "content": {"application/octet-stream": {"schema": _FILE, "example": "(some of its bytes)"}},
         },
         304: {"description": "What `If-None-Match` names is still right"},
-        **documented(NOT_FOUND, INVALID_REQUEST),
+        **documented(NOT_FOUND, INVALID_REQUEST, BAD_RANGE),
     },
 )
 def download_ticket(
@@ -159,7 +165,7 @@ def download_ticket(
     if if_none_match is not None and _matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     name = f"{ticket[:12]}.ticket.safetensors"
-    return FileResponse(path, headers=headers, media_type="application/octet-stream", filename=name)
+    return TicketFile(path, headers=headers, media_type="application/octet-stream", filename=name)
 
 
 def _matches(header: str, etag: str) -> bool:

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from api.idempotency import Once
 from api.problems import not_found
 from api.tickets.schemas import Layers, Lineage, Results, TicketBody
-from api.tickets.upload import Upload
+from api.tickets.upload import Upload, check_tags, too_many_tags
 from core.catalog import tickets
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
 from core.catalog.tables import Ticket
-from core.catalog.tickets import TicketFilter
+from core.catalog.tickets import TicketFilter, TooManyTags
 from core.tickets import read, ticket_id
 
 
@@ -26,6 +26,7 @@ def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tu
 
     Where the ticket is here already its first file is kept, and this one is not.
     """
+    check_tags(tags)
     file = read(upload.staged.path)
     identity = ticket_id(file.ticket)
     content = upload.digest + json.dumps(sorted(tags)).encode()
@@ -38,7 +39,10 @@ def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tu
 
     def register(session: Session) -> Made:
         _, new = tickets.register(session, file, digest, identity=identity)
-        tickets.tag(session, identity, tags)
+        try:
+            tickets.tag(session, identity, tags)
+        except TooManyTags as error:
+            raise too_many_tags(str(error)) from None
         return Made(201 if new else 200, identity)
 
     return once.make(database, content, register)

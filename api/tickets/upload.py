@@ -14,9 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from api.problems import INVALID_REQUEST, TOO_LARGE, Flaw, Rejected
 from core.catalog.artifacts import Staged
+from core.catalog.tickets import MOST_TAGS
 
 TAG = r"^[A-Za-z0-9][A-Za-z0-9 _.:+-]{0,63}$"
-MOST_TAGS = 32
 _BLOCK = 1 << 20
 _LONGEST_FIELD = 256
 
@@ -87,18 +87,23 @@ class _Form:
         self._header = bytearray()
         self._disposition = bytearray()
         self._field = bytearray()
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
-                "on_header_value": self._header_value,
-                "on_header_end": self._header.clear,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._part_data,
-                "on_part_end": self._end,
-            },
-        )
+        self._closed = False
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header.clear,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._part_end,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise _malformed(str(error)) from None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""
@@ -109,10 +114,8 @@ class _Form:
 
     def finish(self) -> None:
         """Check that the form was complete."""
-        try:
-            self._parser.finalize()
-        except FormParserError as error:
-            raise _malformed(str(error)) from None
+        if not self._closed:
+            raise _malformed("the closing boundary is missing")
         if self._files != 1:
             raise _malformed(f"{self._files} parts are called file", "exactly one part called file")
 
@@ -141,19 +144,28 @@ class _Form:
         else:
             self._field += data[start:end]
 
-    def _end(self) -> None:
+    def _part_end(self) -> None:
         if self._name == "tag":
             self._upload.tags.append(self._field.decode("utf-8", "replace"))
             check_tags(self._upload.tags)
 
+    def _end(self) -> None:
+        self._closed = True
+
 
 def check_tags(tags: list[str]) -> None:
     """Refuse what is no tag, and too many; raises `Rejected`."""
-    if len(tags) > MOST_TAGS or not all(re.fullmatch(TAG, tag) for tag in tags):
-        flaw = Flaw(
-            location="body", where="tag", what="not a tag", accepted=f"at most {MOST_TAGS}, each {TAG}"
-        )
+    if not all(re.fullmatch(TAG, tag) for tag in tags):
+        flaw = Flaw(location="body", where="tag", what="not a tag", accepted=TAG)
         raise Rejected(INVALID_REQUEST, "tag: not a tag", flaw)
+    if len(set(tags)) > MOST_TAGS:
+        raise too_many_tags(f"{len(set(tags))} tags")
+
+
+def too_many_tags(what: str) -> Rejected:
+    """The refusal of more tags than one ticket may have."""
+    flaw = Flaw(location="body", where="tag", what=what, accepted=f"at most {MOST_TAGS} on one ticket")
+    return Rejected(INVALID_REQUEST, f"tag: {what}; at most {MOST_TAGS} are accepted on one ticket", flaw)
 
 
 def _malformed(what: str, accepted: str = "multipart/form-data (RFC 7578)") -> Rejected:

@@ -6,13 +6,15 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_STAGED = ".staged-"
 
 
 class ArtifactMissing(LookupError):
@@ -77,7 +79,9 @@ class _StagedFile:
         return digest
 
     def discard(self) -> None:
-        self._file.close()
+        # On a full disk closing flushes and fails once more.
+        with suppress(OSError):
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -91,7 +95,7 @@ class LocalStore:
     def stage(self) -> Iterator[_StagedFile]:
         """Open a new artifact; what is not committed when the block ends is removed."""
         self.root.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".staged-", dir=self.root)
+        descriptor, name = tempfile.mkstemp(prefix=_STAGED, dir=self.root)
         staged = _StagedFile(self, Path(name), descriptor)
         try:
             yield staged
@@ -123,6 +127,13 @@ class LocalStore:
 
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
+
+    def sweep(self, older_than: float) -> None:
+        """Remove what processes that were killed left half written, `older_than` seconds ago or more."""
+        for staged in self.root.glob(f"{_STAGED}*"):
+            with suppress(FileNotFoundError):
+                if time.time() - staged.stat().st_mtime >= older_than:
+                    staged.unlink()
 
     def _place(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):

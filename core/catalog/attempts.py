@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
@@ -17,7 +17,7 @@ from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
 from core.tickets import TicketFile
 
-REQUEUED = {"lease_until": None, "worker": None, "hinted_at": None}
+REQUEUED: dict[str, Any] = {"lease_until": None, "worker": None, "hinted_at": None}
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,16 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> J
     return job
 
 
-def heartbeat(
-    session: Session, job_id: str, attempt: int, lease_seconds: float, report: Report
-) -> State | None:
-    """Renew the lease and record a report; the job's state, or None where this attempt no longer holds the job."""
+@dataclass(frozen=True)
+class Beat:
+    """The job's state, None where this attempt no longer holds it, and the training states no longer pointed to."""
+
+    state: State | None
+    dropped: frozenset[str] = frozenset()
+
+
+def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float, report: Report) -> Beat:
+    """Renew the lease and record a report."""
     values: dict[str, Any] = {"lease_until": now() + lease_seconds}
     if report.progress is not None:
         values["progress"] = report.progress
@@ -71,15 +77,22 @@ def heartbeat(
         .returning(Job.state)
     )
     if state is None:
-        return None
+        return Beat(None)
     append_events(session, job_id, attempt, report.events)
-    for saved in report.checkpoints:
-        _point_to(session, job_id, attempt, saved)
-    return State(state)
+    dropped = {
+        digest for saved in report.checkpoints for digest in _point_to(session, job_id, attempt, saved)
+    }
+    if dropped:
+        # Two attempts that saved the same step of an exact training saved the same bytes.
+        dropped -= set(session.scalars(select(Checkpoint.digest).where(Checkpoint.job_id == job_id)))
+    return Beat(State(state), frozenset(dropped))
 
 
-def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> None:
-    """Keep the two latest states of a training, the older in case the newer is torn; of a finished one, its end."""
+def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> list[str]:
+    """Keep the two latest states of a training, the older in case the newer is torn; of a finished one, its end.
+
+    The digests of the states dropped.
+    """
     session.merge(
         Checkpoint(
             job_id=job_id,
@@ -91,22 +104,25 @@ def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> None
         )
     )
     session.flush()
-    rows = session.scalars(
-        select(Checkpoint)
-        .where(Checkpoint.job_id == job_id, Checkpoint.training == saved.training)
-        .order_by(Checkpoint.complete.desc(), Checkpoint.step.desc(), Checkpoint.attempt.desc())
-    ).all()
-    for row in rows[1 if saved.complete else 2 :]:
+    rows = session.scalars(_most_advanced_first(job_id).where(Checkpoint.training == saved.training)).all()
+    old = rows[1 if saved.complete else 2 :]
+    for row in old:
         session.delete(row)
+    session.flush()
+    return [row.digest for row in old]
 
 
-def checkpoints(session: Session, job_id: str) -> list[Saved]:
-    """Every training state of a job that may be resumed from, the most advanced of each training first."""
-    rows = session.scalars(
+def _most_advanced_first(job_id: str) -> Select[Checkpoint]:
+    return (
         select(Checkpoint)
         .where(Checkpoint.job_id == job_id)
         .order_by(Checkpoint.complete.desc(), Checkpoint.step.desc(), Checkpoint.attempt.desc())
     )
+
+
+def checkpoints(session: Session, job_id: str) -> list[Saved]:
+    """Every training state of a job that may be resumed from, the most advanced of each training first."""
+    rows = session.scalars(_most_advanced_first(job_id))
     return [Saved(row.training, row.step, row.complete, row.digest) for row in rows]
 
 
@@ -146,33 +162,49 @@ def stopped(session: Session, job_id: str, attempt: int) -> bool:
     return True
 
 
-def lose(session: Session, job: Job, reason: str) -> State | None:
-    """End an attempt that died: back to the queue, or failed at the last attempt, or cancelled where that was asked."""
-    token = job.attempt
-    if job.state == State.CANCELLING:
-        ended = transition(session, job.id, State.CANCELLED, attempt=token)
-    elif token >= job.max_attempts:
-        failure = Failure("attempts_exhausted", f"{reason}; this was attempt {token} of {job.max_attempts}")
-        ended = transition(session, job.id, State.FAILED, attempt=token, values={"error": failure.as_json()})
-    else:
-        ended = transition(session, job.id, State.QUEUED, attempt=token, values=REQUEUED)
-        if ended is not None:
-            enqueue(session, job.id)
-    if ended is None:
+def lose(session: Session, job_id: str, attempt: int, reason: str) -> State | None:
+    """End an attempt that died: back to the queue, or failed at the last attempt, or cancelled where that was asked.
+
+    An attempt that saved a training state has made progress and does not count: a long job outlives any number of
+    hosts. The job's state afterwards; None where the token is stale.
+    """
+    job = _held(session, job_id, attempt)
+    if job is None:
         return None
-    _end(session, job.id, token, reason)
-    return State(ended.state)
+    saved = exists().where(Checkpoint.job_id == job_id, Checkpoint.attempt == attempt)
+    return _lose(session, job, reason, counts=not session.scalar(select(saved)))
 
 
 def give_back(session: Session, job_id: str, attempt: int) -> State | None:
     """Requeue the job of a worker that is being shut down; such an attempt does not count against the limit."""
-    session.execute(
-        update(Job).where(Job.id == job_id, Job.attempt == attempt).values(max_attempts=Job.max_attempts + 1)
-    )
-    job = session.get(Job, job_id, populate_existing=True)
-    return (
-        lose(session, job, "the worker was stopped") if job is not None and job.attempt == attempt else None
-    )
+    job = _held(session, job_id, attempt)
+    return None if job is None else _lose(session, job, "the worker was stopped", counts=False)
+
+
+def _held(session: Session, job_id: str, attempt: int) -> Job | None:
+    """The job, locked, if this attempt holds it: nobody can ask for its cancellation meanwhile."""
+    held = (Job.attempt == attempt, Job.state.in_((State.RUNNING, State.CANCELLING)))
+    query = select(Job).where(Job.id == job_id, *held).with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def _lose(session: Session, job: Job, reason: str, *, counts: bool) -> State:
+    limit = job.max_attempts if counts else job.max_attempts + 1
+    if job.state == State.CANCELLING:
+        ended = transition(session, job.id, State.CANCELLED, attempt=job.attempt)
+    elif job.attempt >= limit:
+        failure = Failure("attempts_exhausted", f"{reason}; this was attempt {job.attempt} of {limit}")
+        ended = transition(
+            session, job.id, State.FAILED, attempt=job.attempt, values={"error": failure.as_json()}
+        )
+    else:
+        ended = transition(
+            session, job.id, State.QUEUED, attempt=job.attempt, values=REQUEUED | {"max_attempts": limit}
+        )
+        enqueue(session, job.id)
+    assert ended is not None, "the row is locked"
+    _end(session, job.id, job.attempt, reason)
+    return State(ended.state)
 
 
 def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
@@ -183,10 +215,12 @@ def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
     )
 
 
-def forget_checkpoints(session: Session, job_id: str) -> bool:
-    """Drop the pointers to an ended job's training states; False where the job goes on and needs them."""
+def has_ended(session: Session, job_id: str) -> bool:
+    """Whether a job is over, or was never here."""
     state = session.scalar(select(Job.state).where(Job.id == job_id))
-    if state not in TERMINAL:
-        return False
+    return state is None or state in TERMINAL
+
+
+def forget_checkpoints(session: Session, job_id: str) -> None:
+    """Drop the pointers to a job's training states."""
     session.execute(delete(Checkpoint).where(Checkpoint.job_id == job_id))
-    return True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Double, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Double, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -31,13 +31,23 @@ def _now_postgresql(*_: object, **__: object) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
 
+# A worker that waits for a lost connection as long as TCP would cannot keep its lease, nor see a cancellation.
+_PROMPT = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "options": "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+}
+
+
 class Database:
     """A catalog on SQLite or PostgreSQL. Transactions are short: none stays open while anything is computed."""
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql":
-            self.engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            self.engine = create_engine(
+                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=_PROMPT
+            )
         elif parsed.get_backend_name() == "sqlite":
             self.engine = create_engine(parsed, module=sqlite.driver())
             event.listen(self.engine, "connect", sqlite.prepare)
@@ -76,8 +86,4 @@ def dialect_insert(session: Session) -> Any:
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.dialects import sqlite as sqlite_dialect
 
-    return postgresql.insert if _is_postgresql(session.get_bind()) else sqlite_dialect.insert
-
-
-def _is_postgresql(bind: Engine | Connection) -> bool:
-    return bind.dialect.name == "postgresql"
+    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite_dialect.insert

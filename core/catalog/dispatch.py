@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core.catalog import attempts
 from core.catalog.database import now
 from core.catalog.jobs import enqueue
-from core.catalog.tables import Checkpoint, Job, Outbox
-from core.jobs.states import TERMINAL, State
+from core.catalog.tables import Job, Outbox
+from core.jobs.states import State
 
 
 def outbox(session: Session, limit: int = 500) -> Sequence[Outbox]:
@@ -25,6 +25,12 @@ def announced(session: Session, rows: Sequence[Outbox]) -> None:
     session.execute(update(Job).where(Job.id.in_([row.job_id for row in rows])).values(hinted_at=now()))
 
 
+def oldest_queued(session: Session) -> str | None:
+    """The job to do next. A worker takes it whatever job its hint was for, so that no lost hint starves a job."""
+    query = select(Job.id).where(Job.state == State.QUEUED).order_by(Job.created_at, Job.id).limit(1)
+    return session.scalar(query.with_for_update(skip_locked=True))
+
+
 def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:
     """End every attempt whose lease ran out; the jobs and where each went."""
     expired = session.scalars(
@@ -33,7 +39,10 @@ def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, St
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    ended = [(job.id, attempts.lose(session, job, f"worker {job.worker} went silent")) for job in expired]
+    ended = [
+        (job.id, attempts.lose(session, job.id, job.attempt, f"worker {job.worker} went silent"))
+        for job in expired
+    ]
     return [(job_id, state) for job_id, state in ended if state is not None]
 
 
@@ -56,14 +65,3 @@ def repeat_lost_hints(session: Session, older_than: float, limit: int = 500) -> 
     for job_id in lost:
         enqueue(session, job_id)
     return len(lost)
-
-
-def finished_with_scratch(session: Session, limit: int = 100) -> Sequence[str]:
-    """Jobs that have ended but still have training states to be removed."""
-    query = (
-        select(Checkpoint.job_id)
-        .distinct()
-        .join(Job, Job.id == Checkpoint.job_id)
-        .where(Job.state.in_(TERMINAL))
-    )
-    return session.scalars(query.limit(limit)).all()

@@ -16,6 +16,9 @@ from core.catalog.tables import Event, Job, Outbox
 from core.jobs.specs import JobSpec
 from core.jobs.states import RETRYABLE, STATES, State, sources
 
+CANCELLABLE = (sources(State.CANCELLED) | sources(State.CANCELLING)) - {State.CANCELLING}
+"""The states in which asking a job to stop changes something."""
+
 
 @dataclass(frozen=True)
 class JobEvent:
@@ -46,6 +49,11 @@ def create(session: Session, spec: JobSpec, max_attempts: int, retry_of: str | N
 def enqueue(session: Session, job_id: str) -> None:
     """Have the job announced to the workers once this transaction commits."""
     session.add(Outbox(job_id=job_id))
+
+
+def clock(session: Session) -> float:
+    """The database's time, by which every timestamp of a job was written: seconds since 1970."""
+    return session.scalars(select(now())).one()
 
 
 def get(session: Session, job_id: str) -> Job | None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -44,6 +45,7 @@ class Cursor:
             not isinstance(created_at, float)
             or not math.isfinite(created_at)
             or not isinstance(identity, str)
+            or re.fullmatch("[0-9a-f]{32,64}", identity) is None
         ):
             raise ValueError("not a cursor")
         return cls(created_at, identity)

@@ -34,7 +34,8 @@ def prepare(connection: Any, _: object) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode = WAL",
-        "busy_timeout = 30000",
+        # Well under a lease, so that a writer kept waiting can try again within it.
+        "busy_timeout = 5000",
         "foreign_keys = ON",
         # A commit must survive a power cut: NORMAL would lose the last ones in WAL mode.
         "synchronous = FULL",

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from core.catalog.database import dialect_insert
 from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket, TicketLayer, TicketTag
 from core.tickets import TicketFile, ticket_id
+
+MOST_TAGS = 32
+MOST_UPLOADS = 32
+"""How many origins of one ticket may come from uploads, whose files may state anything."""
+
+
+class TooManyTags(ValueError):
+    """A ticket would have more than `MOST_TAGS` tags."""
 
 
 def register(
@@ -24,7 +32,8 @@ def register(
 ) -> tuple[str, bool]:
     """Enter a ticket and where it came from; its id, and whether it is new.
 
-    The same content again adds only a provenance row, and only one that says something new.
+    The same content again adds only a provenance row, and only one that says something new. Past `MOST_UPLOADS` of
+    them an upload adds none.
     """
     ticket, metadata = file.ticket, file.metadata
     identity = identity or ticket_id(ticket)
@@ -69,7 +78,10 @@ def register(
         job_id=job_id,
         details=dict(metadata.details),
     )
-    if not _known(session, provenance):
+    if not new and job_id is None:
+        # Uploads of one ticket wait for each other, so that together they stay within what one may have.
+        session.execute(select(Ticket.id).where(Ticket.id == identity).with_for_update())
+    if not _known(session, provenance) and (job_id is not None or _uploads(session, identity) < MOST_UPLOADS):
         session.add(provenance)
     session.flush()
     return identity, new
@@ -83,9 +95,22 @@ def _known(session: Session, provenance: Provenance) -> bool:
     return session.scalar(select(exists().where(*same))) or False
 
 
+def _uploads(session: Session, identity: str) -> int:
+    uploaded = (Provenance.ticket_id == identity, Provenance.job_id.is_(None))
+    return session.scalar(select(func.count()).select_from(Provenance).where(*uploaded)) or 0
+
+
 def get(session: Session, identity: str) -> Ticket | None:
     """One ticket."""
     return session.get(Ticket, identity)
+
+
+def origin(ticket: Ticket) -> Provenance:
+    """Where a ticket comes from, where that must be one thing: its first provenance that names a dataset.
+
+    A ticket uploaded without one and found here later is the found one.
+    """
+    return next((row for row in ticket.provenance if row.dataset is not None), ticket.provenance[0])
 
 
 def load_origins(session: Session, tickets: Iterable[Ticket]) -> None:
@@ -99,6 +124,12 @@ def missing(session: Session, identities: Iterable[str]) -> list[str]:
     wanted = list(identities)
     known = set(session.scalars(select(Ticket.id).where(Ticket.id.in_(wanted))))
     return [identity for identity in wanted if identity not in known]
+
+
+def architectures(session: Session, identities: Iterable[str]) -> dict[str, str]:
+    """The architectures, by id, of those of `identities` that are tickets here."""
+    rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(set(identities))))
+    return {identity: name for identity, name in rows}
 
 
 @dataclass(frozen=True)
@@ -140,9 +171,15 @@ def page(
 
 
 def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
-    """Put words on a ticket; those it has already stay."""
+    """Put words on a ticket; those it has already stay. Raises `TooManyTags`."""
+    present = set(session.scalars(select(TicketTag.tag).where(TicketTag.ticket_id == identity)))
+    new = set(tags) - present
+    if new and len(present) + len(new) > MOST_TAGS:
+        raise TooManyTags(
+            f"the ticket would have {len(present) + len(new)} tags; accepted: at most {MOST_TAGS}"
+        )
     insert = dialect_insert(session)
-    for word in tags:
+    for word in new:
         session.execute(insert(TicketTag).values(ticket_id=identity, tag=word).on_conflict_do_nothing())
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-
-import torch
 
 from core.datasets import Dataset
 from core.datasets.batches import Normalisation
@@ -44,8 +43,14 @@ def result(
     fits(network, dataset)
     model = build(network)
     load_state(model, weights)
-    normalise = Normalisation(dataset, torch.device("cpu"))
-    measured = measure(model, dataset.test_images, dataset.test_labels, normalise)
+    model.to(lab.device)
+    normalise = Normalisation(dataset, lab.device)
+    images, labels = dataset.test_images.to(lab.device), dataset.test_labels.to(lab.device)
+    measured = measure(model, images, labels, normalise)
+    if not math.isfinite(measured.loss):
+        raise ValueError(
+            f"the loss of {network.name} on {dataset.name} is {measured.loss}: its weights are too large"
+        )
     lab.outcome.results.append(
         ResultRecord(
             dataset=dataset.name,

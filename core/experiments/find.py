@@ -83,7 +83,7 @@ def imp(
             seed=seed,
             order_seed=seed,
             start_step=k,
-            sparsity=1 - survivors / network.prunable_weights,
+            sparsity=(network.prunable_weights - survivors) / network.prunable_weights,
             exact=spec.exact,
             level=level,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset, load
 from core.families.architecture import Architecture
-from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord, TrainedNetwork
+from core.jobs.outcome import InputTicket, Outcome, ProducedTicket, ResultRecord, RunRecord, TrainedNetwork
 from core.jobs.recipes import Recipe
 from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.fingerprint import fingerprint
 from core.training.loop import Trained, train
 from core.training.weights import write_weights
+
+log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -50,12 +53,18 @@ class Lab:
     """One job's workplace. A training is named: after a crash, finished ones are read back and the last resumes."""
 
     def __init__(
-        self, journal: Journal, tickets: Mapping[str, Path], weights: Iterable[TrainedNetwork], datasets: Path
+        self,
+        journal: Journal,
+        tickets: Mapping[str, InputTicket],
+        weights: Iterable[TrainedNetwork],
+        datasets: Path,
+        device: torch.device,
     ) -> None:
         self.journal = journal
         self.tickets = tickets
         self.weights = list(weights)
         self.outcome = Outcome()
+        self.device = device
         self._datasets = datasets
         self._done = 0
         self._total = 0
@@ -65,8 +74,11 @@ class Lab:
         return load(name, self._datasets)
 
     def ticket(self, identity: str) -> TicketFile:
-        """One of the job's input tickets."""
-        return read(self.tickets[identity])
+        """One of the job's input tickets, with the provenance that the catalog, not the file, states."""
+        given = self.tickets[identity]
+        file = read(given.path)
+        origin = {"dataset": given.dataset, "seed": given.seed, "level": given.level}
+        return replace(file, metadata=file.metadata.model_copy(update=origin))
 
     def expect(self, steps: int) -> None:
         """Say how many training steps the whole job will take."""
@@ -100,6 +112,7 @@ class Lab:
             start_step=start_step,
             state=next(iter(self.journal.states(name)), None),
             observer=reporter,
+            device=self.device,
             exact=exact,
         )
         self._done += trained.steps - start_step
@@ -134,12 +147,11 @@ class Lab:
                 steps=trained.steps - start_step,
                 seconds=trained.seconds,
                 history=[asdict(record) for record in trained.history],
-                fingerprint=asdict(fingerprint(torch.device("cpu"), exact)),
+                fingerprint=asdict(fingerprint(self.device, exact)),
                 weights_digest=self.journal.store(lambda stream: write_weights(trained.weights, stream)),
             )
         )
-        best = next(record for record in trained.history if record.epoch == trained.best_epoch)
-        for point, record in (("last", trained.history[-1]), ("best", best)):
+        for point, record in (("last", trained.last), ("best", trained.best)):
             self.outcome.results.append(
                 ResultRecord(
                     dataset=dataset.name,
@@ -155,7 +167,10 @@ class Lab:
             )
 
     def produce(self, ticket: Ticket, metadata: Metadata) -> None:
-        """Write a ticket file to the store and enter it into the job's outcome."""
+        """Write a ticket file to the store and enter it into the job's outcome; say which layers are empty."""
+        empty = [layer.name for layer in ticket.layers() if not layer.survivors]
+        if empty:
+            log.warning("no weight survives in %s", ", ".join(empty))
         digest = self.journal.store(lambda stream: write(ticket, metadata, stream))
         self.outcome.tickets.append(ProducedTicket(digest))
 

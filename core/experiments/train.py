@@ -43,9 +43,9 @@ def train(spec: TrainSpec, lab: Lab) -> None:
         for order_seed in spec.order_seeds or [start.seed]
     ]
     lab.expect(sum(end - start.step for start, _ in plan))
-    for number, (start, order_seed) in enumerate(plan):
+    for number, (start, order_seed) in enumerate(plan, 1):
         trained = lab.train(
-            f"{number}: seed {start.seed}, data order {order_seed}",
+            f"{number} of {len(plan)}: seed {start.seed}{_order(start.seed, order_seed)}",
             start.network,
             dataset,
             recipe,
@@ -66,6 +66,10 @@ def train(spec: TrainSpec, lab: Lab) -> None:
             exact=spec.exact,
             ticket_id=start.ticket_id,
         )
+
+
+def _order(seed: int, order_seed: int) -> str:
+    return "" if order_seed == seed else f", data order {order_seed}"
 
 
 def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:

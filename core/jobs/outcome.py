@@ -1,4 +1,4 @@
-"""What a job hands back: trainings, measured accuracies, tickets; or why it failed. Plain data, JSON both ways."""
+"""What a job is given and hands back: tickets, trainings, measured accuracies; or why it failed. Plain data."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ class ResultRecord:
     ticket_id: str | None = None
     epoch: int | None = None
     seed: int | None = None
+
+
+@dataclass(frozen=True)
+class InputTicket:
+    """A ticket's file at `path`, and where the catalog says it comes from."""
+
+    path: str
+    dataset: str | None
+    seed: int | None
+    level: int | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from core.elastic.unit_map import Order
+from core.elastic.unit_map import LONGEST_TEXT, Order
 from core.families import architecture
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS, Parameters
@@ -125,7 +125,9 @@ class TransformSpec(Spec):
         default=None, description="a named order; default: append or drop_last, as needed"
     )
     unit_map: str | None = Field(
-        default=None, max_length=4096, description="an explicit map, source:targets, stages joined by |"
+        default=None,
+        max_length=LONGEST_TEXT,
+        description="an explicit map, source:targets, stages joined by |",
     )
     dataset: str | None = Field(default=None, description="refit input and classes to this dataset")
     head: Literal["fresh", "copy"] | None = Field(

@@ -34,14 +34,28 @@ def plan(spec: TransformSpec, source: Architecture) -> Plan:
         )
     unit_map = _unit_map(spec, source, target)
     fresh = _fresh(spec, source, target)
-    check_shapes(
-        {spec.name: spec.shape for spec in source.tensors},
-        {spec.name: spec.shape for spec in target.tensors if spec.name not in fresh},
-        source.anatomy,
-        target.anatomy,
-        unit_map,
-    )
+    _check_shapes(source, target, unit_map, fresh)
     return Plan(source, target, unit_map, fresh)
+
+
+def _check_shapes(
+    source: Architecture, target: Architecture, unit_map: UnitMap, fresh: frozenset[str]
+) -> None:
+    shapes = ({spec.name: spec.shape for spec in network.tensors} for network in (source, target))
+    old, new = shapes
+    for part, names, copied in (
+        ("stem", target.stem, source.input == target.input),
+        ("head", target.head, source.classes == target.classes),
+    ):
+        wrong = [name for name in sorted(names - fresh) if old.get(name) != new[name]]
+        if wrong and not copied:
+            raise Refused(
+                Reason.SHAPES_DIFFER,
+                f"{wrong[0]} has the shape {list(old[wrong[0]])}, and the target needs {list(new[wrong[0]])};"
+                f" with {part}: fresh it is drawn anew",
+            )
+    kept = {name: shape for name, shape in new.items() if name not in fresh}
+    check_shapes(old, kept, source.anatomy, target.anatomy, unit_map)
 
 
 def _target(spec: TransformSpec, source: Architecture) -> Architecture:

@@ -29,6 +29,8 @@ def random_mask(
         raise ValueError(
             f"{survivors} survivors asked for; between {whole} and {whole + sum(sizes)} are possible"
         )
+    if not drawn:
+        return masks
 
     # The raw stream of a bit generator never changes; NumPy's own choice and permutation may (NEP 19).
     keys = np.random.PCG64(seed).random_raw(sum(sizes))

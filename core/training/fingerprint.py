@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 
@@ -13,6 +14,7 @@ class Fingerprint:
     """The circumstances under which two runs of one training end in the same bits, if `exact`."""
 
     torch: str
+    numpy: str
     device: str
     cpu_capability: str
     threads: int
@@ -24,6 +26,7 @@ def fingerprint(device: torch.device, exact: bool) -> Fingerprint:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return Fingerprint(
         torch=torch.__version__,
+        numpy=np.__version__,
         device=f"{device.type} {name}",
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),

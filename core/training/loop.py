@@ -46,7 +46,7 @@ class Observer(Protocol):
 
 
 class Diverged(ArithmeticError):
-    """The training loss is no longer a finite number."""
+    """The training or the test loss is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,22 @@ class Trained:
     """What a training came to.
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
-    `accuracy`, `test_loss`: on the test images after the last step. `best_epoch` is selected on the test images.
+    `seconds`: over all attempts; `last`: what was measured after the last step, the headline; `best`: the epoch of
+    the highest test accuracy, the earliest of equals, and so selected on the test images.
     """
 
     weights: Arrays
     history: tuple[EpochRecord, ...]
     steps: int
     seconds: float
-    accuracy: float
-    best_accuracy: float
-    best_epoch: int
-    test_loss: float
+
+    @property
+    def last(self) -> EpochRecord:
+        return self.history[-1]
+
+    @property
+    def best(self) -> EpochRecord:
+        return max(self.history, key=lambda record: record.correct)
 
 
 def train(
@@ -194,6 +199,8 @@ class _Training:
         if not math.isfinite(train_loss):
             raise Diverged(f"the training loss is {train_loss} after step {self.step}")
         tested = evaluate(self.model, self.test_images, self.test_labels, self.normalise)
+        if not math.isfinite(tested.loss):
+            raise Diverged(f"the test loss is {tested.loss} after step {self.step}")
         record = EpochRecord(
             epoch=-(-self.step // self.batches.steps_per_epoch),
             step=self.step,
@@ -226,15 +233,9 @@ class _Training:
         )
 
     def _trained(self) -> Trained:
-        last = self.history[-1]
-        best = max(self.history, key=lambda record: (record.correct, -record.epoch))
         return Trained(
             weights=arrays_of(self.model),
             history=tuple(self.history),
             steps=self.step,
             seconds=time.perf_counter() - self.begun,
-            accuracy=last.accuracy,
-            best_accuracy=best.accuracy,
-            best_epoch=best.epoch,
-            test_loss=last.test_loss,
         )

@@ -42,5 +42,5 @@ class Masking:
     def prune_gradients(self) -> None:
         """Set the gradients of pruned weights to 0: after the backward pass, before the optimiser's step."""
         if self._weights:
-            gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-            torch._foreach_mul_(gradients, self._masks)
+            gradients = [weight.grad for weight in self._weights]
+            torch._foreach_mul_(gradients, self._masks)  # type: ignore[arg-type]

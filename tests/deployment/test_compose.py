@@ -59,5 +59,7 @@ class TestDockerfile:
             if line.startswith("COPY ")
         }
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-        packages = {pattern.rstrip("*") for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+        packages = {
+            pattern.rstrip("*") for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]
+        }
         assert packages <= copied

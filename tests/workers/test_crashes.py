@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from core.catalog import jobs
+from core.catalog import attempts, jobs
+from core.catalog.tables import Job
 from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec, TrainSpec
@@ -119,6 +120,10 @@ class TestKills:
         assert fleet.result(accepted).state == State.SUCCEEDED
 
     def test_a_trainer_that_always_dies_fails_the_job_at_the_last_attempt(self, fleet: "Fleet") -> None:
+        # Attempts that save a training state do not count.
+        fleet.kill("worker")
+        fleet.environment["ELASTICKET_CHECKPOINT_SECONDS"] = "3600"
+        fleet.start("worker")
         job_id = fleet.submit(endless(), max_attempts=2)
         for attempt in (1, 2):
             wait_until(lambda: fleet.job(job_id).attempt == attempt, 20)  # noqa: B023
@@ -129,6 +134,38 @@ class TestKills:
         assert job.error is not None
         assert job.error["reason"] == "attempts_exhausted"
         assert "SIGKILL" in job.error["message"]
+
+
+class TestScratch:
+    def test_training_states_that_are_superseded_are_removed_and_so_are_an_ended_jobs(
+        self, fleet: "Fleet"
+    ) -> None:
+        job_id = fleet.submit(endless())
+        folder = fleet.settings.scratch_directory / job_id
+
+        def saved(step: int) -> bool:
+            with fleet.database.read() as session:
+                return any(state.step >= step for state in attempts.checkpoints(session, job_id))
+
+        wait_until(lambda: saved(500), 30)
+        # Two that are pointed to, and those of a heartbeat in the making.
+        assert len([path for path in folder.rglob("*") if path.is_file()]) <= 6
+        with fleet.database.write() as session:
+            jobs.cancel(session, job_id)
+        wait_until(lambda: not folder.exists(), 10)
+
+
+class TestSupervisor:
+    def test_an_error_of_its_own_ends_the_attempt_and_not_the_slot(self, fleet: "Fleet") -> None:
+        broken = fleet.submit(endless(), max_attempts=1)
+        with fleet.database.write() as session:
+            # As an older version may have left it: no longer a spec.
+            session.get_one(Job, broken).spec = {"kind": "unheard of"}
+        job = fleet.result(broken, 30)
+        assert job.state == State.FAILED
+        assert job.error is not None
+        assert "unheard of" in job.error["message"]
+        assert fleet.result(fleet.submit(exact_find())).state == State.SUCCEEDED
 
 
 class TestOrphans:

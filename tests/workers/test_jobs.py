@@ -90,6 +90,14 @@ class TestFailure:
         assert "train-images-idx3-ubyte" in job.error["message"]
         assert job.attempt == 1
 
+    def test_a_training_that_diverges_fails_and_says_so(self, fleet: "Fleet") -> None:
+        spec = TrainSpec(architecture="mlp_2", dataset="digits", recipe=RecipeChoice(length="3it", lr=100))
+        job = fleet.result(fleet.submit(spec.complete("mlp")))
+        assert job.state == State.FAILED
+        assert job.error is not None
+        assert "Diverged" in job.error["message"]
+        assert job.attempt == 1
+
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_memory_that_does_not_suffice_is_told_and_the_worker_goes_on(self, fleet: "Fleet") -> None:
         fleet.kill("worker")

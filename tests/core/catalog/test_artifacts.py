@@ -52,6 +52,17 @@ class TestStage:
         assert not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
 
 
+class TestSweep:
+    def test_removes_what_was_left_half_written_and_nothing_else(self, store: LocalStore) -> None:
+        digest = put(store, b"whole")
+        abandoned = store.root / ".staged-abandoned"
+        abandoned.write_bytes(b"half")
+        store.sweep(older_than=3600)
+        assert abandoned.exists()
+        store.sweep(older_than=0)
+        assert files(store) == [store.path(digest)]
+
+
 class TestPath:
     @pytest.mark.parametrize("key", ["../../etc/passwd", "AB" * 32, "ab" * 31, "", "ab" * 31 + "/x"])
     def test_nothing_but_a_digest_is_a_key(self, store: LocalStore, key: str) -> None:

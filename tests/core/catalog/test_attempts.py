@@ -68,7 +68,7 @@ class TestClaim:
             assert job is not None
             tokens.append(job.attempt)
             with database.write() as session:
-                attempts.lose(session, session.get_one(Job, job_id), "died")
+                attempts.lose(session, job_id, session.get_one(Job, job_id).attempt, "died")
         assert tokens == [1, 2, 3]
 
     def test_a_cancelled_job_is_not_claimed(self, database: Database, queued: Callable[..., str]) -> None:
@@ -87,7 +87,7 @@ class TestHeartbeat:
         assert first is not None
         report = Report([JobEvent("log", {"text": "hello"})], [], {"done": 1, "total": 2})
         with database.write() as session:
-            assert attempts.heartbeat(session, job_id, 1, 100, report) is State.RUNNING
+            assert attempts.heartbeat(session, job_id, 1, 100, report).state is State.RUNNING
         with database.read() as session:
             job = session.get_one(Job, job_id)
             assert job.progress == {"done": 1, "total": 2}
@@ -101,7 +101,7 @@ class TestHeartbeat:
         claim(database, job_id)
         with database.write() as session:
             jobs.cancel(session, job_id)
-            assert attempts.heartbeat(session, job_id, 1, 30, Report()) is State.CANCELLING
+            assert attempts.heartbeat(session, job_id, 1, 30, Report()).state is State.CANCELLING
 
 
 class TestFencing:
@@ -112,7 +112,7 @@ class TestFencing:
         job_id = queued()
         claim(database, job_id)
         with database.write() as session:
-            attempts.lose(session, session.get_one(Job, job_id), "went silent")
+            attempts.lose(session, job_id, 1, "went silent")
         claim(database, job_id)
         return job_id
 
@@ -121,14 +121,14 @@ class TestFencing:
             [JobEvent("log", {"text": "late"})], [Saved("t", 1, False, "ab" * 32)], {"done": 9, "total": 9}
         )
         with database.write() as session:
-            assert attempts.heartbeat(session, superseded, 1, 30, report) is None
+            assert attempts.heartbeat(session, superseded, 1, 30, report).state is None
         with database.read() as session:
             job = session.get_one(Job, superseded)
             assert job.progress is None
             assert session.query(Checkpoint).count() == 0
             assert all(event.kind == "state" for event in jobs.events_after(session, superseded, 0))
 
-    @pytest.mark.parametrize("ending", ["succeed", "fail", "stopped", "give_back"])
+    @pytest.mark.parametrize("ending", ["succeed", "fail", "stopped", "give_back", "lose"])
     def test_a_late_ending_changes_nothing(self, database: Database, superseded: str, ending: str) -> None:
         with database.write() as session:
             ended = {
@@ -136,6 +136,7 @@ class TestFencing:
                 "fail": lambda: attempts.fail(session, superseded, 1, Failure("error", "late")),
                 "stopped": lambda: attempts.stopped(session, superseded, 1),
                 "give_back": lambda: attempts.give_back(session, superseded, 1),
+                "lose": lambda: attempts.lose(session, superseded, 1, "late"),
             }[ending]()
         assert not ended
         with database.read() as session:
@@ -186,7 +187,9 @@ class TestLose:
         claim(database, job_id)
         with database.write() as session:
             session.query(Outbox).delete()
-            assert attempts.lose(session, session.get_one(Job, job_id), "died") is State.QUEUED
+            assert (
+                attempts.lose(session, job_id, session.get_one(Job, job_id).attempt, "died") is State.QUEUED
+            )
         with database.read() as session:
             assert [row.job_id for row in session.query(Outbox)] == [job_id]
             assert session.get_one(Attempt, (job_id, 1)).outcome == "died"
@@ -197,7 +200,7 @@ class TestLose:
         job_id = queued(max_attempts=1)
         claim(database, job_id)
         with database.write() as session:
-            assert attempts.lose(session, session.get_one(Job, job_id), "died of SIGKILL") is State.FAILED
+            assert attempts.lose(session, job_id, 1, "died of SIGKILL") is State.FAILED
         with database.read() as session:
             error = session.get_one(Job, job_id).error
         assert error is not None
@@ -211,7 +214,10 @@ class TestLose:
         claim(database, job_id)
         with database.write() as session:
             jobs.cancel(session, job_id)
-            assert attempts.lose(session, session.get_one(Job, job_id), "died") is State.CANCELLED
+            assert (
+                attempts.lose(session, job_id, session.get_one(Job, job_id).attempt, "died")
+                is State.CANCELLED
+            )
 
 
 class TestGiveBack:
@@ -249,17 +255,53 @@ class TestCheckpoints:
         other = Saved("level 1", 3, False, "ef" * 32)
         assert self.save(database, job_id, Saved("level 0", 5, False, "ab" * 32), end, other) == [end, other]
 
-    def test_an_ended_job_forgets_them_and_a_running_one_does_not(
+    def test_the_digests_that_nothing_points_to_any_more_are_told(
         self, database: Database, queued: Callable[..., str]
     ) -> None:
         job_id = queued()
         claim(database, job_id)
+        states = [Saved("level 0", step, False, f"{step:064d}") for step in range(4)]
+        with database.write() as session:
+            beat = attempts.heartbeat(session, job_id, 1, 30, Report(checkpoints=states))
+        assert beat.dropped == {states[0].digest, states[1].digest}
+
+    def test_a_digest_that_another_row_still_points_to_is_kept(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        claim(database, job_id)
+        shared = Saved("level 0", 1, False, "ab" * 32)
+        later = [Saved("level 0", step, False, f"{step:064d}") for step in (2, 3)]
+        self.save(database, job_id, shared, Saved("level 1", 1, False, shared.digest))
+        with database.write() as session:
+            assert (
+                attempts.heartbeat(session, job_id, 1, 30, Report(checkpoints=later)).dropped == frozenset()
+            )
+
+    def test_an_ended_job_forgets_them(self, database: Database, queued: Callable[..., str]) -> None:
+        job_id = queued()
+        claim(database, job_id)
         self.save(database, job_id, Saved("level 0", 5, False, "ab" * 32))
         with database.write() as session:
-            assert not attempts.forget_checkpoints(session, job_id)
+            assert not attempts.has_ended(session, job_id)
             attempts.fail(session, job_id, 1, Failure("error", "x"))
-            assert attempts.forget_checkpoints(session, job_id)
+            assert attempts.has_ended(session, job_id)
+            attempts.forget_checkpoints(session, job_id)
             assert attempts.checkpoints(session, job_id) == []
+
+    def test_an_attempt_that_saved_a_state_does_not_use_up_the_limit(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued(max_attempts=1)
+        for token in (1, 2):
+            claim(database, job_id)
+            saved = Saved("level 0", token, False, f"{token:064d}")
+            with database.write() as session:
+                attempts.heartbeat(session, job_id, token, 30, Report(checkpoints=[saved]))
+                assert attempts.lose(session, job_id, token, "died") is State.QUEUED
+        claim(database, job_id)
+        with database.write() as session:
+            assert attempts.lose(session, job_id, 3, "died") is State.FAILED
 
 
 class TestClock:

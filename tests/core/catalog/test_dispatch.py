@@ -1,10 +1,8 @@
 from collections.abc import Callable
 
 from core.catalog import attempts, dispatch, jobs
-from core.catalog.attempts import Report, Saved
 from core.catalog.database import Database, now
 from core.catalog.tables import Job
-from core.jobs.outcome import Failure
 from core.jobs.states import State
 
 
@@ -85,17 +83,15 @@ class TestLostHints:
             assert dispatch.repeat_lost_hints(session, 10) == 0
 
 
-class TestScratch:
-    def test_ended_jobs_with_training_states_are_found(
+class TestOldestQueued:
+    def test_is_the_first_created_of_those_that_wait(
         self, database: Database, queued: Callable[..., str]
     ) -> None:
-        ended, running = queued(), queued()
-        for job_id in (ended, running):
-            with database.write() as session:
-                attempts.claim(session, job_id, "w", 30)
-                attempts.heartbeat(
-                    session, job_id, 1, 30, Report(checkpoints=[Saved("t", 1, False, "ab" * 32)])
-                )
+        first, second, third = queued(), queued(), queued()
         with database.write() as session:
-            attempts.fail(session, ended, 1, Failure("error", "x"))
-            assert dispatch.finished_with_scratch(session) == [ended]
+            jobs.cancel(session, first)
+            assert dispatch.oldest_queued(session) == second
+            attempts.claim(session, second, "w", 30)
+            assert dispatch.oldest_queued(session) == third
+            attempts.claim(session, third, "w", 30)
+            assert dispatch.oldest_queued(session) is None

@@ -32,7 +32,7 @@ class TestDriver:
 class TestConnection:
     @pytest.mark.parametrize(
         ("pragma", "value"),
-        [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 30000), ("synchronous", 2)],
+        [("journal_mode", "wal"), ("foreign_keys", 1), ("busy_timeout", 5000), ("synchronous", 2)],
     )
     def test_pragmas_hold_on_every_connection(self, tmp_path: Path, pragma: str, value: object) -> None:
         database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+import torch
 
 from core.catalog.artifacts import LocalStore
 from core.experiments import Lab, conduct
-from core.jobs.outcome import Outcome, TrainedNetwork
+from core.jobs.outcome import InputTicket, Outcome, TrainedNetwork
 from core.jobs.specs import JobSpec
-from core.tickets import TicketFile, read, ticket_id
+from core.tickets import Ticket, TicketFile, read, ticket_id
 from core.training.checkpoint import TrainingState, read_state, write_state
 
 
@@ -64,16 +65,22 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.diary = Diary(root)
-        self.tickets: dict[str, Path] = {}
+        self.tickets: dict[str, InputTicket] = {}
 
     def run(self, spec: JobSpec, weights: Iterable[TrainedNetwork] = ()) -> Outcome:
         """Do a job to its end."""
-        lab = Lab(self.diary, self.tickets, weights, Path("no-datasets-here"))
+        lab = Lab(self.diary, self.tickets, weights, Path("no-datasets-here"), torch.device("cpu"))
         conduct(spec, lab)
         for produced in lab.outcome.tickets:
             path = self.diary.artifacts.path(produced.digest)
-            self.tickets[ticket_id(read(path).ticket)] = path
+            file = read(path)
+            said = file.metadata
+            self.tickets[ticket_id(file.ticket)] = InputTicket(str(path), said.dataset, said.seed, said.level)
         return lab.outcome
+
+    def ticket(self, identity: str) -> Ticket:
+        """A ticket that an earlier job made."""
+        return read(self.tickets[identity].path).ticket
 
     def made(self, outcome: Outcome) -> list[TicketFile]:
         """The ticket files of an outcome."""

@@ -1,16 +1,21 @@
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from core.datasets import load
 from core.families import architecture
 from core.families.initialisation import initialise
 from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.tickets import ticket_id
+from core.training.loop import train
 from core.training.weights import read_weights
 
 if TYPE_CHECKING:
@@ -95,6 +100,70 @@ class TestImp:
         total = 2 * (3 + 2 * 9)
         assert [done for done, _, _ in bench.diary.steps] == list(range(1, total + 1))
         assert {of for _, of, _ in bench.diary.steps} == {total}
+
+
+class TestRewinding:
+    """The whole of IMP, written once more around the training loop alone (E-LTH, section 2)."""
+
+    def test_every_level_trains_its_mask_from_the_weights_at_the_rewind_point(self, bench: "Bench") -> None:
+        spec = imp(level=3, rewind="5it", length="2ep", momentum=0.9)
+        outcome = bench.run(spec)
+        network = architecture("mlp_2", (1, 8, 8), 10)
+        recipe, digits = spec.full_recipe, load("digits", Path("none"))
+        silent = SimpleNamespace(
+            step=lambda *_: None,
+            epoch=lambda *_: None,
+            checkpoint_due=lambda: False,
+            checkpoint=lambda *_: None,
+        )
+        masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+        to_k = recipe.model_copy(update={"length": "5it"})
+        theta_k = train(
+            network, digits, to_k, seed=0, weights=initialise(network, 0), masks=masks, observer=silent
+        ).weights
+        for run in outcome.runs:
+            level = train(
+                network, digits, recipe, seed=0, weights=theta_k, masks=masks, start_step=5, observer=silent
+            ).weights
+            found = read_weights(bench.diary.artifacts.path(run.weights_digest))
+            assert all(np.array_equal(found[name], values) for name, values in level.items()), run.level
+            masks = self.without_the_smallest_fifth(level, masks)
+        (file,) = bench.made(outcome)
+        assert all(np.array_equal(file.ticket.bool_masks()[name], mask) for name, mask in masks.items())
+        assert all(
+            np.array_equal(values, theta_k[name] * masks.get(name, True))
+            for name, values in file.ticket.weights().items()
+        )
+
+    @staticmethod
+    def without_the_smallest_fifth(
+        weights: Mapping[str, NDArray[Any]], masks: dict[str, NDArray[np.bool_]]
+    ) -> dict[str, NDArray[np.bool_]]:
+        survivors = sum(int(mask.sum()) for mask in masks.values())
+        candidates = sorted(
+            (abs(float(weights[name].flat[i])), order, i, name)
+            for order, (name, mask) in enumerate(masks.items())
+            if name != "fc.weight"
+            for i in np.flatnonzero(mask)
+        )
+        pruned = {name: mask.copy() for name, mask in masks.items()}
+        for _, _, i, name in candidates[: -(-survivors // 5)]:
+            pruned[name].flat[i] = False
+        return pruned
+
+
+class TestEmptyLayers:
+    def test_a_layer_that_lost_every_weight_is_reported(
+        self, bench: "Bench", caplog: pytest.LogCaptureFixture
+    ) -> None:
+        spec = FindSpec(
+            architecture="mlp_2",
+            dataset="digits",
+            method="random",
+            parameters=RandomParameters(survivors=1000),
+        ).complete("mlp")
+        bench.run(spec)
+        assert "no weight survives in fc_layers.0.weight, fc_layers.1.weight" in caplog.text
 
 
 class TestResume:

@@ -38,9 +38,7 @@ class TestTransform:
             TransformSpec(tickets=[source], architecture="mlp_5", unit_map="0:0;2:1,2;1:3,4;3:5")
         )
         (made,) = bench.made(outcome)
-        from core.tickets import read
-
-        old = read(bench.tickets[source]).ticket
+        old = bench.ticket(source)
         for target, origin in enumerate((0, 2, 2, 1, 1, 3)):
             assert_copied(made.ticket, f"fc_layers.{target}", old, f"fc_layers.{origin}")
         assert_copied(made.ticket, "fc", old, "fc")

@@ -1,0 +1,137 @@
+"""One attempt from its trainer's start to its end: read its reports, beat, escalate."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from core.catalog import attempts
+from core.catalog.artifacts import LocalStore
+from core.catalog.attempts import Report, Saved
+from core.catalog.database import Database
+from core.catalog.jobs import JobEvent
+from core.catalog.tables import Job
+from core.jobs.outcome import Failure
+from core.jobs.states import State
+from core.settings import Settings
+from workers.zygote import Trainer
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 1 << 20
+
+
+@dataclass
+class Ending:
+    """How an attempt ended: with an outcome, with a failure the trainer reported, or with neither (it died).
+
+    `state` is the job's as last seen; None: it is no longer this attempt's. `how` says it in words.
+    """
+
+    outcome: dict[str, Any] | None = None
+    failure: Failure | None = None
+    state: State | None = State.RUNNING
+    how: str = ""
+
+
+class Watch:
+    """A running trainer, seen by the supervisor that holds its pipes and its job's lease."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        job: Job,
+        trainer: Trainer,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._scratch = LocalStore(settings.scratch_directory / job.id)
+        self._job = job
+        self._trainer = trainer
+        self._stopping = stopping
+        self._report = Report()
+        self._ending = Ending()
+        self._unread = b""
+        self._lease_ends = time.monotonic() + settings.lease_seconds
+        self._kill_at: float | None = None
+
+    def until_it_ends(self) -> Ending:
+        """Watch until the trainer's report pipe ends."""
+        poll = select.poll()
+        poll.register(self._trainer.report, select.POLLIN)
+        next_beat = 0.0
+        while True:
+            wait = max(0.0, next_beat - time.monotonic())
+            if poll.poll(wait * 1000) and not self._read():
+                break
+            if time.monotonic() >= next_beat:
+                self._beat()
+                self._escalate()
+                next_beat = time.monotonic() + self._settings.heartbeat_seconds
+        self._beat()
+        return self._ending
+
+    def _read(self) -> bool:
+        """Take what the trainer wrote; False at the end of its pipe."""
+        data = os.read(self._trainer.report, READ_BYTES)
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+        return bool(data)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message.pop("type"):
+            case "progress":
+                self._report.progress = message
+            case "event":
+                self._report.events.append(JobEvent(message["kind"], message["data"]))
+            case "log":
+                self._report.events.append(JobEvent("log", message))
+            case "saved":
+                self._report.checkpoints.append(Saved(**message))
+            case "outcome":
+                self._ending.outcome = message["outcome"]
+            case "failure":
+                self._ending.failure = Failure(**message)
+
+    def _beat(self) -> None:
+        """Renew the lease and hand in the report. While the database is away the lease is what remains."""
+        if self._ending.state is None:
+            return
+        try:
+            with self._database.write() as session:
+                beat = attempts.heartbeat(
+                    session, self._job.id, self._job.attempt, self._settings.lease_seconds, self._report
+                )
+        except OperationalError:
+            log.exception("job %s: the database did not take a heartbeat", self._job.id)
+            if time.monotonic() > self._lease_ends:
+                self._ending.state = None
+            return
+        self._ending.state = beat.state
+        self._report = Report()
+        self._lease_ends = time.monotonic() + self._settings.lease_seconds
+        for digest in beat.dropped:
+            self._scratch.delete(digest)
+
+    def _escalate(self) -> None:
+        """A trainer that must stop gets SIGTERM, then SIGKILL; one whose job is lost gets SIGKILL at once."""
+        if self._ending.state is None:
+            self._trainer.signal(signal.SIGKILL)
+        elif self._kill_at is not None:
+            if time.monotonic() >= self._kill_at:
+                self._trainer.signal(signal.SIGKILL)
+        elif self._ending.state is State.CANCELLING or self._stopping():
+            self._trainer.signal(signal.SIGTERM)
+            self._kill_at = time.monotonic() + self._settings.cancel_grace_seconds
