@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from fastapi import Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from core.catalog.paging import Cursor
@@ -29,21 +29,20 @@ class Listing(BaseModel, Generic[Item]):
     next: str | None = Field(default=None, description="where the next page is; null on the last one")
 
 
-def _cursor(token: str) -> str:
+def _cursor(token: str) -> Cursor:
     try:
-        Cursor.decode(token)
+        return Cursor.decode(token)
     except ValueError as error:
         flaw = Flaw(location="query", where="after", what=str(error), accepted="the `next` of a page")
         raise Rejected(INVALID_REQUEST, "after: not a cursor", flaw) from None
-    return token
 
 
 class Paging(BaseModel):
     """The query of a list: the page a request asks for. A list's own filters are fields of a subclass."""
 
     limit: int = Field(50, ge=1, le=500, description="items per page")
-    after: Annotated[str, AfterValidator(_cursor)] | None = Field(
-        None, max_length=512, description="where the page starts: take `next`"
+    after: Annotated[Cursor | None, PlainValidator(_cursor), WithJsonSchema({"type": "string"})] = Field(
+        None, description="where the page starts: take `next`"
     )
 
     @model_validator(mode="before")
@@ -59,11 +58,6 @@ class Paging(BaseModel):
             detail = f"unknown parameters: {', '.join(unknown)}; accepted: {accepted}"
             raise Rejected(INVALID_REQUEST, detail, *flaws)
         return given
-
-    @property
-    def start(self) -> Cursor | None:
-        """Where the page starts."""
-        return None if self.after is None else Cursor.decode(self.after)
 
 
 def listing(

@@ -152,7 +152,7 @@ def list_jobs(
     request: Request, response: Response, database: DatabaseDep, query: Annotated[JobQuery, Query()]
 ) -> Listing[JobSummary]:
     """List jobs, newest first."""
-    found = service.page(database, query.limit, query.start, query.state, query.kind)
+    found = service.page(database, query.limit, query.after, query.state, query.kind)
     return listing(request, response, *found)
 
 

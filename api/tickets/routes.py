@@ -21,8 +21,8 @@ from api.problems import (
     documented,
 )
 from api.tickets import service
-from api.tickets.schemas import Layers, Lineage, Results, TicketBody
 from api.tickets.download import TicketFile
+from api.tickets.schemas import Layers, Lineage, Results, TicketBody
 from api.tickets.upload import TAG, Upload, receive
 from core.catalog.tickets import MOST_TAGS, TicketFilter
 
@@ -110,7 +110,7 @@ def list_tickets(
     request: Request, response: Response, database: DatabaseDep, query: Annotated[TicketQuery, Query()]
 ) -> Listing[TicketBody]:
     """List tickets, newest first."""
-    found = service.page(database, query.limit, query.start, query.wanted)
+    found = service.page(database, query.limit, query.after, query.wanted)
     return listing(request, response, *found)
 
 

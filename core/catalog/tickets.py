@@ -129,7 +129,7 @@ def missing(session: Session, identities: Iterable[str]) -> list[str]:
 def architectures(session: Session, identities: Iterable[str]) -> dict[str, str]:
     """The architectures, by id, of those of `identities` that are tickets here."""
     rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(set(identities))))
-    return {identity: name for identity, name in rows}
+    return {row.id: row.architecture for row in rows}
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class TestDocument:
             "GET /jobs/{job}",
             "GET /jobs/{job}/events",
             "GET /jobs/{job}/log",
+            "GET /jobs/{job}/runs",
             "POST /jobs/{job}/cancel",
             "POST /jobs/{job}/retry",
             "GET /architectures",
@@ -113,6 +114,13 @@ class TestDocument:
             if status.isdigit() and int(status) >= 400:
                 assert name.endswith("application/problem+json")
                 assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+    @pytest.mark.parametrize("path", ["/find", "/transform", "/train", "/evaluate"])
+    def test_what_a_json_body_may_be_refused_for_is_documented(self, document, path):
+        assert {"413", "415", "422"} <= document["paths"][path]["post"]["responses"].keys()
+
+    def test_a_range_that_is_not_there_is_documented(self, document):
+        assert "416" in document["paths"]["/tickets/{ticket}/file"]["get"]["responses"]
 
     def test_the_page_loads_nothing_from_elsewhere(self, client):
         page = client.get("/docs").text

@@ -15,6 +15,35 @@ def database_url(sqlite_url: str) -> str:
     return sqlite_url
 
 
+class TestHead:
+    @pytest.mark.parametrize(
+        "path",
+        ["/", "/jobs", "/tickets", "/methods", "/openapi.json", "/docs", "/healthz", "/static/live.js"],
+    )
+    def test_it_tells_what_get_would_tell_without_the_body(self, client, path):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["Content-Type"] == get.headers["Content-Type"]
+        assert head.headers["Content-Length"] == str(len(get.content))
+
+    def test_a_file_and_a_job(self, client, upload):
+        file = client.head(f"/tickets/{upload()}/file")
+        assert (file.status_code, file.content) == (200, b"")
+        assert int(file.headers["Content-Length"]) > 50_000
+        job = client.post("/find", json=FIND).json()["id"]
+        assert client.head(f"/jobs/{job}", headers={"Accept": "text/html"}).headers["Vary"] == "Accept"
+
+    def test_a_stream_ends_with_its_headers(self, client):
+        job = client.post("/find", json=FIND).json()["id"]
+        head = client.head(f"/jobs/{job}/events")
+        assert head.headers["Content-Type"].startswith("text/event-stream")
+        assert client.get(f"/jobs/{job}").status_code == 200
+
+    def test_where_there_is_no_get_there_is_no_head(self, client):
+        assert (client.head("/find").status_code, client.head("/nothing").status_code) == (405, 404)
+        assert client.put("/healthz").headers["Allow"] == "GET, HEAD"
+
+
 class TestEveryError:
     @pytest.mark.parametrize(
         ("method", "path", "options", "status"),
@@ -25,17 +54,19 @@ class TestEveryError:
             ("POST", "/find", {"json": None}, 422),
             ("POST", "/find", {}, 422),
             ("POST", "/find", {"content": b'{"a":', "headers": {"Content-Type": "application/json"}}, 422),
-            ("POST", "/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400),
+            ("POST", "/find", {"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 422),
             (
                 "POST",
                 "/find",
                 {"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}},
-                400,
+                422,
             ),
-            ("POST", "/find", {"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 422),
+            ("POST", "/find", {"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 415),
             ("POST", "/find", {"content": b"x" * 2_000_000}, 413),
             ("POST", "/find", {"content": [b"x" * 65_536] * 32}, 413),
             ("GET", "/docs/assets/nothing.js", {}, 404),
+            ("GET", "/jobs/", {}, 404),
+            ("GET", f"/architectures/mlp_{'1' * 5000}?dataset=digits", {}, 404),
             ("GET", "/architectures/mlp_x?dataset=digits", {}, 404),
             ("GET", "/architectures/mlp_1?dataset=x", {}, 422),
         ],
@@ -66,6 +97,43 @@ class TestEveryError:
     def test_a_flaw_has_a_place_and_what_is_accepted(self, client, change, where, accepted):
         (error,) = client.post("/find", json=FIND | change).json()["errors"]
         assert (error["in"], error["where"], error["accepted"]) == ("body", where, accepted)
+
+    @pytest.mark.parametrize(
+        ("body", "what"),
+        [
+            (b"[" * 100_000, "nested too deeply"),
+            (b'{"seeds": [' + b"9" * 5000 + b"]}", "too many digits"),
+            (b"\xff", "not UTF-8"),
+        ],
+    )
+    def test_a_body_that_cannot_be_read_is_told_why(self, client, body, what):
+        problem = client.post("/find", content=body, headers={"Content-Type": "application/json"}).json()
+        assert (problem["status"], problem["type"]) == (422, "urn:elasticket:problem:invalid-request")
+        assert what in problem["detail"]
+
+    @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+    def test_a_body_not_declared_as_json_is_told_what_to_declare(self, client, headers):
+        problem = client.post("/find", content=b"{}", headers=headers).json()
+        assert (problem["status"], problem["type"]) == (415, "urn:elasticket:problem:unsupported-media-type")
+        assert "application/json" in problem["detail"]
+
+    @pytest.mark.parametrize("body", [b" " * 1_048_577, [b" " * 65_536] * 17])
+    def test_the_limit_of_a_body_is_stated(self, client, body):
+        answer = client.post("/find", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (413, "urn:elasticket:problem:too-large")
+        assert "1048576 bytes" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("path", ["/jobs", "/tickets"])
+    def test_an_unknown_parameter_of_a_list_is_named_with_those_accepted(self, client, path):
+        problem = client.get(f"{path}?colour=red").json()
+        (error,) = problem["errors"]
+        assert (problem["status"], error["in"], error["where"]) == (422, "query", "colour")
+        assert error["accepted"].startswith("limit, after, ")
+
+    @pytest.mark.parametrize("token", ["WzEuNSwiXHVkODAwIl0", "WzEuNSwiYWIiXQ"])
+    @pytest.mark.parametrize("path", ["/jobs", "/tickets", "/", "/ui/tickets"])
+    def test_a_forged_cursor_is_refused(self, client, path, token):
+        assert client.get(f"{path}?after={token}").status_code in (400, 422)
 
     def test_what_was_sent_is_not_repeated(self, client):
         assert "hunter2" not in client.post("/find", json=FIND | {"recipe": {"lr": "hunter2"}}).text

@@ -59,6 +59,13 @@ class TestSubmit:
             ("/transform", {"tickets": ["0" * 64], "architecture": "mlp_3"}, "/tickets/0"),
             ("/evaluate", {"job": "0" * 32, "dataset": "digits"}, "/job"),
             ("/find", FIND | {"recipe": {"length": "1ep", "rewind": "12it"}}, "/recipe/rewind"),
+            # Everything but fc.weight is pruned away at level 18.
+            ("/find", FIND | {"architecture": "mlp_1", "parameters": {"level": 40}}, "/parameters/level"),
+            (
+                "/find",
+                FIND | {"recipe": {"dense": ["fc_layers.0.weight", "fc_layers.1.weight"]}},
+                "/parameters/level",
+            ),
             ("/find", FIND | {"recipe": {"dense": ["fc.bias"]}}, "/recipe/dense"),
             ("/find", FIND | {"recipe": {"dense": ["\0"]}}, "/recipe/dense"),
             (
@@ -146,8 +153,27 @@ class TestPrefer:
         answer = client.post("/find", json=FIND, headers={"Prefer": "wait=1"})
         assert (answer.status_code, answer.json()["state"]) == (202, "queued")
 
-    def test_another_preference_is_ignored(self, client):
-        answer = client.post("/find", json=FIND, headers={"Prefer": "wait=soon"})
+    def test_any_number_of_digits_is_capped(self, client, worker, database):
+        first = client.post("/find", json=FIND, headers={"Idempotency-Key": "k"}).json()["id"]
+        worker.fail(first, worker.claim(first))
+        for wait in ("9" * 5000, "000061", "0" * 5000 + "61"):
+            headers = {"Prefer": f"wait={wait}", "Idempotency-Key": "k"}
+            answer = client.post("/find", json=FIND, headers=headers)
+            assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=60")
+
+    def test_a_retry_waits_too(self, client, worker):
+        failed = client.post("/find", json=FIND).json()["id"]
+        worker.fail(failed, worker.claim(failed))
+        answer = client.post(f"/jobs/{failed}/retry", headers={"Prefer": "wait=1", "Idempotency-Key": "r"})
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+        again = answer.json()["id"]
+        worker.succeed(again, worker.claim(again))
+        answer = client.post(f"/jobs/{failed}/retry", headers={"Prefer": "wait=5", "Idempotency-Key": "r"})
+        assert (answer.status_code, answer.json()["id"]) == (200, again)
+
+    @pytest.mark.parametrize("preference", ["wait=soon", "wait=0", "wait=-1"])
+    def test_another_preference_is_ignored(self, client, preference):
+        answer = client.post("/find", json=FIND, headers={"Prefer": preference})
         assert answer.status_code == 202
         assert "Preference-Applied" not in answer.headers
 
@@ -216,8 +242,13 @@ class TestSteer:
         for _ in range(2):
             answer = client.post(f"/jobs/{job}/cancel")
             assert (answer.status_code, answer.json()["state"]) == (202, "cancelling")
+            assert "cancel" not in answer.json()["links"]
         events = client.get(f"/jobs/{job}").json()
         assert events["state"] == State.CANCELLING
+
+    def test_a_cancelled_job_is_cancelled_again_to_no_effect(self, client, job):
+        first, again = client.post(f"/jobs/{job}/cancel"), client.post(f"/jobs/{job}/cancel")
+        assert (again.status_code, again.json()) == (202, first.json())
 
     def test_an_ended_job_cannot_be_cancelled(self, client, job, worker):
         worker.succeed(job, worker.claim(job))

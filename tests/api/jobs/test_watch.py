@@ -3,13 +3,20 @@
 import json
 import threading
 import time
+from contextlib import ExitStack
 from datetime import datetime
 
+import anyio
 import httpx
 import pytest
+from anyio.to_thread import run_sync
+from sqlalchemy import event, update
 
+from api.jobs.feed import HELD, Feed
 from core.catalog import attempts, jobs
+from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
+from core.catalog.tables import Job
 from core.jobs.specs import TrainSpec
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
@@ -65,13 +72,31 @@ class TestShow:
         worker.fail(job, worker.claim(job))
         body = client.get(f"/jobs/{job}").json()
         assert body["error"] == {"reason": "diverged", "message": "the loss is not finite"}
-        assert set(body["links"]) == {"self", "events", "log", "retry"}
+        assert set(body["links"]) == {"self", "events", "log", "runs", "retry"}
 
     @pytest.mark.parametrize("path", ["", "/events", "/log"])
     @pytest.mark.parametrize("identity", ["0" * 32, "nonsense", "%00"])
     def test_what_is_not_there(self, client, identity, path):
         answer = client.get(f"/jobs/{identity}{path}")
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:elasticket:problem:not-found")
+
+    def test_an_id_that_cannot_be_one_is_the_id_of_nothing(self, client):
+        assert client.get("/jobs/nope").json()["detail"] == "There is no job nope."
+
+    def test_the_metrics_of_its_runs_stand_apart(self, client, job, worker, outcome):
+        worker.succeed(job, worker.claim(job), outcome(None, 90, 91))
+        body = client.get(f"/jobs/{job}").json()
+        runs = client.get(body["links"]["runs"]).json()["items"]
+        assert [run.pop("history") for run in runs] == [[{"epoch": 1}]] * 2
+        assert body["outputs"]["runs"] == runs
+
+    def test_the_time_left_of_a_resumed_job_is_not_known(self, client, job, worker, database):
+        first = worker.claim(job)
+        worker.report(job, first, progress={"done": 30, "total": 120, "doing": "seed 0, level 0"})
+        with database.write() as session:
+            session.execute(update(Job).where(Job.id == job).values(attempt=2))
+        assert client.get(f"/jobs/{job}").json()["progress"]["eta_seconds"] is None
+        assert " left<" not in client.get("/").text
 
 
 class TestList:
@@ -171,12 +196,66 @@ class TestEvents:
         assert [event["id"] for event in Stream(client, f"/jobs/{job}/events").read()] == ["1", "2", "3"]
 
 
+class TestFeed:
+    """What happens is read once, however many watch."""
+
+    async def _told(self, database, job, worker, watchers, rounds):
+        feed = Feed(database, seconds=0.01)
+        attempt = worker.claim(job)
+        told: list[list[int]] = [[] for _ in range(watchers)]
+        with ExitStack() as stack:
+            watches = [stack.enter_context(feed.watch(job)) for _ in range(watchers)]
+            for watch in watches:
+                await watch.next()
+            for events in rounds:
+                await run_sync(
+                    lambda events: worker.report(job, attempt, *events),
+                    [JobEvent("log", {"text": "x"})] * events,
+                )
+                for watch, seen in zip(watches, told, strict=True):
+                    seen += [one.seq for one in (await watch.next())[1]]
+        await feed.close()
+        return told
+
+    def test_every_watcher_is_handed_the_same_events_of_one_query(self, database, job, worker, settings):
+        other = Database(settings.database)
+        queries: list[str] = []
+
+        @event.listens_for(other.engine, "before_cursor_execute")
+        def _record(_connection, _cursor, statement, *_):
+            if "FROM events" in statement:
+                queries.append(statement)
+
+        told = anyio.run(self._told, other, job, worker, 20, [3, 2])
+        other.close()
+        assert told == [[3, 4, 5, 6, 7]] * 20
+        assert len(queries) == 2
+
+    def test_a_watcher_is_handed_the_latest_events_only(self, database, job, worker):
+        (told,) = anyio.run(self._told, database, job, worker, 1, [HELD + 20])
+        assert told == list(range(23, 23 + HELD))
+
+    def test_a_stream_reads_what_was_not_handed_to_it(self, client, job, worker):
+        stream = Stream(client, f"/jobs/{job}/events")
+        thread = threading.Thread(target=stream.read)
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not stream.events:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        attempt = worker.claim(job)
+        worker.report(job, attempt, *[JobEvent("log", {"text": "x"})] * (2 * HELD + 100))
+        worker.succeed(job, attempt)
+        thread.join()
+        assert [int(one["id"]) for one in stream.events] == list(range(1, 2 * HELD + 104))
+
+
 class TestLog:
     def test_lines_stand_under_their_attempt(self, client, job, worker, database):
         first = worker.claim(job)
         worker.report(job, first, JobEvent("log", {"text": "one\n"}), JobEvent("epoch", {"epoch": 1}))
         with database.write() as session:
-            attempts.lose(session, jobs.get(session, job), "went silent")
+            attempts.lose(session, job, first, "went silent")
         second = worker.claim(job)
         worker.report(job, second, *[JobEvent("log", {"text": f"line {i}"}) for i in range(600)])
         answer = client.get(f"/jobs/{job}/log")

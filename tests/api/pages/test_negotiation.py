@@ -1,9 +1,13 @@
 """Which answer a request gets at an address that has two."""
 
+from pathlib import Path
+
 import pytest
+from fastapi import FastAPI
 from httpx import Client
 
 from api.pages.negotiation import prefers_html
+from core.catalog.database import Database
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -86,13 +90,30 @@ class TestErrors:
         assert "No such page" in response.text
         assert "default-src 'self'" in response.headers["content-security-policy"]
 
+    def test_it_keeps_what_the_problem_tells_in_headers(
+        self, client: Client, application: FastAPI, tmp_path: Path
+    ) -> None:
+        assert client.get("/find").headers["allow"] == "POST"
+        application.state.database = Database(f"sqlite:///{tmp_path}/nowhere/x.db")
+        response = client.get("/jobs")
+        assert response.headers["content-type"].startswith("text/html")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+
     def test_a_program_gets_a_problem(self, client: Client) -> None:
         response = client.get(f"/jobs/{'0' * 32}", headers={"Accept": "*/*"})
         assert response.status_code == 404
         assert response.headers["content-type"] == "application/problem+json"
 
     @pytest.mark.parametrize(
-        "path", ["/?after=nonsense", "/?state=bogus", "/ui/tickets?after=x", "/ui/tickets?sparsity_min=much"]
+        "path",
+        [
+            "/?after=nonsense",
+            "/?after=WzEuNSwiXHVkODAwIl0",
+            "/?state=bogus",
+            "/?kind=%00",
+            "/ui/tickets?after=x",
+            "/ui/tickets?sparsity_min=much",
+        ],
     )
     def test_a_wrong_query_is_explained(self, client: Client, path: str) -> None:
         response = client.get(path)

@@ -78,12 +78,44 @@ class TestUpload:
             {"files": {"file": b"x"}, "data": {"tag": "<script>"}},
             {"content": b"--b\r\nnonsense", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
             {"content": b"", "headers": {"Content-Type": "multipart/form-data"}},
+            {"content": b"", "headers": {"Content-Type": f"multipart/form-data; boundary={'b' * 257}"}},
         ],
     )
     def test_a_form_of_another_kind_is_refused(self, client, files, parts):
         answer = client.post("/tickets", **parts)
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:elasticket:problem:invalid-request")
         assert files() == []
+
+    def test_a_form_without_its_end_is_refused(self, client, make_ticket, files):
+        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+        kind = {"Content-Type": "multipart/form-data; boundary=b"}
+        for end, status in ((b"", 422), (b"\r\n--b\r\n", 422), (b"\r\n--b--\r\n", 201)):
+            answer = client.post("/tickets", content=head + make_ticket() + end, headers=kind)
+            assert answer.status_code == status, end
+            assert bool(files()) is (status == 201)
+
+    def test_a_ticket_has_so_many_tags_and_no_more(self, client, make_ticket, files):
+        def tag(*tags: str) -> httpx.Response:
+            return client.post("/tickets", params={"tag": tags}, content=make_ticket())
+
+        both = client.post(
+            "/tickets",
+            params={"tag": [f"a{i}" for i in range(32)]},
+            files={"file": make_ticket()},
+            data={"tag": ["b"]},
+        )
+        assert (both.status_code, files()) == (422, [])
+        assert tag(*[f"a{i}" for i in range(20)]).status_code == 201
+        assert tag(*[f"b{i}" for i in range(12)], "a0").status_code == 200
+        refused = tag("c")
+        assert (refused.status_code, refused.json()["errors"][0]["where"]) == (422, "tag")
+        assert len(tag("a1").json()["tags"]) == 32
+
+    def test_uploads_state_so_many_origins_and_no_more(self, client, make_ticket):
+        for level in range(34):
+            answer = client.post("/tickets", content=make_ticket(level=level))
+        assert answer.status_code == 200
+        assert [origin["level"] for origin in answer.json()["provenance"]] == list(range(32))
 
     @pytest.mark.parametrize("form", [False, True])
     def test_bytes_that_are_no_ticket_leave_nothing_behind(self, client, make_ticket, files, rows, form):
@@ -161,12 +193,29 @@ class TestDownload:
         whole = client.get(url, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
         assert (whole.status_code, whole.content) == (200, content)
 
+    @pytest.mark.parametrize(
+        "header",
+        ["bytes", "lines=0-1", "bytes=5-2", "bytes=x-y", "bytes=", f"bytes={'9' * 5000}-", "bytes=0-1,x"],
+    )
+    def test_a_range_that_cannot_be_read_is_ignored(self, client, make_ticket, header):
+        content = make_ticket()
+        url = client.post("/tickets", content=content).json()["links"]["file"]
+        answer = client.get(url, headers={"Range": header})
+        assert (answer.status_code, answer.content) == (200, content)
+
+    @pytest.mark.parametrize("header", ["bytes=0-9", "BYTES= 0-9", "bytes=-10", "bytes=0-1, 5-6"])
+    def test_ranges_of_bytes_are_read(self, client, upload, header):
+        assert client.get(f"/tickets/{upload()}/file", headers={"Range": header}).status_code == 206
+
     def test_a_range_past_the_end_is_a_problem(self, client, make_ticket):
         content = make_ticket()
         url = client.post("/tickets", content=content).json()["links"]["file"]
         answer = client.get(url, headers={"Range": f"bytes={len(content)}-"})
         assert (answer.status_code, answer.json()["status"]) == (416, 416)
         assert answer.headers["Content-Range"] == f"bytes */{len(content)}"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.json()["type"] == "urn:elasticket:problem:range-not-satisfiable"
+        assert f"0 to {len(content) - 1}" in answer.json()["errors"][0]["accepted"]
 
     def test_another_format_is_refused_with_those_accepted(self, client, upload):
         answer = client.get(f"/tickets/{upload()}/file", params={"format": "onnx"})
