@@ -9,7 +9,7 @@ COPY cli cli
 COPY core core
 COPY migrations migrations
 COPY workers workers
-# The CPU build is enough for the API, and for workers without a GPU; a GPU image replaces the base and the index.
+# torch as the index serves it brings CUDA along: the same image is for workers with and without a GPU.
 RUN pip install --no-cache-dir --constraint requirements.lock .
 
 USER elasticket

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 POLL_SECONDS = 0.05
 FIRST_BACKOFF = 0.5
@@ -143,7 +142,6 @@ class _Child:
     def __init__(self, process: Process) -> None:
         self.process = process
         self._popen: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
         self._born = 0.0
         self._backoff = FIRST_BACKOFF
         self._restart_at: float | None = None
