@@ -101,7 +101,7 @@ def _row(found: dict[str, tuple[Result, Run | None]], known: Networks) -> Measur
         loss=last.loss,
         best=best.correct / best.total if best else None,
         best_epoch=best.epoch if best else None,
-        steps=run.steps - run.start_step if run else None,
+        steps=run.steps if run else None,
         seconds=run.seconds if run else None,
     )
 

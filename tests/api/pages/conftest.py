@@ -117,8 +117,9 @@ class Catalog:
         if evaluated:
             results.append(ResultRecord("digits", "evaluate", 33, 360, 2.4, ticket_id=evaluated, seed=0))
         outcome = Outcome(list(runs), results, [ProducedTicket("ab" * 32) for _ in files])
+        produced = [attempts.ProducedFile(ticket_id(file.ticket), "ab" * 32, file) for file in files]
         with self.database.write() as session:
-            assert attempts.succeed(session, job, 1, outcome, files)
+            assert attempts.succeed(session, job, 1, outcome, produced)
 
     def put(self, job: str, state: State) -> None:
         """Force a state that no small story leads to."""
@@ -159,7 +160,8 @@ class Catalog:
     def upload(self, file: TicketFile, *tags: str) -> str:
         """Register a ticket as an upload does."""
         with self.database.write() as session:
-            identity, _ = tickets.register(session, file, "cd" * 32)
+            identity = ticket_id(file.ticket)
+            tickets.register(session, identity, file, "cd" * 32)
             tickets.tag(session, identity, tags)
         return identity
 
@@ -241,7 +243,7 @@ def run(
         order_seed=seed if order is None else order,
         level=level,
         sparsity=0.8926,
-        start_step=0,
+        start_step=100,
         steps=240,
         seconds=1.25,
         history=[],
