@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
@@ -15,30 +15,17 @@ from core.catalog.database import Database
 from core.settings import Settings
 
 
-async def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
+def _shared(name: str) -> Any:
+    async def given(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(given)
 
 
-async def _store(request: Request) -> ArtifactStore:
-    store: ArtifactStore = request.app.state.store
-    return store
-
-
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def _feed(request: Request) -> Feed:
-    feed: Feed = request.app.state.feed
-    return feed
-
-
-DatabaseDep = Annotated[Database, Depends(_database)]
-StoreDep = Annotated[ArtifactStore, Depends(_store)]
-SettingsDep = Annotated[Settings, Depends(_settings)]
-FeedDep = Annotated[Feed, Depends(_feed)]
+DatabaseDep = Annotated[Database, _shared("database")]
+StoreDep = Annotated[ArtifactStore, _shared("store")]
+SettingsDep = Annotated[Settings, _shared("settings")]
+FeedDep = Annotated[Feed, _shared("feed")]
 
 
 def _identity(what: str, digits: int) -> AfterValidator:

@@ -121,7 +121,8 @@ class Experiment:
 
     async def _stretch(self, seed: int) -> None:
         """Find the source's ticket once, and carry it to every target."""
-        found = await self._find(SOURCE, seed, next(iter(bars())))
+        share = Share(next(iter(bars())), LEVEL)
+        found = await self._find("imp", {"level": LEVEL}, SOURCE, seed, share)
         (ticket,) = found["outputs"]["tickets"]
         async with asyncio.TaskGroup() as work:
             for target in TARGETS:
@@ -138,34 +139,27 @@ class Experiment:
 
     async def _random(self, target: str, survivors: int, seed: int) -> None:
         """A random mask with exactly as many survivors as the stretched ticket of this seed."""
-        body = {
-            "architecture": target,
-            "dataset": DATASET,
-            "method": "random",
-            "parameters": {"survivors": survivors},
-            "seeds": [seed],
-            "recipe": RECIPE,
-        }
-        found = await self._done("find", body, Share(bar(target, RANDOM), 0))
+        share = Share(bar(target, RANDOM), 0)
+        found = await self._find("random", {"survivors": survivors}, target, seed, share)
         (ticket,) = found["outputs"]["tickets"]
         await self._train_ticket(ticket, target, RANDOM, seed)
 
     async def _imp(self, target: str, seed: int) -> None:
         """IMP's own ticket on the target."""
-        found = await self._find(target, seed, bar(target, IMP))
+        found = await self._find("imp", {"level": LEVEL}, target, seed, Share(bar(target, IMP), LEVEL))
         (ticket,) = found["outputs"]["tickets"]
         await self._train_ticket(ticket, target, IMP, seed, seconds=_seconds(found))
 
-    async def _find(self, architecture: str, seed: int, part: str) -> Json:
+    async def _find(self, method: str, parameters: Json, architecture: str, seed: int, share: Share) -> Json:
         body = {
             "architecture": architecture,
             "dataset": DATASET,
-            "method": "imp",
-            "parameters": {"level": LEVEL},
+            "method": method,
+            "parameters": parameters,
             "seeds": [seed],
             "recipe": RECIPE,
         }
-        return await self._done("find", body, Share(part, LEVEL))
+        return await self._done("find", body, share)
 
     async def _train_ticket(self, ticket: str, target: str, arm: Arm, seed: int, **seconds: float) -> None:
         await self._train(target, arm, seed, {"tickets": [ticket], "seeds": [seed]}, **seconds)

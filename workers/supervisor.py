@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from core.catalog import attempts, dispatch
 from core.catalog.artifacts import LocalStore
+from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import State
 from core.settings import Settings
-from core.tickets import read
+from core.tickets import read, ticket_id
 from workers.inputs import InputGone, request_for
 from workers.watch import Ending, Watch
 from workers.zygote import Zygote
@@ -81,14 +82,15 @@ class Supervisor:
         gives_up = time.monotonic() + self._settings.lease_seconds
         while True:
             try:
+                write_down = self._verdict(job, ending)
                 with self._database.write() as session:
-                    self._write_down(session, job, ending)
+                    write_down(session)
             except OperationalError:
                 log.exception("job %s: its end could not be written", job.id)
                 if time.monotonic() > gives_up:
                     return
                 time.sleep(RETRY_SECONDS)
-            except (SQLAlchemyError, OSError, ValueError) as error:
+            except (SQLAlchemyError, OSError, LookupError, ValueError) as error:
                 if ending.outcome is None:
                     raise
                 # The same outcome would be refused by every later attempt.
@@ -96,19 +98,25 @@ class Supervisor:
             else:
                 return
 
-    def _write_down(self, session: Session, job: Job, ending: Ending) -> None:
+    def _verdict(self, job: Job, ending: Ending) -> Callable[[Session], object]:
+        """What is to be written; the files of an outcome are read before, with no transaction open."""
+        held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
-            files = [read(self._store.path(produced.digest)) for produced in outcome.tickets]
-            attempts.succeed(session, job.id, job.attempt, outcome, files)
-        elif ending.failure is not None:
-            attempts.fail(session, job.id, job.attempt, ending.failure)
-        elif ending.state is State.CANCELLING:
-            attempts.stopped(session, job.id, job.attempt)
-        elif self._stopping():
-            attempts.give_back(session, job.id, job.attempt)
-        else:
-            attempts.lose(session, job.id, job.attempt, ending.how)
+            files = [self._produced(ticket.digest) for ticket in outcome.tickets]
+            return lambda session: attempts.succeed(session, *held, outcome, files)
+        if ending.failure is not None:
+            failure = ending.failure
+            return lambda session: attempts.fail(session, *held, failure)
+        if ending.state is State.CANCELLING:
+            return lambda session: attempts.stopped(session, *held)
+        if self._stopping():
+            return lambda session: attempts.give_back(session, *held)
+        return lambda session: attempts.lose(session, *held, ending.how)
+
+    def _produced(self, digest: str) -> ProducedFile:
+        file = read(self._store.path(digest))
+        return ProducedFile(ticket_id(file.ticket), digest, file)
 
 
 def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:

@@ -13,7 +13,7 @@ from core.families import UnknownArchitecture, architecture
 from core.families.architecture import Architecture
 from core.jobs.datasets import DATASETS, DatasetFacts
 from core.jobs.methods import ImpParameters, RandomParameters
-from core.jobs.recipes import Recipe, steps
+from core.jobs.recipes import Recipe, steps, steps_per_epoch
 from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
 from core.jobs.transforms import plan
@@ -47,7 +47,7 @@ def _find(spec: FindSpec) -> FindSpec:
                 what = f"the rewind point, step {k}, is not before the end, step {end}"
                 raise _unsuitable(_flaw("/recipe/rewind", what, f"at most {end - 1}it"))
         case RandomParameters(survivors=survivors):
-            least = sum(spec.size for spec in network.prunable if spec.name in recipe.dense)
+            least = _kept_dense(network, recipe)
             if not least <= survivors <= network.prunable_weights:
                 accepted = f"{least} to {network.prunable_weights}"
                 what = f"{network.name} cannot have {survivors} survivors"
@@ -149,13 +149,17 @@ def _check_dense(recipe: Recipe, networks: Iterable[Architecture]) -> None:
 
 def _check_depth(parameters: ImpParameters, network: Architecture, recipe: Recipe) -> None:
     """What must stay dense cannot be pruned: the others run out of weights at some level."""
-    dense = sum(spec.size for spec in network.prunable if spec.name in recipe.dense)
+    dense = _kept_dense(network, recipe)
     survivors = network.prunable_weights
     for level in range(1, parameters.level + 1):
         survivors -= quota(survivors, parameters.fraction)
         if survivors <= dense:
             what = f"at level {level} {survivors} of {network.name}'s weights would be left, and {dense} stay dense"
             raise _unsuitable(_flaw("/parameters/level", what, f"at most {level - 1}"))
+
+
+def _kept_dense(network: Architecture, recipe: Recipe) -> int:
+    return sum(spec.size for spec in network.prunable if spec.name in recipe.dense)
 
 
 def _check_start(found: Iterable[Ticket], recipe: Recipe, facts: DatasetFacts) -> None:
@@ -168,7 +172,7 @@ def _check_start(found: Iterable[Ticket], recipe: Recipe, facts: DatasetFacts) -
 
 
 def _steps(duration: str, recipe: Recipe, facts: DatasetFacts) -> int:
-    return steps(duration, -(-facts.train // recipe.batch))
+    return steps(duration, steps_per_epoch(facts.train, recipe.batch))
 
 
 def _shape(taken: Sequence[int], classes: int) -> str:

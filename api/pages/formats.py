@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from statistics import fmean, stdev
 from typing import Any
+
+from core.studies import table
 
 
 def count(number: int) -> str:
@@ -22,8 +23,7 @@ def percent(share: float, digits: int = 2) -> str:
 
 def spread(shares: Sequence[float]) -> str:
     """Mean ± sample standard deviation (n − 1) in percent; one value alone has no deviation."""
-    mean = f"{fmean(shares) * 100:.2f}"
-    return f"{mean} ± {stdev(shares) * 100:.2f} %" if len(shares) > 1 else f"{mean} %"
+    return f"{table.spread([share * 100 for share in shares]):.2f} %"
 
 
 def short(identity: str) -> str:

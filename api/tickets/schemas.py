@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
-from statistics import mean, stdev
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.jobs.schemas import ResultBody
 from api.tickets import examples
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket
+from core.studies.table import spread
 
 
 class Origin(BaseModel):
@@ -210,8 +211,7 @@ class Results(BaseModel):
                     dataset=dataset,
                     point=point,
                     count=len(values),
-                    mean=mean(values),
-                    std=stdev(values) if len(values) > 1 else None,
+                    **asdict(spread(values)),
                 )
                 for (dataset, point), values in sorted(groups.items())
             ],

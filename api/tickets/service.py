@@ -29,7 +29,7 @@ def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tu
     check_tags(tags)
     file = read(upload.staged.path)
     identity = ticket_id(file.ticket)
-    content = upload.digest + json.dumps(sorted(tags)).encode()
+    content = json.dumps([upload.staged.digest, *sorted(tags)]).encode()
     with database.read() as session:
         earlier = once.earlier(session, content)
         known = tickets.get(session, identity)
@@ -38,7 +38,7 @@ def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tu
     digest = known.file_digest if known else upload.staged.commit()
 
     def register(session: Session) -> Made:
-        _, new = tickets.register(session, file, digest, identity=identity)
+        new = tickets.register(session, identity, file, digest)
         try:
             tickets.tag(session, identity, tags)
         except TooManyTags as error:

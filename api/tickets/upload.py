@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from anyio.to_thread import run_sync
 from fastapi import Request
@@ -23,7 +22,7 @@ _LONGEST_FIELD = 256
 
 @dataclass
 class Upload:
-    """Where an upload goes: counted, hashed and written in blocks. `tags` are those that came in the form."""
+    """Where an upload goes: counted and written in blocks. `tags` are those that came in the form."""
 
     staged: Staged
     most: int
@@ -32,12 +31,6 @@ class Upload:
 
     def __post_init__(self) -> None:
         self._block = bytearray()
-        self._hash = sha256()
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the file."""
-        return self._hash.digest()
 
     def take(self, data: bytes) -> None:
         """Take the next bytes of the file; raises `Rejected` past the limit."""
@@ -55,7 +48,6 @@ class Upload:
             await run_sync(self._write, block, rest)
 
     def _write(self, block: bytearray, rest: bool) -> None:
-        self._hash.update(block)
         self.staged.write(memoryview(block))
         if rest:
             self.staged.flush()

@@ -30,6 +30,10 @@ class Staged(Protocol):
 
     path: Path
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was written so far."""
+
     def write(self, data: bytes | memoryview, /) -> int:
         """Append bytes."""
 
@@ -63,6 +67,10 @@ class _StagedFile:
         self._file = os.fdopen(descriptor, "wb", buffering=_CHUNK)
         self.path = path
 
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
     def write(self, data: bytes | memoryview, /) -> int:
         self._hash.update(data)
         return self._file.write(data)
@@ -74,9 +82,8 @@ class _StagedFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        digest = self._hash.hexdigest()
-        self._store.adopt(self.path, digest)
-        return digest
+        self._store.adopt(self.path, self.digest)
+        return self.digest
 
     def discard(self) -> None:
         # On a full disk closing flushes and fails once more.

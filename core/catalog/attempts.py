@@ -126,39 +126,48 @@ def checkpoints(session: Session, job_id: str) -> list[Saved]:
     return [Saved(row.training, row.step, row.complete, row.digest) for row in rows]
 
 
+@dataclass(frozen=True)
+class ProducedFile:
+    """A ticket file that a job wrote: the ticket's id, the file's digest, and what was read from it."""
+
+    identity: str
+    digest: str
+    file: TicketFile
+
+
 def succeed(
-    session: Session, job_id: str, attempt: int, outcome: Outcome, files: Sequence[TicketFile]
+    session: Session, job_id: str, attempt: int, outcome: Outcome, files: Sequence[ProducedFile]
 ) -> bool:
     """Record everything a job produced, and that it succeeded, in one transaction; False where the token is stale."""
-    job = transition(session, job_id, State.SUCCEEDED, attempt=attempt)
-    if job is None:
+    if not _finish(session, job_id, attempt, State.SUCCEEDED, "succeeded"):
         return False
-    for file, produced in zip(files, outcome.tickets, strict=True):
-        tickets.register(session, file, produced.digest, job_id=job_id)
+    for produced in files:
+        tickets.register(session, produced.identity, produced.file, produced.digest, job_id=job_id)
     session.add_all(Run(job_id=job_id, ordinal=i, **run) for i, run in enumerate(map(vars, outcome.runs)))
     session.flush()
     session.add_all(
         Result(job_id=job_id, ordinal=i, **result) for i, result in enumerate(map(vars, outcome.results))
     )
-    _end(session, job_id, attempt, "succeeded")
     return True
 
 
 def fail(session: Session, job_id: str, attempt: int, failure: Failure) -> bool:
     """Record that a job failed, and why; False where the token is stale."""
-    job = transition(session, job_id, State.FAILED, attempt=attempt, values={"error": failure.as_json()})
-    if job is None:
-        return False
-    _end(session, job_id, attempt, f"failed: {failure.message}")
-    return True
+    outcome = f"failed: {failure.message}"
+    return _finish(session, job_id, attempt, State.FAILED, outcome, {"error": failure.as_json()})
 
 
 def stopped(session: Session, job_id: str, attempt: int) -> bool:
-    """Record that a job which was asked to stop has stopped."""
-    job = transition(session, job_id, State.CANCELLED, attempt=attempt)
-    if job is None:
+    """Record that a job which was asked to stop has stopped; False where the token is stale."""
+    return _finish(session, job_id, attempt, State.CANCELLED, "cancelled")
+
+
+def _finish(
+    session: Session, job_id: str, attempt: int, to: State, outcome: str, values: dict[str, Any] | None = None
+) -> bool:
+    if transition(session, job_id, to, attempt=attempt, values=values) is None:
         return False
-    _end(session, job_id, attempt, "cancelled")
+    _end(session, job_id, attempt, outcome)
     return True
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from core.catalog.database import dialect_insert
 from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket, TicketLayer, TicketTag
-from core.tickets import TicketFile, ticket_id
+from core.tickets import TicketFile
 
 MOST_TAGS = 32
 MOST_UPLOADS = 32
@@ -23,20 +23,14 @@ class TooManyTags(ValueError):
 
 
 def register(
-    session: Session,
-    file: TicketFile,
-    file_digest: str,
-    *,
-    job_id: str | None = None,
-    identity: str | None = None,
-) -> tuple[str, bool]:
-    """Enter a ticket and where it came from; its id, and whether it is new.
+    session: Session, identity: str, file: TicketFile, file_digest: str, *, job_id: str | None = None
+) -> bool:
+    """Enter a ticket, whose id is `identity`, and where it came from; whether it is new.
 
     The same content again adds only a provenance row, and only one that says something new. Past `MOST_UPLOADS` of
     them an upload adds none.
     """
     ticket, metadata = file.ticket, file.metadata
-    identity = identity or ticket_id(ticket)
     insert = dialect_insert(session)
     row = dict(
         id=identity,
@@ -84,7 +78,7 @@ def register(
     if not _known(session, provenance) and (job_id is not None or _uploads(session, identity) < MOST_UPLOADS):
         session.add(provenance)
     session.flush()
-    return identity, new
+    return new
 
 
 def _known(session: Session, provenance: Provenance) -> bool:

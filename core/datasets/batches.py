@@ -7,7 +7,8 @@ from torch import Tensor
 
 from core.datasets.augment import crop_and_flip, epoch_choices
 from core.datasets.dataset import Dataset
-from core.datasets.order import epoch_order, steps_per_epoch
+from core.datasets.order import epoch_order
+from core.jobs.recipes import steps_per_epoch
 
 
 class Normalisation:

@@ -11,8 +11,3 @@ from core.datasets.draws import Purpose, permutation
 def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """A permutation of 0 … n−1, a pure function of (seed, epoch); both are at least 0."""
     return permutation(Purpose.ORDER, seed, epoch, n)
-
-
-def steps_per_epoch(n: int, batch: int) -> int:
-    """⌈n / batch⌉: the partial last batch is kept."""
-    return -(-n // batch)

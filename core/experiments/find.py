@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from core.datasets import Dataset
-from core.datasets.order import steps_per_epoch
 from core.experiments.lab import Arrays, Lab
 from core.families import architecture
 from core.families.architecture import Architecture
 from core.families.initialisation import initialise
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import ImpParameters, RandomParameters
-from core.jobs.recipes import steps
+from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import FindSpec
 from core.pruning.magnitude import prune
 from core.pruning.random import random_mask
@@ -25,9 +24,12 @@ def find(spec: FindSpec, lab: Lab) -> None:
         case ImpParameters() as parameters:
             dataset = lab.dataset(spec.dataset)
             network = architecture(spec.architecture, dataset.facts.input, dataset.facts.classes)
-            expect(spec, parameters, dataset, lab)
+            recipe = spec.full_recipe
+            per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
+            k, end = steps(recipe.rewind, per_epoch), steps(recipe.length, per_epoch)
+            lab.expect(len(spec.seeds) * (k + parameters.level * (end - k)))
             for seed in spec.seeds:
-                imp(spec, parameters, network, dataset, seed, lab)
+                imp(spec, parameters, network, dataset, seed, k, lab)
         case RandomParameters() as parameters:
             for seed in spec.seeds:
                 random(spec, parameters, seed, lab)
@@ -35,20 +37,17 @@ def find(spec: FindSpec, lab: Lab) -> None:
             raise AssertionError(f"no procedure for {type(other).__name__}")
 
 
-def expect(spec: FindSpec, parameters: ImpParameters, dataset: Dataset, lab: Lab) -> None:
-    """Tell the lab how many steps IMP will train: to k once, then from k to the end at every level."""
-    recipe = spec.full_recipe
-    per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
-    k, end = steps(recipe.rewind, per_epoch), steps(recipe.length, per_epoch)
-    lab.expect(len(spec.seeds) * (k + parameters.level * (end - k)))
-
-
 def imp(
-    spec: FindSpec, parameters: ImpParameters, network: Architecture, dataset: Dataset, seed: int, lab: Lab
+    spec: FindSpec,
+    parameters: ImpParameters,
+    network: Architecture,
+    dataset: Dataset,
+    seed: int,
+    k: int,
+    lab: Lab,
 ) -> None:
-    """IMP: train to k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k."""
+    """IMP: train to step k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k."""
     recipe = spec.full_recipe
-    k = steps(recipe.rewind, steps_per_epoch(dataset.facts.train, recipe.batch))
     masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
     theta_k: Arrays = initialise(network, seed)
     if k > 0:

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.datasets import Dataset
-from core.datasets.order import steps_per_epoch
 from core.experiments.lab import Lab
 from core.families import architecture
 from core.families.architecture import Architecture
 from core.families.initialisation import initialise
-from core.jobs.recipes import steps
+from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
 
 

@@ -125,6 +125,11 @@ def recipe_for(name: str, overrides: Mapping[str, Any]) -> Recipe:
     return Recipe.model_validate({**PRESETS[name].model_dump(), **overrides})
 
 
+def steps_per_epoch(images: int, batch: int) -> int:
+    """⌈images / batch⌉: the partial last batch is kept."""
+    return -(-images // batch)
+
+
 def steps(duration: str, steps_per_epoch: int) -> int:
     """A duration in optimiser steps: `2ep` is 2 × steps_per_epoch, `50it` is 50."""
     count = int(duration[:-2])

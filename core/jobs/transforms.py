@@ -41,19 +41,19 @@ def plan(spec: TransformSpec, source: Architecture) -> Plan:
 def _check_shapes(
     source: Architecture, target: Architecture, unit_map: UnitMap, fresh: frozenset[str]
 ) -> None:
-    shapes = ({spec.name: spec.shape for spec in network.tensors} for network in (source, target))
-    old, new = shapes
-    for part, names, copied in (
-        ("stem", target.stem, source.input == target.input),
-        ("head", target.head, source.classes == target.classes),
-    ):
-        wrong = [name for name in sorted(names - fresh) if old.get(name) != new[name]]
-        if wrong and not copied:
-            raise Refused(
-                Reason.SHAPES_DIFFER,
-                f"{wrong[0]} has the shape {list(old[wrong[0]])}, and the target needs {list(new[wrong[0]])};"
-                f" with {part}: fresh it is drawn anew",
-            )
+    old, new = ({spec.name: spec.shape for spec in network.tensors} for network in (source, target))
+    asked_to_be_copied = {
+        "stem": target.stem - fresh if source.input != target.input else (),
+        "head": target.head - fresh if source.classes != target.classes else (),
+    }
+    for part, names in asked_to_be_copied.items():
+        for name in sorted(names):
+            if old[name] != new[name]:
+                raise Refused(
+                    Reason.SHAPES_DIFFER,
+                    f"{name} has the shape {list(old[name])}, and the target needs {list(new[name])};"
+                    f" with {part}: fresh it is drawn anew",
+                )
     kept = {name: shape for name, shape in new.items() if name not in fresh}
     check_shapes(old, kept, source.anatomy, target.anatomy, unit_map)
 

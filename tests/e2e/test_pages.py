@@ -22,7 +22,7 @@ from core.families import architecture
 from core.families.initialisation import initialise
 from core.jobs.outcome import Failure, Outcome, ResultRecord, RunRecord
 from core.jobs.specs import parse_spec
-from core.tickets import Metadata, Ticket, TicketFile
+from core.tickets import Metadata, Ticket, TicketFile, ticket_id
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -91,7 +91,8 @@ class Catalog:
         ticket = Ticket.from_dense(network, 0, masks, initialise(network, 0))
         file = TicketFile(ticket, Metadata(dataset="digits", method="imp", seed=0, level=10), 1024, 99_999)
         with self.database.write() as session:
-            identity, _ = tickets.register(session, file, "cd" * 32)
+            identity = ticket_id(file.ticket)
+            tickets.register(session, identity, file, "cd" * 32)
             tickets.tag(session, identity, tags)
         return identity
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.datasets.draws import Purpose, draw
-from core.datasets.order import epoch_order, steps_per_epoch
+from core.datasets.order import epoch_order
+from core.jobs.recipes import steps_per_epoch
 
 
 class TestEpochOrder:

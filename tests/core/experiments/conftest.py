@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import pytest
@@ -13,6 +14,7 @@ from core.jobs.outcome import InputTicket, Outcome, TrainedNetwork
 from core.jobs.specs import JobSpec
 from core.tickets import Ticket, TicketFile, read, ticket_id
 from core.training.checkpoint import TrainingState, read_state, write_state
+from core.training.loop import Observer
 
 
 class Killed(BaseException):
@@ -95,6 +97,14 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.fixture
 def fresh_bench(tmp_path: Path) -> Callable[[str], Bench]:
     return lambda name: Bench(tmp_path / name)
+
+
+@pytest.fixture
+def silent() -> Observer:
+    """An observer for a training that nobody follows."""
+    return SimpleNamespace(  # type: ignore[return-value]
+        step=lambda *_: None, epoch=lambda *_: None, checkpoint_due=lambda: False, checkpoint=lambda *_: None
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.tickets import ticket_id
-from core.training.loop import train
+from core.training.loop import Observer, train
 from core.training.weights import read_weights
 
 if TYPE_CHECKING:
@@ -105,17 +104,13 @@ class TestImp:
 class TestRewinding:
     """The whole of IMP, written once more around the training loop alone (E-LTH, section 2)."""
 
-    def test_every_level_trains_its_mask_from_the_weights_at_the_rewind_point(self, bench: "Bench") -> None:
+    def test_every_level_trains_its_mask_from_the_weights_at_the_rewind_point(
+        self, bench: "Bench", silent: Observer
+    ) -> None:
         spec = imp(level=3, rewind="5it", length="2ep", momentum=0.9)
         outcome = bench.run(spec)
         network = architecture("mlp_2", (1, 8, 8), 10)
         recipe, digits = spec.full_recipe, load("digits", Path("none"))
-        silent = SimpleNamespace(
-            step=lambda *_: None,
-            epoch=lambda *_: None,
-            checkpoint_due=lambda: False,
-            checkpoint=lambda *_: None,
-        )
         masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         to_k = recipe.model_copy(update={"length": "5it"})
         theta_k = train(

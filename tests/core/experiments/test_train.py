@@ -1,6 +1,5 @@
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,12 +41,15 @@ def train(**fields: object) -> TrainSpec:
 
 
 def train_alone(
-    network: Architecture, weights: Any, masks: Any, spec: TrainSpec, start_step: int, seed: int
+    network: Architecture,
+    weights: Any,
+    masks: Any,
+    spec: TrainSpec,
+    start_step: int,
+    seed: int,
+    observer: loop.Observer,
 ) -> Any:
     """One training by the loop itself, without a lab."""
-    observer = SimpleNamespace(
-        step=lambda *_: None, epoch=lambda *_: None, checkpoint_due=lambda: False, checkpoint=lambda *_: None
-    )
     return loop.train(
         network,
         load("digits", Path("none")),
@@ -71,13 +73,13 @@ class TestTickets:
         ]
         assert [run.ticket_id for run in outcome.runs] == found
 
-    def test_start_from_the_weights_at_their_rewind_point(self, bench: "Bench", found: list[str]) -> None:
+    def test_start_from_the_weights_at_their_rewind_point(
+        self, bench: "Bench", found: list[str], silent: loop.Observer
+    ) -> None:
         (run, _) = bench.run(train(tickets=found)).runs
         ticket = bench.ticket(found[0])
         spec = train(tickets=found)
-        alone = train_alone(
-            ticket.architecture, ticket.weights(), ticket.bool_masks(), spec, start_step=5, seed=3
-        )
+        alone = train_alone(ticket.architecture, ticket.weights(), ticket.bool_masks(), spec, 5, 3, silent)
         trained = read_weights(bench.diary.artifacts.path(run.weights_digest))
         assert all(np.array_equal(trained[name], values) for name, values in alone.items())
 
@@ -146,7 +148,9 @@ class TestEvaluate:
             (r.correct, r.total, r.ticket_id, r.seed) for r in last
         ]
 
-    def test_a_ticket_is_measured_at_its_rewind_point(self, bench: "Bench", found: list[str]) -> None:
+    def test_a_ticket_is_measured_at_its_rewind_point(
+        self, bench: "Bench", found: list[str], silent: loop.Observer
+    ) -> None:
         results = bench.run(EvaluateSpec(tickets=found, dataset="digits")).results
         assert [(result.point, result.ticket_id, result.total) for result in results] == [
             ("evaluate", found[0], 360),
