@@ -1,6 +1,15 @@
 """The families of networks, as data: names, tensors, stages and units. No torch."""
 
-from core.families.family import Family, UnknownArchitecture
-from core.families.registry import FAMILIES, architecture
+from core.families.family import Family, Member, Shapes, UnknownArchitecture
+from core.families.registry import FAMILIES, architecture, member, recognise
 
-__all__ = ["FAMILIES", "Family", "UnknownArchitecture", "architecture"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Member",
+    "Shapes",
+    "UnknownArchitecture",
+    "architecture",
+    "member",
+    "recognise",
+]

@@ -20,15 +20,22 @@ class Role(StrEnum):
     MEAN = "running mean"
     VARIANCE = "running variance"
     COUNT = "batches tracked"
+    STATE = "state"
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One entry of a state dict."""
+    """One entry of a state dict.
+
+    `axes` names, for each dimension, the group of channels it runs over: dimensions of one group are wired together, so
+    that a wider or narrower network maps them alike. "" stands for a dimension that does not follow the width (image
+    channels, kernel sides, classes); no axes at all for a network whose wiring is not known.
+    """
 
     name: str
     shape: tuple[int, ...]
     role: Role
+    axes: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> str:
@@ -50,7 +57,8 @@ class TensorSpec:
 class Architecture:
     """A concrete network: canonical name + input [C, H, W] + classes, with its tensors in state-dict order.
 
-    `stem` and `head` name the tensors whose shapes follow the input and the number of classes.
+    `stem` and `head` name the tensors whose shapes follow the input and the number of classes. `definition` is the
+    canonical JSON of the posted family that it belongs to, "" for a built-in one.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Architecture:
     anatomy: Anatomy
     stem: frozenset[str]
     head: frozenset[str]
+    definition: str = ""
 
     @cached_property
     def specs(self) -> dict[str, TensorSpec]:

@@ -7,12 +7,12 @@ because it is the one that changes the shape.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture, TensorSpec
-from core.families.family import Family, UnknownArchitecture
-from core.families.layers import batch_norm, convolution, entry, linear
+from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.layers import Group, batch_norm, convolution, entry, linear, names, unscaled
 
 DEFAULT_WIDTH = 16
 DEEPEST = 1202  # the deepest of He et al.
@@ -66,40 +66,55 @@ class CifarResNet:
 
     def architecture(self, shape: tuple[int, int, int], classes: int) -> Architecture:
         """Stem `conv`, `bn`; `blocks.{i}`; head `fc` after global pooling, so any image size will do."""
-        stem = (*convolution("conv", shape[0], self.width, 3), *batch_norm("bn", self.width))
-        blocks = [_block_tensors(f"blocks.{i}", block) for i, block in enumerate(self.blocks)]
-        head = linear("fc", 4 * self.width, classes)
+        # A block adds to what it reads: the stem and all blocks of a stage write one group of channels.
+        stages = [Group(f"stage{s + 1}", 2**s * self.width) for s in range(3)]
+        stem = (*convolution("conv", unscaled(shape[0]), stages[0], 3), *batch_norm("bn", stages[0]))
+        head = linear("fc", stages[-1], unscaled(classes))
         n = self.stage_length
-        stages = tuple(
-            Stage(
-                f"stage{s + 1}",
-                tuple(entry(f"blocks.{i}", blocks[i], fixed=i == s * n) for i in range(s * n, (s + 1) * n)),
-            )
-            for s in range(3)
-        )
+        blocks = [
+            _block_tensors(f"blocks.{i}", stages[(i - 1) // n if i else 0], stages[i // n], projects)
+            for i, projects in enumerate(block.projects for block in self.blocks)
+        ]
         return Architecture(
             name=self.name,
             family="cifar_resnet",
             input=shape,
             classes=classes,
             tensors=(*stem, *(spec for block in blocks for spec in block), *head),
-            anatomy=Anatomy(stages=stages, fixed=tuple(spec.name for spec in (*stem, *head))),
-            stem=frozenset(spec.name for spec in stem),
-            head=frozenset(spec.name for spec in head),
+            anatomy=Anatomy(
+                stages=tuple(
+                    Stage(
+                        stage.name,
+                        tuple(
+                            entry(f"blocks.{i}", blocks[i], fixed=i == s * n)
+                            for i in range(s * n, (s + 1) * n)
+                        ),
+                    )
+                    for s, stage in enumerate(stages)
+                ),
+                fixed=names((*stem, *head)),
+            ),
+            stem=frozenset(names(stem)),
+            head=frozenset(names(head)),
         )
 
+    def with_width_of(self, other: Member) -> CifarResNet:
+        """As many blocks, as wide as the other's."""
+        return replace(self, width=fellow(self, other).width)
 
-def _block_tensors(name: str, block: Block) -> tuple[TensorSpec, ...]:
+
+def _block_tensors(name: str, inputs: Group, outputs: Group, projects: bool) -> tuple[TensorSpec, ...]:
+    inner = Group(f"{name}.conv1", outputs.size)
     shortcut = (
-        *convolution(f"{name}.shortcut.0", block.inputs, block.outputs, 1),
-        *batch_norm(f"{name}.shortcut.1", block.outputs),
+        *convolution(f"{name}.shortcut.0", inputs, outputs, 1),
+        *batch_norm(f"{name}.shortcut.1", outputs),
     )
     return (
-        *convolution(f"{name}.conv1", block.inputs, block.outputs, 3),
-        *batch_norm(f"{name}.bn1", block.outputs),
-        *convolution(f"{name}.conv2", block.outputs, block.outputs, 3),
-        *batch_norm(f"{name}.bn2", block.outputs),
-        *(shortcut if block.projects else ()),
+        *convolution(f"{name}.conv1", inputs, inner, 3),
+        *batch_norm(f"{name}.bn1", inner),
+        *convolution(f"{name}.conv2", inner, outputs, 3),
+        *batch_norm(f"{name}.bn2", outputs),
+        *(shortcut if projects else ()),
     )
 
 
@@ -116,6 +131,15 @@ def parse(name: str) -> CifarResNet | None:
     return CifarResNet(depth, width)
 
 
+def recognise(shapes: Shapes) -> Sketch | None:
+    """The depth follows from the number of blocks, the width from the stem `conv`; sides of 32."""
+    match shapes.get("conv.weight"), shapes.get("fc.weight"):
+        case (width, channels, _, _), (classes, _):
+            member = CifarResNet(2 * repeats(shapes, "blocks.", ".conv1.weight") + 2, width)
+            return Sketch(member.name, (channels, 32, 32), classes)
+    return None
+
+
 CIFAR_RESNET = Family(
     name="cifar_resnet",
     pattern="cifar_resnet_D[_W]",
@@ -124,4 +148,5 @@ CIFAR_RESNET = Family(
     "Units: the blocks after the first of each stage.",
     examples=("cifar_resnet_20", "cifar_resnet_32", "cifar_resnet_20_32"),
     parse=parse,
+    recognise=recognise,
 )

@@ -1,12 +1,15 @@
-"""What each family file offers: how its names read, and how a name becomes an architecture."""
+"""What each family file offers: how its names read, how a name becomes an architecture, and the way back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from core.families.architecture import Architecture
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The shape of every tensor of a state dict, by name."""
 
 
 class UnknownArchitecture(ValueError):
@@ -23,15 +26,27 @@ class Member(Protocol):
         """Canonical name."""
 
     def architecture(self, shape: tuple[int, int, int], classes: int) -> Architecture:
-        """Its tensors and anatomy for inputs of shape [C, H, W]."""
+        """Its tensors and anatomy for inputs of shape [C, H, W]; raises `UnknownArchitecture` if they do not fit."""
+
+    def with_width_of(self, other: Member) -> Member:
+        """The member of this depth and the other's width; raises `UnknownArchitecture` for another family's."""
+
+
+class Sketch(NamedTuple):
+    """What a state dict's names and shapes say of the network it belongs to; to be held against it."""
+
+    name: str
+    input: tuple[int, int, int]
+    classes: int
 
 
 @dataclass(frozen=True)
 class Family:
-    """Architectures that differ in how often units repeat.
+    """Architectures that differ in how often units repeat, and in their width.
 
     `parse` reads a name: its member, or None if the name is not of this family; it raises
-    `UnknownArchitecture` if the name is, but its numbers are outside `limits`.
+    `UnknownArchitecture` if the name is, but its numbers are outside `limits`. `recognise` reads a state dict's
+    shapes: the only member that they may belong to, or None. Image sides that shapes cannot tell are the usual.
     """
 
     name: str
@@ -40,3 +55,21 @@ class Family:
     summary: str
     examples: tuple[str, ...]
     parse: Callable[[str], Member | None]
+    recognise: Callable[[Shapes], Sketch | None]
+
+
+M = TypeVar("M", bound=Member)
+
+
+def fellow(member: M, other: Member) -> M:
+    """`other` as what it must be: of the same family as `member`."""
+    if not isinstance(other, type(member)):
+        raise UnknownArchitecture(
+            f"{member.name} cannot take the width of {other.name}: accepted are members of its own family"
+        )
+    return other
+
+
+def repeats(shapes: Shapes, prefix: str, suffix: str) -> int:
+    """How many tensors are called `{prefix}…{suffix}`: how often a unit stands."""
+    return sum(name.startswith(prefix) and name.endswith(suffix) for name in shapes)

@@ -16,10 +16,12 @@ def initialise(
     """Fresh arrays for all tensors, or for `names`, in their own dtype (float32; the batch counter int64).
 
     Each tensor has its own generator, seeded by (seed, name): a head drawn alone is the head of the whole
-    network, whatever the body. `seed` ≥ 0. Raises KeyError for a name that the architecture does not have.
+    network, whatever the body. `seed` ≥ 0. Raises KeyError for a name that the architecture does not have, and
+    ValueError for a tensor of a posted architecture that has no rule: a value of unknown purpose, a bias whose layer
+    is not known.
 
     Weights are Kaiming normal (He et al., 2015, equation 10: std = √(2 / fan in)), BN scales U(0, 1), shifts
-    0. Biases are U(±1/√fan in), torch's default for a linear layer: the E-LTH reference draws only weights.
+    0. Biases are U(±1/√fan in), torch's default for linear and conv layers: the E-LTH reference draws only weights.
     """
     wanted = architecture.specs if names is None else names
     return {name: _drawn(architecture, architecture.specs[name], seed) for name in wanted}
@@ -32,7 +34,9 @@ def _drawn(architecture: Architecture, spec: TensorSpec, seed: int) -> np.ndarra
             std = math.sqrt(2 / _fan_in(spec))
             return generator.standard_normal(spec.shape, dtype=np.float32) * np.float32(std)
         case Role.BIAS:
-            weight = architecture.specs[f"{spec.name.removesuffix('bias')}weight"]
+            weight = architecture.specs.get(f"{spec.name.removesuffix('bias')}weight")
+            if weight is None or not weight.prunable:
+                raise ValueError(f"{spec.name} cannot be drawn: no weight of its layer gives the bounds")
             bound = 1 / math.sqrt(_fan_in(weight))
             return generator.uniform(-bound, bound, spec.shape).astype(np.float32)
         case Role.SCALE:
@@ -43,6 +47,8 @@ def _drawn(architecture: Architecture, spec: TensorSpec, seed: int) -> np.ndarra
             return np.zeros(spec.shape, np.float32)
         case Role.COUNT:
             return np.zeros(spec.shape, np.int64)
+        case Role.STATE:
+            raise ValueError(f"{spec.name} cannot be drawn: it is a value of unknown purpose")
 
 
 def _fan_in(weight: TensorSpec) -> int:

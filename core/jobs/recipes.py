@@ -62,21 +62,47 @@ class Recipe(BaseModel):
     dense: Dense = ()
 
 
-PresetName = Literal["cifar_resnet", "mlp"]
+PresetName = Literal[
+    "mlp",
+    "lenet5",
+    "cifar_resnet",
+    "cifar_vgg",
+    "cifar_mobilenetv1",
+    "imagenet_resnet",
+    "cifarhe_resnet",
+]
 
+# The table prints milestones "80, 160"; a drop at the end does nothing, the reference has 80 and 120.
+_CIFAR = Recipe(
+    length="160ep",
+    batch=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=1e-4,
+    milestones=("80ep", "120ep"),
+    rewind="1000it",
+    augment=True,
+)
+
+# Not in the table: lenet5, cifar_mobilenetv1 and cifarhe_resnet; the last two are the reference's defaults.
 PRESETS: dict[str, Recipe] = {
-    # The table prints milestones "80, 160"; a drop at the end does nothing, the reference has 80 and 120.
-    "cifar_resnet": Recipe(
-        length="160ep",
-        batch=128,
-        lr=0.1,
+    "mlp": Recipe(length="40ep", batch=128, lr=0.1, momentum=0, weight_decay=0, dense=("fc.weight",)),
+    "lenet5": Recipe(length="20ep", batch=128, lr=0.05, momentum=0.9, weight_decay=0),
+    "cifar_resnet": _CIFAR,
+    "cifar_vgg": _CIFAR.model_copy(update={"rewind": "200it", "dense": ("fc.weight",)}),
+    "cifar_mobilenetv1": _CIFAR,
+    "imagenet_resnet": Recipe(
+        length="90ep",
+        batch=1024,
+        lr=0.4,
         momentum=0.9,
         weight_decay=1e-4,
-        milestones=("80ep", "120ep"),
-        rewind="1000it",
+        milestones=("30ep", "60ep", "80ep"),
+        warmup="5ep",
+        rewind="5ep",
         augment=True,
     ),
-    "mlp": Recipe(length="40ep", batch=128, lr=0.1, momentum=0, weight_decay=0, dense=("fc.weight",)),
+    "cifarhe_resnet": _CIFAR.model_copy(update={"length": "200ep", "weight_decay": 5e-4}),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.families import architecture
+from core.families import architecture, member
 from core.families.architecture import Role
 
 PARAMETERS = {Role.WEIGHT, Role.BIAS, Role.SCALE, Role.SHIFT}
@@ -75,3 +75,11 @@ class TestAnatomy:
         statistics = {f"bn.{local}" for local in ("running_mean", "running_var", "num_batches_tracked")}
         assert resnet.stem == {"conv.weight", "bn.weight", "bn.bias"} | statistics
         assert resnet.head == {"fc.weight", "fc.bias"}
+
+
+class TestWithWidthOf:
+    def test_the_depth_stays_and_the_width_is_the_others(self):
+        assert (
+            member("cifar_resnet_20").with_width_of(member("cifar_resnet_56_24")).name == "cifar_resnet_20_24"
+        )
+        assert member("cifar_resnet_20_24").with_width_of(member("cifar_resnet_8")).name == "cifar_resnet_20"

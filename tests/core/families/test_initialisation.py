@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.families import architecture
+from core.families.architecture import Role, TensorSpec
 from core.families.initialisation import initialise
 
 RESNET = architecture("cifar_resnet_20", [3, 32, 32], 10)
 MLP = architecture("mlp_3", [1, 28, 28], 10)
+VGG = architecture("cifar_vgg_13_16_fc3", [3, 32, 32], 10)
+MOBILENET = architecture("cifar_mobilenetv1_1", [3, 32, 32], 10)
 
 
 class TestDistributions:
@@ -22,6 +26,8 @@ class TestDistributions:
             (MLP, "fc_layers.1.weight", 300),
             (RESNET, "blocks.8.conv2.weight", 9 * 64),
             (RESNET, "blocks.6.shortcut.0.weight", 32),
+            (VGG, "layers.10.conv.weight", 9 * 128),
+            (MOBILENET, "layers_part3.1.conv1.weight", 9),
         ],
     )
     def test_weights_are_kaiming_normal(self, network, name, fan_in):
@@ -31,13 +37,22 @@ class TestDistributions:
         assert abs((z**2).mean() - 1) < 5 * math.sqrt(2 / z.size)
         assert abs((z**4).mean() - 3) < 5 * math.sqrt(96 / z.size)
 
-    def test_biases_are_uniform_in_the_bounds_of_their_layer(self):
-        arrays = initialise(MLP, 0)
-        for layer, fan_in in (("fc_layers.0", 784), ("fc_layers.2", 300), ("fc", 100)):
-            scaled = arrays[f"{layer}.bias"] * math.sqrt(fan_in)
-            assert np.abs(scaled).max() <= 1 + 1e-6
-            assert abs(scaled.mean()) < 5 / math.sqrt(3 * scaled.size)
-        assert np.abs(arrays["fc_layers.0.bias"]).max() * math.sqrt(784) > 0.95
+    @pytest.mark.parametrize(
+        ("network", "layer", "fan_in"),
+        [
+            (MLP, "fc_layers.0", 784),
+            (MLP, "fc_layers.2", 300),
+            (MLP, "fc", 100),
+            (VGG, "layers.0.conv", 9 * 3),
+            (VGG, "layers.12.conv", 9 * 128),
+            (VGG, "classifier.2", 128),
+        ],
+    )
+    def test_biases_are_uniform_in_the_bounds_of_their_layer(self, network, layer, fan_in):
+        scaled = initialise(network, 0, [f"{layer}.bias"])[f"{layer}.bias"] * math.sqrt(fan_in)
+        assert np.abs(scaled).max() <= 1 + 1e-6
+        assert np.abs(scaled).max() > 0.75
+        assert abs(scaled.mean()) < 5 / math.sqrt(3 * scaled.size)
 
     def test_batch_norm(self):
         arrays = initialise(RESNET, 0)
@@ -52,7 +67,8 @@ class TestDistributions:
 
     def test_names_shapes_and_dtypes_are_the_architectures(self):
         numpy_type = {"F32": np.dtype(np.float32), "I64": np.dtype(np.int64)}
-        for network in (MLP, RESNET):
+        smallest = ("lenet5", "cifarhe_resnet_50_2", "imagenet_resnet_18_2")
+        for network in (MLP, RESNET, VGG, MOBILENET, *(architecture(n, [3, 32, 32], 7) for n in smallest)):
             arrays = initialise(network, 0)
             assert list(arrays) == [spec.name for spec in network.tensors]
             for spec in network.tensors:
@@ -100,3 +116,18 @@ class TestSubset:
     def test_an_unknown_name_is_a_key_error(self):
         with pytest.raises(KeyError):
             initialise(RESNET, 0, ["fc.scale"])
+
+
+class TestPosted:
+    @pytest.mark.parametrize(
+        ("spec", "reason"),
+        [
+            (TensorSpec("position", (4,), Role.STATE), "position cannot be drawn: .* unknown purpose"),
+            (TensorSpec("free.bias", (4,), Role.BIAS), r"free\.bias cannot be drawn: no weight"),
+        ],
+    )
+    def test_a_tensor_without_a_rule_is_refused(self, spec, reason):
+        posted = dataclasses.replace(MLP, tensors=(*MLP.tensors, spec))
+        assert initialise(posted, 0, ["fc.bias"]).keys() == {"fc.bias"}
+        with pytest.raises(ValueError, match=reason):
+            initialise(posted, 0)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
-from core.jobs.recipes import PRESETS, Recipe, RecipeChoice, recipe_for, steps
+from core.families import FAMILIES, architecture
+from core.jobs.recipes import PRESETS, PresetName, Recipe, RecipeChoice, recipe_for, steps
 
 
 class TestPresets:
@@ -25,6 +26,36 @@ class TestPresets:
         assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("40ep", 128, 0.1, 0)
         assert (recipe.rewind, recipe.weight_decay, recipe.augment) == ("0it", 0, False)
         assert (recipe.milestones, recipe.dense) == ((), ("fc.weight",))
+
+    def test_every_family_has_one_of_its_name(self) -> None:
+        assert list(PRESETS) == list(get_args(PresetName)) == list(FAMILIES)
+        for name, recipe in PRESETS.items():
+            network = architecture(FAMILIES[name].examples[0], (3, 32, 32), 10)
+            assert {spec.name for spec in network.prunable}.issuperset(recipe.dense)
+
+    def test_vgg_is_table_4(self) -> None:
+        recipe = PRESETS["cifar_vgg"]
+        assert (recipe.rewind, recipe.dense) == ("200it", ("fc.weight",))
+        assert recipe == recipe_for("cifar_resnet", {"rewind": "200it", "dense": ["fc.weight"]})
+
+    def test_imagenet_is_table_4(self) -> None:
+        recipe = PRESETS["imagenet_resnet"]
+        assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("90ep", 1024, 0.4, 0.9)
+        assert (recipe.milestones, recipe.gamma) == (("30ep", "60ep", "80ep"), 0.1)
+        assert (recipe.warmup, recipe.rewind, recipe.weight_decay) == ("5ep", "5ep", 1e-4)
+        assert (recipe.augment, recipe.dense) == (True, ())
+
+    def test_mobilenet_is_as_resnet(self) -> None:
+        assert PRESETS["cifar_mobilenetv1"] == PRESETS["cifar_resnet"]
+
+    def test_cifarhe_is_longer_and_decays_more(self) -> None:
+        changes = {"length": "200ep", "weight_decay": 5e-4}
+        assert PRESETS["cifarhe_resnet"] == recipe_for("cifar_resnet", changes)
+
+    def test_lenet5(self) -> None:
+        recipe = PRESETS["lenet5"]
+        assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("20ep", 128, 0.05, 0.9)
+        assert (recipe.rewind, recipe.weight_decay, recipe.augment, recipe.dense) == ("0it", 0, False, ())
 
 
 class TestSteps:
@@ -74,7 +105,7 @@ class TestRecipeFor:
         assert recipe == PRESETS["mlp"].model_copy(update={"length": "50it", "dense": ()})
 
     def test_an_unknown_preset_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="'vit'; there are: cifar_resnet, mlp"):
+        with pytest.raises(ValueError, match="'vit'; there are: mlp, lenet5, cifar_resnet"):
             recipe_for("vit", {})
 
 
