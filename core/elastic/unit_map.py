@@ -6,13 +6,14 @@ Positions count every entry of a stage, fixed ones too, so that each target posi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.elastic.pairing import counterparts, paired_stages
 from core.elastic.refusal import Reason, Refused
+from core.elastic.replication import appended, chosen_units, interpolated
 
 UnitMap: TypeAlias = tuple[tuple[int, ...], ...]
 """Per stage, per target entry: the position of its source entry."""
@@ -33,29 +34,55 @@ class Order(StrEnum):
     DROP_EVEN = "drop_even"
 
 
+# The first of each is the natural one, taken where none is named.
 STRETCHES = (Order.APPEND, Order.INTERPOLATE)
 SQUEEZES = (Order.DROP_LAST, Order.DROP_FIRST, Order.DROP_EVEN)
 
-# The source unit of target unit j, for n source and m target units; each is the identity when m = n.
-_SOURCE_UNIT: dict[Order, Callable[[int, int, int], int]] = {
-    Order.APPEND: lambda j, n, m: j % n,
-    Order.INTERPOLATE: lambda j, n, m: j * n // m,
-    Order.DROP_LAST: lambda j, n, m: j,
-    Order.DROP_FIRST: lambda j, n, m: j + n - m,
-    Order.DROP_EVEN: lambda j, n, m: j * n // m,
+# The source units of the target's m, counted among the n of the source; `chosen` is what may be replicated.
+_SOURCE_UNITS: dict[Order, Callable[[int, int, Sequence[int]], Iterable[int]]] = {
+    Order.APPEND: appended,
+    Order.INTERPOLATE: interpolated,
+    Order.DROP_LAST: lambda n, m, chosen: range(m),
+    Order.DROP_FIRST: lambda n, m, chosen: range(n - m, n),
+    Order.DROP_EVEN: lambda n, m, chosen: (j * n // m for j in range(m)),
 }
 
 
-def named_map(order: Order, source: Anatomy, target: Anatomy) -> UnitMap:
-    """The unit map of a named order (E-LTH, section 3: units appended, interpolated or dropped).
+def named_map(
+    order: Order | Mapping[str, Order] | None,
+    source: Anatomy,
+    target: Anatomy,
+    replicate: Mapping[str, Sequence[int]] | None = None,
+) -> UnitMap:
+    """The unit map of named orders (E-LTH, section 3: units appended, interpolated or dropped).
 
-    Raises `Refused` where the stages do not pair, the order does not fit a stage, or a stage without units
-    would have to be stretched.
+    One order serves every stage whose number of units changes; a mapping gives an order per stage name. Stages
+    that it leaves out, or all where `order` is None, are stretched by append and squeezed by drop_last. A
+    stage that keeps its number of units is the identity, whatever the order.
+
+    `replicate` restricts, per stage name, the units that are replicated: positions of source entries as in a
+    unit map. All units are kept once; append takes the copies from the chosen in the order given, and
+    interpolate puts them beside the chosen.
+
+    Raises `Refused` where the stages do not pair, a stage name is unknown, an order does not fit its stage, a
+    stage without units would have to be stretched, or a choice to replicate is not sound (`chosen_units`).
     """
-    return tuple(_ordered(order, old, new) for old, new in paired_stages(source, target))
+    pairs = paired_stages(source, target)
+    names = [old.name for old, _ in pairs]
+    for given in (order if isinstance(order, Mapping) else {}, replicate or {}):
+        for name in given:
+            if name not in names:
+                raise Refused(
+                    Reason.UNKNOWN_STAGE,
+                    f"there is no stage {_excerpt(name)}; the stages are {', '.join(names) or 'none'}",
+                )
+    orders = order if isinstance(order, Mapping) else dict.fromkeys(names, order)
+    return tuple(
+        _ordered(orders.get(old.name), old, new, (replicate or {}).get(old.name)) for old, new in pairs
+    )
 
 
-def _ordered(order: Order, old: Stage, new: Stage) -> tuple[int, ...]:
+def _ordered(order: Order | None, old: Stage, new: Stage, replicate: Sequence[int] | None) -> tuple[int, ...]:
     n, m = len(old.units), len(new.units)
     if n == 0 < m:
         raise Refused(
@@ -64,7 +91,10 @@ def _ordered(order: Order, old: Stage, new: Stage) -> tuple[int, ...]:
             new.name,
             new.units[0],
         )
-    fitting = STRETCHES if n < m else SQUEEZES if n > m else tuple(Order)
+    chosen = range(n) if replicate is None else chosen_units(replicate, old, new)
+    fitting = STRETCHES if n < m else SQUEEZES
+    if order is None or n == m:
+        order = fitting[0]
     if order not in fitting:
         raise Refused(
             Reason.WRONG_ORDER,
@@ -72,10 +102,31 @@ def _ordered(order: Order, old: Stage, new: Stage) -> tuple[int, ...]:
             new.name,
         )
     origin = counterparts(old, new)
-    units = old.units
-    for j, position in enumerate(new.units):
-        origin[position] = units[_SOURCE_UNIT[order](j, n, m)]
+    for position, unit in zip(new.units, _SOURCE_UNITS[order](n, m, chosen), strict=True):
+        origin[position] = old.units[unit]
     return tuple(origin[position] for position in range(len(new.entries)))
+
+
+def compose(first: UnitMap, second: UnitMap) -> UnitMap:
+    """The map of going along `first` and then along `second`, from the source of the one to the target of the other.
+
+    Raises `Refused` where `second` does not start where `first` ends: other stages, or an entry it has not.
+    """
+    if len(first) != len(second):
+        raise Refused(
+            Reason.STAGES_DIFFER,
+            f"the first map has {len(first)} stages and the second {len(second)}; "
+            "the second must start at the first one's target",
+        )
+    for number, (inner, outer) in enumerate(zip(first, second, strict=True), start=1):
+        for position, origin in enumerate(outer):
+            if not 0 <= origin < len(inner):
+                raise Refused(
+                    Reason.UNKNOWN_SOURCE,
+                    f"stage {number} of {len(first)}: the second map takes entry {position} from entry {origin}, "
+                    f"and the first map leads to {len(inner)} entries",
+                )
+    return tuple(tuple(inner[origin] for origin in outer) for inner, outer in zip(first, second, strict=True))
 
 
 def validate(unit_map: UnitMap, source: Anatomy, target: Anatomy) -> None:
@@ -144,31 +195,33 @@ def _no_such_target(new: Stage, position: int) -> Refused:
 def parse_map(text: str, source: Anatomy, target: Anatomy) -> UnitMap:
     """Read `0:0;1:1,2;2:3,4`: source:targets, stages joined by `|`; without `|` one map serves every stage.
 
-    Positions count fixed entries, a unit that is to be dropped is left out, and spaces around numbers do not
-    matter. Raises `Refused` as `validate` does, for bad syntax, and for a target that is mapped twice.
-    Work is linear in text and stages.
+    A stage without entries in the target is not written. Positions count fixed entries, a unit that is to be
+    dropped is left out, and spaces around numbers do not matter. Raises `Refused` as `validate` does, for bad
+    syntax, and for a target that is mapped twice. Work is linear in text and stages.
     """
     if len(text) > LONGEST_TEXT:
         raise Refused(
             Reason.BAD_SYNTAX, f"the map has {len(text)} characters; at most {LONGEST_TEXT} are read"
         )
-    pairs = paired_stages(source, target)
-    texts = text.split("|")
-    if len(texts) == 1:
-        texts *= len(pairs)
-    if len(texts) != len(pairs):
+    stages = [new for _, new in paired_stages(source, target)]
+    written = [stage for stage in stages if stage.entries]
+    texts = text.split("|") if text or written else []
+    if len(texts) == 1 and written:
+        texts *= len(written)
+    if len(texts) != len(written):
         raise Refused(
             Reason.STAGES_DIFFER,
-            f"the map has {len(texts)} stages; give {len(pairs)} joined by '|', or one that serves them all",
+            f"the map has {len(texts)} stages; give {len(written)} joined by '|', or one that serves them all",
         )
-    unit_map = tuple(_parse_stage(stage_text, new) for stage_text, (_, new) in zip(texts, pairs, strict=True))
+    parsed = (_parse_stage(part, stage) for part, stage in zip(texts, written, strict=True))
+    unit_map = tuple(next(parsed) if stage.entries else () for stage in stages)
     validate(unit_map, source, target)
     return unit_map
 
 
 def format_map(unit_map: UnitMap) -> str:
-    """The text that `parse_map` reads back to the same map."""
-    return "|".join(_format_stage(origins) for origins in unit_map)
+    """The text that `parse_map` reads back to the same map; a stage without target entries is not written."""
+    return "|".join(_format_stage(origins) for origins in unit_map if origins)
 
 
 def _parse_stage(text: str, new: Stage) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Toy anatomies, drawn as text: F is a fixed entry, u a unit, one word per stage."""
+"""Toy anatomies, drawn as text: F is a fixed entry, u a unit, one word per stage, - one without entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _drawn(text: str) -> Anatomy:
                     | ({"shortcut": f"s{s}.{i}.shortcut"} if kind == "F" else {}),
                     fixed=kind == "F",
                 )
-                for i, kind in enumerate(word)
+                for i, kind in enumerate(word.strip("-"))
             ),
         )
         for s, word in enumerate(text.split())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.elastic.anatomy import Anatomy, Entry, Stage
 from core.elastic.refusal import Reason, Refused
 from core.elastic.transform import check_shapes, sources, transform
-from core.elastic.unit_map import Order, named_map, parse_map
+from core.elastic.unit_map import STRETCHES, Order, named_map, parse_map
 from core.families import architecture
 from core.families.initialisation import initialise
 
@@ -94,6 +94,51 @@ class TestOnRealFamilies:
         with pytest.raises(Refused, match=r"hidden.*stage1, stage2, stage3") as refusal:
             transform({}, mlp.anatomy, resnet.anatomy, ((0, 1, 2),))
         assert refusal.value.reason is Reason.STAGES_DIFFER
+
+
+class TestThereAndBack:
+    """A stretch keeps every unit, so the map that picks one copy of each takes the ticket back."""
+
+    @staticmethod
+    def assert_inverse(n: int, m: int, there: Order, back: Order | None, replicate=None) -> None:
+        """`back` None: the explicit map that picks the first copy of every unit."""
+        small, large = (architecture(f"cifar_resnet_{6 * k + 8}_2", [1, 4, 4], 3) for k in (n, m))
+        arrays = filled(small.name, n)
+        stretched = named_map(there, small.anatomy, large.anatomy, replicate)
+        squeezed = (
+            tuple(tuple(origins.index(unit) for unit in range(n + 1)) for origins in stretched)
+            if back is None
+            else named_map(back, large.anatomy, small.anatomy)
+        )
+        wide = transform(arrays, small.anatomy, large.anatomy, stretched)
+        assert_same_bits(transform(wide, large.anatomy, small.anatomy, squeezed), arrays)
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.integers(1, 4), st.integers(1, 5))
+    def test_drop_last_undoes_append(self, n, more):
+        self.assert_inverse(n, n + more, Order.APPEND, Order.DROP_LAST)
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.integers(1, 4), st.integers(1, 5), st.data())
+    def test_drop_last_undoes_append_of_chosen_units(self, n, more, data):
+        chosen = st.lists(st.integers(1, n), min_size=1, unique=True)
+        replicate = {f"stage{s}": data.draw(chosen) for s in (1, 2, 3)}
+        self.assert_inverse(n, n + more, Order.APPEND, Order.DROP_LAST, replicate)
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.integers(1, 3), st.integers(2, 3))
+    def test_drop_first_undoes_append_of_whole_rows(self, n, factor):
+        self.assert_inverse(n, n * factor, Order.APPEND, Order.DROP_FIRST)
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.integers(1, 3), st.integers(2, 3))
+    def test_drop_even_undoes_interpolate_by_a_whole_factor(self, n, factor):
+        self.assert_inverse(n, n * factor, Order.INTERPOLATE, Order.DROP_EVEN)
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.integers(1, 4), st.integers(1, 5), st.sampled_from(STRETCHES))
+    def test_the_explicit_inverse_undoes_either(self, n, more, there):
+        self.assert_inverse(n, n + more, there, None)
 
 
 class TestTransform:

@@ -12,6 +12,7 @@ from core.elastic.unit_map import (
     SQUEEZES,
     STRETCHES,
     Order,
+    compose,
     format_map,
     named_map,
     parse_map,
@@ -114,6 +115,88 @@ class TestSameDepth:
     def test_every_order_is_the_identity(self, drawn, n, order):
         anatomy = drawn(f"F{'u' * n}F")
         assert named_map(order, anatomy, anatomy) == (tuple(range(n + 2)),)
+
+
+class TestOrders:
+    @given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=4), st.data())
+    def test_each_stage_equals_the_stage_alone_under_its_own_order(self, drawn, counted, data):
+        source = drawn(" ".join(f"F{'u' * n}" for n, _ in counted))
+        target = drawn(" ".join(f"F{'u' * m}" for _, m in counted))
+        orders = {
+            f"s{i}": data.draw(st.sampled_from(STRETCHES if n < m else SQUEEZES if n > m else list(Order)))
+            for i, (n, m) in enumerate(counted)
+            if data.draw(st.booleans())
+        }
+        expected = ()
+        for i, (n, m) in enumerate(counted):
+            natural = Order.APPEND if n < m else Order.DROP_LAST
+            expected += named_map(orders.get(f"s{i}", natural), stage_of(drawn, n), stage_of(drawn, m))
+        assert named_map(orders, source, target) == expected
+
+    def test_no_order_stretches_by_append_and_squeezes_from_the_end(self, drawn):
+        unit_map = named_map(None, drawn("Fuu Fuuu Fuu"), drawn("Fuuuu Fu Fuu"))
+        assert unit_map == ((0, 1, 2, 1, 2), (0, 1), (0, 1, 2))
+
+    @pytest.mark.parametrize("order", STRETCHES)
+    def test_one_order_leaves_stages_of_equal_length_alone(self, drawn, order):
+        (first, second) = named_map(order, drawn("Fuu Fu"), drawn("Fuu Fuu"))
+        assert (first, second) == ((0, 1, 2), (0, 1, 1))
+
+    def test_a_stage_of_equal_length_is_the_identity_under_its_own_order_too(self, drawn):
+        assert named_map({"s0": Order.DROP_FIRST}, drawn("Fuu"), drawn("Fuu")) == ((0, 1, 2),)
+
+    def test_an_order_that_does_not_fit_its_stage_is_refused(self, drawn):
+        with pytest.raises(Refused, match=r"^stage s1: drop_last .*use append, interpolate") as refusal:
+            named_map({"s1": Order.DROP_LAST}, drawn("Fuu Fu"), drawn("Fu Fuu"))
+        assert (refusal.value.reason, refusal.value.stage) == (Reason.WRONG_ORDER, "s1")
+
+    @pytest.mark.parametrize("given", [{"order": {"s2": Order.APPEND}}, {"replicate": {"s2": [1]}}])
+    def test_an_unknown_stage_is_refused_naming_those_there_are(self, drawn, given):
+        with pytest.raises(Refused, match=r"no stage 's2'; the stages are s0, s1") as refusal:
+            named_map(given.get("order"), drawn("Fu Fu"), drawn("Fu Fuu"), given.get("replicate"))
+        assert refusal.value.reason is Reason.UNKNOWN_STAGE
+
+
+class TestCompose:
+    @given(st.data())
+    def test_each_target_entry_is_followed_back_through_both(self, data):
+        a, b, c = (data.draw(st.integers(1, 6)) for _ in range(3))
+        inner = data.draw(st.lists(st.integers(0, a - 1), min_size=b, max_size=b))
+        outer = data.draw(st.lists(st.integers(0, b - 1), min_size=c, max_size=c))
+        values = [f"unit {i}" for i in range(a)]
+        between = [values[i] for i in inner]
+        (got,) = compose((tuple(inner),), (tuple(outer),))
+        assert [values[i] for i in got] == [between[j] for j in outer]
+
+    @pytest.mark.parametrize(
+        ("stretch", "squeeze", "always"),
+        [
+            (Order.APPEND, Order.DROP_LAST, True),
+            (Order.APPEND, Order.DROP_FIRST, False),
+            (Order.INTERPOLATE, Order.DROP_EVEN, False),
+        ],
+    )
+    @given(n=st.integers(1, 8), more=st.integers(1, 24))
+    def test_a_squeeze_undoes_a_stretch_always_or_by_whole_factors(
+        self, drawn, stretch, squeeze, always, n, more
+    ):
+        small, large = stage_of(drawn, n), stage_of(drawn, n + more)
+        back = compose(named_map(stretch, small, large), named_map(squeeze, large, small))
+        assert (back == (tuple(range(n + 1)),)) == (always or more % n == 0)
+
+    def test_a_stage_without_entries_stays_without(self):
+        assert compose(((0, 1), ()), ((1,), ())) == ((1,), ())
+
+    def test_maps_with_other_stages_are_refused(self):
+        with pytest.raises(Refused, match=r"first map has 1 stages and the second 2") as refusal:
+            compose(((0,),), ((0,), (0,)))
+        assert refusal.value.reason is Reason.STAGES_DIFFER
+
+    @pytest.mark.parametrize("origin", [2, -1])
+    def test_an_entry_that_the_first_map_does_not_lead_to_is_refused(self, origin):
+        with pytest.raises(Refused, match=rf"^stage 2 of 2: .*entry 1 from entry {origin}") as refusal:
+            compose(((0,), (0, 1)), ((0,), (0, origin)))
+        assert refusal.value.reason is Reason.UNKNOWN_SOURCE
 
 
 class TestValidate:
@@ -259,20 +342,43 @@ class TestParse:
             return
         validate(unit_map, source, target)
 
+    @pytest.mark.parametrize("text", ["0:0;1:1", "0:0;1:1|0:0;1:1"])
+    def test_a_stage_without_target_entries_is_not_written(self, drawn, text):
+        assert parse_map(text, drawn("Fu uu Fu"), drawn("Fu - Fu")) == ((0, 1), (), (0, 1))
+
+    def test_a_text_for_a_stage_without_target_entries_is_refused(self, drawn):
+        with pytest.raises(Refused, match=r"3 stages; give 2") as refusal:
+            parse_map("0:0;1:1|0:0|0:0;1:1", drawn("Fu uu Fu"), drawn("Fu - Fu"))
+        assert refusal.value.reason is Reason.STAGES_DIFFER
+
+    def test_no_text_maps_a_network_without_entries(self, drawn):
+        assert parse_map("", drawn("uu"), drawn("-")) == ((),)
+        with pytest.raises(Refused, match=r"1 stages; give 0"):
+            parse_map("0:0", drawn("uu"), drawn("-"))
+
 
 class TestFormat:
     def test_groups_by_source(self):
         assert format_map(((0, 1, 1, 2),)) == "0:0;1:1,2;2:3"
         assert format_map(((0, 2, 1), (0, 1, 1))) == "0:0;1:2;2:1|0:0;1:1,2"
 
+    def test_a_stage_without_target_entries_is_not_written(self):
+        assert format_map(((), (0, 1), (), (0,))) == "0:0;1:1|0:0"
+        assert format_map(((),)) == ""
+
     @given(st.data())
     def test_parse_is_its_inverse(self, drawn, data):
-        depths = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 12)), min_size=1, max_size=4)
-        stages = data.draw(depths)
-        source = drawn(" ".join(f"F{'u' * n}F" for n, _ in stages))
-        target = drawn(" ".join(f"F{'u' * m}F" for _, m in stages))
+        heads = st.integers(0, 1)
+        stages = data.draw(st.lists(st.tuples(heads, st.integers(1, 12), st.integers(0, 12)), max_size=4))
+        source = drawn(" ".join("F" * head + "u" * n + "F" * head for head, n, _ in stages))
+        target = drawn(" ".join("F" * head + "u" * m + "F" * head or "-" for head, _, m in stages))
         unit_map = tuple(
-            (0, *data.draw(st.lists(st.integers(1, n), min_size=m, max_size=m)), n + 1) for n, m in stages
+            (
+                *range(head),
+                *data.draw(st.lists(st.integers(head, head + n - 1), min_size=m, max_size=m)),
+                *range(head + n, head + n + head),
+            )
+            for head, n, m in stages
         )
         assert parse_map(format_map(unit_map), source, target) == unit_map
 
