@@ -1,0 +1,1 @@
+"""Ticket files for other tools, one file per format; `registry` lists them."""
