@@ -73,6 +73,7 @@ class Ticket(Base):
         foreign_keys="Provenance.ticket_id", order_by="Provenance.id"
     )
     tags: Mapped[list[TicketTag]] = relationship(order_by="TicketTag.tag")
+    weights: Mapped[list[TicketWeights]] = relationship(order_by="TicketWeights.step")
 
 
 class TicketLayer(Base):
@@ -102,6 +103,38 @@ class Provenance(Base):
     parent_id: Mapped[str | None] = mapped_column(Digest, index=True)
     job_id: Mapped[str | None] = mapped_column(JobId, ForeignKey("jobs.id"), index=True)
     details: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(server_default=now())
+
+
+class TicketWeights(Base):
+    """Dense weights that a ticket's mask was laid over: θ at the rewind step, or θ_0, before anything was pruned."""
+
+    __tablename__ = "ticket_weights"
+
+    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest)
+
+
+class TicketCopy(Base):
+    """A ticket's file in another format, made by an export job."""
+
+    __tablename__ = "ticket_copies"
+
+    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    format: Mapped[str] = mapped_column(String(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest)
+
+
+class PostedArchitecture(Base):
+    """A family described as data: one row per name, input and number of classes."""
+
+    __tablename__ = "posted_architectures"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shape: Mapped[str] = mapped_column(String(48), primary_key=True)
+    classes: Mapped[int] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]]
     created_at: Mapped[float] = mapped_column(server_default=now())
 
 
@@ -205,7 +238,9 @@ class Run(Base):
 
 
 class Result(Base):
-    """One measured accuracy: after the last step (`last`), test-selected (`best`), or by an evaluate job."""
+    """One measured accuracy: after the last step (`last`), test-selected (`best`), by an evaluate job, or on the
+    line between two trainings (`between`, at `alpha` from the first to the second).
+    """
 
     __tablename__ = "results"
     __table_args__ = (ForeignKeyConstraint(["job_id", "run"], ["runs.job_id", "runs.ordinal"]),)
@@ -216,6 +251,7 @@ class Result(Base):
     ticket_id: Mapped[str | None] = mapped_column(Digest, index=True)
     dataset: Mapped[str] = mapped_column(String(64))
     point: Mapped[str] = mapped_column(String(16))
+    alpha: Mapped[float | None]
     epoch: Mapped[int | None]
     seed: Mapped[int | None]
     correct: Mapped[int]
