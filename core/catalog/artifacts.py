@@ -14,6 +14,9 @@ from typing import Protocol
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+
+UPLOAD = "upload"
+"""The file in an import job's scratch folder that it is to import."""
 _STAGED = ".staged-"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,21 +129,41 @@ def checkpoints(session: Session, job_id: str) -> list[Saved]:
 
 @dataclass(frozen=True)
 class ProducedFile:
-    """A ticket file that a job wrote: the ticket's id, the file's digest, and what was read from it."""
+    """A ticket file that a job wrote: the ticket's id, the file's digest and content, its dense weights by step."""
 
     identity: str
     digest: str
     file: TicketFile
+    weights: Mapping[str, str] = field(default_factory=dict)
 
 
 def succeed(
-    session: Session, job_id: str, attempt: int, outcome: Outcome, files: Sequence[ProducedFile]
+    session: Session,
+    job_id: str,
+    attempt: int,
+    outcome: Outcome,
+    files: Sequence[ProducedFile],
+    tags: Sequence[str] = (),
 ) -> bool:
-    """Record everything a job produced, and that it succeeded, in one transaction; False where the token is stale."""
+    """Record everything a job produced, and that it succeeded, in one transaction; False where the token is stale.
+
+    `tags` go on the tickets, as far as those have room for them.
+    """
     if not _finish(session, job_id, attempt, State.SUCCEEDED, "succeeded"):
         return False
     for produced in files:
-        tickets.register(session, produced.identity, produced.file, produced.digest, job_id=job_id)
+        tickets.register(
+            session,
+            produced.identity,
+            produced.file,
+            produced.digest,
+            job_id=job_id,
+            weights=produced.weights,
+        )
+        with suppress(tickets.TooManyTags):
+            tickets.tag(session, produced.identity, tags)
+    for copy in outcome.copies:
+        tickets.add_copy(session, copy.ticket_id, copy.format, copy.digest)
     session.add_all(Run(job_id=job_id, ordinal=i, **run) for i, run in enumerate(map(vars, outcome.runs)))
     session.flush()
     session.add_all(
@@ -224,10 +245,10 @@ def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
     )
 
 
-def has_ended(session: Session, job_id: str) -> bool:
-    """Whether a job is over, or was never here."""
+def has_ended(session: Session, job_id: str) -> bool | None:
+    """Whether a job is over; None where there is no such job (yet)."""
     state = session.scalar(select(Job.state).where(Job.id == job_id))
-    return state is None or state in TERMINAL
+    return None if state is None else state in TERMINAL
 
 
 def forget_checkpoints(session: Session, job_id: str) -> None:

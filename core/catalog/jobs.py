@@ -28,10 +28,24 @@ class JobEvent:
     data: dict[str, Any]
 
 
-def create(session: Session, spec: JobSpec, max_attempts: int, retry_of: str | None = None) -> Job:
-    """Queue a job: its row, its first event and its outbox row, in one transaction."""
+def new_id() -> str:
+    """An id for a job that is yet to be created."""
+    return uuid.uuid4().hex
+
+
+def create(
+    session: Session,
+    spec: JobSpec,
+    max_attempts: int,
+    retry_of: str | None = None,
+    job_id: str | None = None,
+) -> Job:
+    """Queue a job: its row, its first event and its outbox row, in one transaction.
+
+    `job_id` is given where something was filed under it beforehand.
+    """
     job = Job(
-        id=uuid.uuid4().hex,
+        id=job_id or new_id(),
         kind=spec.kind,
         state=State.QUEUED,
         spec=spec.model_dump(mode="json"),

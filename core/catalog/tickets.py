@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
+from core.catalog import architectures
 from core.catalog.database import dialect_insert
 from core.catalog.paging import Cursor, Page, newest_first
-from core.catalog.tables import Job, Provenance, Result, Run, Ticket, TicketLayer, TicketTag
+from core.catalog.tables import (
+    Job,
+    Provenance,
+    Result,
+    Run,
+    Ticket,
+    TicketCopy,
+    TicketLayer,
+    TicketTag,
+    TicketWeights,
+)
 from core.tickets import TicketFile
 
 MOST_TAGS = 32
@@ -23,9 +34,18 @@ class TooManyTags(ValueError):
 
 
 def register(
-    session: Session, identity: str, file: TicketFile, file_digest: str, *, job_id: str | None = None
+    session: Session,
+    identity: str,
+    file: TicketFile,
+    file_digest: str,
+    *,
+    job_id: str | None = None,
+    weights: Mapping[str, str] | None = None,
 ) -> bool:
     """Enter a ticket, whose id is `identity`, and where it came from; whether it is new.
+
+    `weights` are artifacts of the dense weights that its mask was laid over, by step; the first that are known of a
+    step stay. A posted architecture that the file brings along is entered too.
 
     The same content again adds only a provenance row, and only one that says something new. Past `MOST_UPLOADS` of
     them an upload adds none.
@@ -62,6 +82,10 @@ def register(
             )
             for position, layer in enumerate(ticket.layers())
         )
+    architectures.ensure(session, ticket.architecture)
+    for step, digest in (weights or {}).items():
+        row = dict(ticket_id=identity, step=int(step), digest=digest)
+        session.execute(insert(TicketWeights).values(row).on_conflict_do_nothing())
     provenance = Provenance(
         ticket_id=identity,
         method=metadata.method or "upload",
@@ -99,6 +123,18 @@ def get(session: Session, identity: str) -> Ticket | None:
     return session.get(Ticket, identity)
 
 
+def copy(session: Session, identity: str, format: str) -> str | None:  # noqa: A002
+    """The artifact that holds a ticket in another format."""
+    found = session.get(TicketCopy, (identity, format))
+    return found.digest if found else None
+
+
+def add_copy(session: Session, identity: str, format: str, digest: str) -> None:  # noqa: A002
+    """Enter a ticket's file in another format; the first one stays."""
+    row = dict(ticket_id=identity, format=format, digest=digest)
+    session.execute(dialect_insert(session)(TicketCopy).values(row).on_conflict_do_nothing())
+
+
 def origin(ticket: Ticket) -> Provenance:
     """Where a ticket comes from, where that must be one thing: its first provenance that names a dataset.
 
@@ -120,7 +156,7 @@ def missing(session: Session, identities: Iterable[str]) -> list[str]:
     return [identity for identity in wanted if identity not in known]
 
 
-def architectures(session: Session, identities: Iterable[str]) -> dict[str, str]:
+def architecture_names(session: Session, identities: Iterable[str]) -> dict[str, str]:
     """The architectures, by id, of those of `identities` that are tickets here."""
     rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(set(identities))))
     return {row.id: row.architecture for row in rows}

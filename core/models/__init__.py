@@ -5,6 +5,8 @@ from collections.abc import Callable
 from torch import nn
 
 from core.families.architecture import Architecture
+from core.families.definition import TIMM
+from core.models import timm
 from core.models.cifar_mobilenetv1 import CifarMobileNetV1
 from core.models.cifar_resnet import CifarResNet
 from core.models.cifar_vgg import CifarVgg
@@ -30,8 +32,10 @@ class NoNetwork(ValueError):
 def build(architecture: Architecture) -> nn.Module:
     """The network of an architecture, on the CPU, its values not yet meaningful: load a state into it.
 
-    Raises `NoNetwork` for an architecture outside the built-in families.
+    Raises `NoNetwork` for an architecture that is known as data only.
     """
+    if architecture.name.startswith(TIMM):
+        return timm.build(architecture)
     network = _NETWORKS.get(architecture.family)
     if network is None:
         raise NoNetwork(

@@ -20,7 +20,7 @@ MAX_DIMENSIONS = 8
 LENGTH_BYTES = 8
 
 WIDTHS = {"I64": 8, "F32": 4, "U8": 1}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 @dataclass(frozen=True)

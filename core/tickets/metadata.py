@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core.families import UnknownArchitecture
 from core.families.architecture import Architecture
+from core.families.definition import BadDefinition, read_definition
+from core.families.posted import posted_member
 from core.tickets import strict_json
 from core.tickets.failure import Failure, InvalidTicket, quoted
 from core.tickets.strict_json import LARGEST_INTEGER, whole_numbers
@@ -25,7 +27,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,127}$")]
 TicketId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 _REQUIRED = ("format", "architecture", "input", "classes", "rewind_step", "shapes")
-_OPTIONAL = ("dataset", "provenance")
+_OPTIONAL = ("dataset", "definition", "provenance")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
@@ -84,7 +86,11 @@ def to_strings(ticket: Ticket, metadata: Metadata) -> dict[str, str]:
         "shapes": canonical({spec.name: list(spec.shape) for spec in architecture.prunable}),
         "provenance": canonical(provenance),
     }
-    return strings if metadata.dataset is None else {**strings, "dataset": metadata.dataset}
+    if architecture.definition:
+        strings["definition"] = architecture.definition
+    if metadata.dataset is not None:
+        strings["dataset"] = metadata.dataset
+    return strings
 
 
 def from_strings(strings: Mapping[str, str], describe: Describe) -> tuple[Architecture, int, Metadata]:
@@ -111,12 +117,26 @@ def _architecture(strings: Mapping[str, str], describe: Describe) -> Architectur
     sides = whole_numbers(strict_json.loads(strings["input"], "input"), 3)
     if sides is None or len(sides) != 3:
         raise InvalidTicket(Failure.METADATA_VALUE, "input", "[C, H, W]")
+    shape = (sides[0], sides[1], sides[2])
     try:
-        architecture = describe(name, (sides[0], sides[1], sides[2]), classes)
+        if "definition" in strings:
+            architecture = posted_member(read_definition(strings["definition"]), name)
+        else:
+            architecture = describe(name, shape, classes)
+    except BadDefinition as problem:
+        raise InvalidTicket(
+            Failure.METADATA_VALUE, f"definition{problem.where}", f"{problem.accepted} ({problem.what})"
+        ) from None
     except UnknownArchitecture as problem:
         raise InvalidTicket(Failure.ARCHITECTURE_UNKNOWN, quoted(name), str(problem)) from None
     if architecture.name != name:
         raise InvalidTicket(Failure.ARCHITECTURE_UNKNOWN, quoted(name), architecture.name)
+    if architecture.definition != strings.get("definition", ""):
+        raise InvalidTicket(Failure.METADATA_MISSING, "definition", "the definition of a posted architecture")
+    if architecture.input != shape:
+        raise InvalidTicket(Failure.METADATA_VALUE, "input", str(list(architecture.input)))
+    if architecture.classes != classes:
+        raise InvalidTicket(Failure.METADATA_VALUE, "classes", str(architecture.classes))
     return architecture
 
 

@@ -33,7 +33,7 @@ class TicketFile:
 
 
 def read(path: str | Path, describe: Describe = named_architecture) -> TicketFile:
-    """Read and check a ticket file; `describe` names the architectures that are known.
+    """Read and check a ticket file; `describe` names the architectures that are known without a definition.
 
     The arrays are read-only maps of the file, which must not change as long as they are used. Raises
     `InvalidTicket` for whatever the bytes may be, and `OSError` only where the file cannot be opened or read.

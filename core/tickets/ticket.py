@@ -83,14 +83,15 @@ class Ticket:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The whole state dict in its order, as new arrays, with zeros where pruned."""
-        state: dict[str, NDArray[Any]] = {}
-        for spec in self.architecture.tensors:
-            if spec.prunable:
-                state[spec.name] = np.zeros(spec.shape, np.float32)
-                state[spec.name][self.masks[spec.name].to_bool()] = self.kept[spec.name]
-            else:
-                state[spec.name] = self.dense[spec.name].copy()
-        return state
+        return {spec.name: self.weight(spec.name) for spec in self.architecture.tensors}
+
+    def weight(self, name: str) -> NDArray[Any]:
+        """One tensor of the state dict, as a new array, with zeros where pruned."""
+        if name in self.dense:
+            return self.dense[name].copy()
+        array = np.zeros(self.masks[name].shape, np.float32)
+        array[self.masks[name].to_bool()] = self.kept[name]
+        return array
 
     def bool_masks(self) -> dict[str, NDArray[np.bool_]]:
         """One new boolean array per prunable tensor, in state-dict order."""

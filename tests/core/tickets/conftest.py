@@ -15,6 +15,8 @@ import pytest
 from core.elastic.anatomy import Anatomy
 from core.families import UnknownArchitecture
 from core.families.architecture import Architecture, Role, TensorSpec
+from core.families.definition import made_definition
+from core.families.posted import posted_architecture
 from core.tickets import InvalidTicket, Metadata, Ticket, TicketFile, read, write
 
 WIDTHS = {"I64": 8, "F32": 4, "U8": 1}
@@ -147,6 +149,26 @@ def ticket(architecture: Architecture) -> Ticket:
     rng = np.random.default_rng(1)
     masks = {spec.name: rng.random(spec.shape) < 0.5 for spec in architecture.prunable}
     return Ticket.from_dense(architecture, 1000, masks, random_state(architecture, rng))
+
+
+@pytest.fixture(scope="session")
+def posted_ticket() -> Ticket:
+    """Of a posted family, three of whose blocks it has; the definition's example has two."""
+    block = {"weight": [5, 5], "norm.weight": [5], "gain": [1]}
+    definition = made_definition(
+        {
+            "name": "chain",
+            "input": [2, 8, 8],
+            "classes": 7,
+            "stages": [{"name": "b", "pattern": "b.{unit}."}],
+            "prunable": ["*.weight"],
+            "tensors": {
+                "steps": {"shape": [], "dtype": "I64"},
+                **{f"b.{i}.{name}": shape for i in range(2) for name, shape in block.items()},
+            },
+        }
+    )
+    return random_ticket_of(posted_architecture(definition, [3]), 5)
 
 
 @pytest.fixture(scope="session")

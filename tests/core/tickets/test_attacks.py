@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.families.definition import made_definition
 from core.tickets import Failure, InvalidTicket, Metadata, TicketFile, ticket_id
 
 Attack = Callable[[Any], bytes]
@@ -113,6 +114,19 @@ def head(text: bytes) -> Attack:
     return lambda draft: len(text).to_bytes(8, "little") + text
 
 
+def family(**changes: Any) -> str:
+    """A posted family for the input and classes of the attacked file, as canonical JSON."""
+    given = {
+        "name": "chain",
+        "input": [2, 8, 8],
+        "classes": 7,
+        "prunable": ["*"],
+        "tensors": {"b.0.weight": [2, 2]},
+    }
+    stages = [{"name": "b", "pattern": "b.{unit}."}]
+    return made_definition(given | {"stages": stages} | changes).canonical
+
+
 F32 = np.zeros(1, np.float32)
 TABLE: list[tuple[str, Failure, str, Attack]] = [
     ("an empty file", Failure.FILE_TOO_SHORT, "byte 0", lambda d: b""),
@@ -200,6 +214,31 @@ TABLE: list[tuple[str, Failure, str, Attack]] = [
     ("a second dataset", Failure.METADATA_VALUE, "provenance", said(provenance='{"dataset":"mnist"}')),
     ("another tool's file", Failure.FORMAT_UNKNOWN, "format", lambda d: other_tool(d).build()),
     ("a later format", Failure.FORMAT_UNKNOWN, "format", said(format="elasticket/2")),
+    ("a definition that is no JSON", Failure.METADATA_VALUE, "definition", said(definition="{")),
+    ("a definition that is deep", Failure.METADATA_VALUE, "definition", said(definition='{"tensors":' + "[" * DEEP)),
+    ("a definition with a key twice", Failure.METADATA_VALUE, "definition",
+        said(definition=family().replace('"classes":7', '"classes":7,"classes":7'))),
+    ("a definition with spaces", Failure.METADATA_VALUE, "definition", said(definition=family() + " ")),
+    ("a definition of 2 MiB + 1", Failure.METADATA_VALUE, "definition", said(definition=" " * (2**21 + 1))),
+    ("a definition with a surrogate", Failure.METADATA_VALUE, "definition",
+        said(definition=family().replace("chain", "\ud800"))),
+    ("a definition of a built-in family", Failure.METADATA_VALUE, "definition/name",
+        said(architecture="mlp_2", definition=family(name="mlp_2", stages=[]))),
+    ("a definition of units that differ", Failure.METADATA_VALUE, "definition/stages/0", said(architecture="chain:2",
+        definition=family(tensors={"b.0.weight": [2, 2], "b.1.weight": [3, 2]}))),
+    ("a definition of other classes", Failure.METADATA_VALUE, "classes",
+        said(architecture="chain:1", definition=family(classes=8))),
+    ("a definition of another input", Failure.METADATA_VALUE, "input",
+        said(architecture="chain:1", definition=family(input=None))),
+    ("a definition of another family", Failure.ARCHITECTURE_UNKNOWN, "'tiny_3'", said(definition=family())),
+    ("no entries", Failure.ARCHITECTURE_UNKNOWN, "'chain:0'", said(architecture="chain:0", definition=family())),
+    ("counts of two stages", Failure.ARCHITECTURE_UNKNOWN, "'chain:1-1'",
+        said(architecture="chain:1-1", definition=family())),
+    ("more entries than tensors fit", Failure.ARCHITECTURE_UNKNOWN, "'chain:15000'",
+        said(architecture="chain:15000", definition=family())),
+    ("counts left out", Failure.ARCHITECTURE_UNKNOWN, "'chain'", said(architecture="chain", definition=family())),
+    ("a definition of other tensors", Failure.METADATA_VALUE, "shapes",
+        said(architecture="chain:1", definition=family())),
     ("an unknown architecture", Failure.ARCHITECTURE_UNKNOWN, "'huge_1'", said(architecture="huge_1")),
     ("an alias", Failure.ARCHITECTURE_UNKNOWN, "'tiny_03'", said(architecture="tiny_03")),
     ("too many classes", Failure.ARCHITECTURE_UNKNOWN, "'tiny_3'", said(classes="51")),

@@ -13,6 +13,7 @@ import pytest
 
 from core.elastic.anatomy import Anatomy
 from core.families.architecture import Architecture, Role, TensorSpec
+from core.families.definition import Definition, ExampleTensor, StagePattern
 from core.tickets import Metadata, Ticket, identity, ticket_id
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "ticket-format.md").read_text()
@@ -71,7 +72,16 @@ class TestTenLines:
 
 
 class TestMetadataTable:
-    def test_names_every_key_that_is_written(self, example: Ticket, file_of: Callable[..., bytes]) -> None:
-        content = file_of(example, Metadata(dataset="digits"))
+    def test_names_every_key_that_is_written(
+        self, posted_ticket: Ticket, file_of: Callable[..., bytes]
+    ) -> None:
+        content = file_of(posted_ticket, Metadata(dataset="digits"))
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == header["__metadata__"].keys()
+
+    def test_names_every_member_of_a_definition(self) -> None:
+        rows = re.findall(r"^\| (\w+(?:, \w+)*) \|", DOCUMENT, re.MULTILINE)
+        assert {name for row in rows for name in row.split(", ")} >= set(Definition.model_fields)
+        assert all(
+            f"{name}" in DOCUMENT for name in (*StagePattern.model_fields, *ExampleTensor.model_fields)
+        )
