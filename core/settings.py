@@ -35,6 +35,12 @@ class Settings(BaseSettings):
         default=None, description="address space of one trainer (CPU only)"
     )
 
+    import_memory_bytes: PositiveInt = Field(
+        default=8 * 2**30,
+        description="memory for the import of a foreign file, and the size of what it makes",
+    )
+    import_cpu_seconds: PositiveInt = Field(default=600, description="processor time that it may take")
+
     lease_seconds: PositiveFloat = Field(
         default=30.0, description="a worker silent for this long has lost its job"
     )

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from core.experiments.connect import connect
 from core.experiments.evaluate import evaluate
+from core.experiments.export import export
 from core.experiments.find import find
+from core.experiments.importing import import_file
 from core.experiments.lab import Journal, Lab
 from core.experiments.train import train
 from core.experiments.transform import transform
-from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
+from core.jobs.specs import (
+    ConnectSpec,
+    EvaluateSpec,
+    ExportSpec,
+    FindSpec,
+    ImportSpec,
+    JobSpec,
+    TrainSpec,
+    TransformSpec,
+)
 
 __all__ = ["Journal", "Lab", "conduct"]
 
@@ -23,3 +35,9 @@ def conduct(spec: JobSpec, lab: Lab) -> None:
             train(spec, lab)
         case EvaluateSpec():
             evaluate(spec, lab)
+        case ConnectSpec():
+            connect(spec, lab)
+        case ImportSpec():
+            import_file(spec, lab)
+        case ExportSpec():
+            export(spec, lab)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import torch
+
 from core.datasets import Dataset
 from core.datasets.batches import Normalisation
 from core.experiments.lab import Arrays, Lab
 from core.experiments.train import fits
-from core.families import architecture
 from core.families.architecture import Architecture
 from core.jobs.outcome import ResultRecord
 from core.jobs.specs import EvaluateSpec
 from core.models import build
 from core.models.state import load_state
+from core.training.evaluation import Evaluation
 from core.training.evaluation import evaluate as measure
 from core.training.weights import read_weights
 
@@ -26,9 +28,25 @@ def evaluate(spec: EvaluateSpec, lab: Lab) -> None:
         file = lab.ticket(identity)
         ticket = file.ticket
         result(ticket.architecture, ticket.weights(), dataset, lab, identity, file.metadata.seed)
-    for trained in lab.weights:
-        network = architecture(trained.architecture, trained.input, trained.classes)
+    for trained in lab.inputs.weights:
+        network = lab.describe(trained.architecture, trained.input, trained.classes)
         result(network, read_weights(Path(trained.path)), dataset, lab, trained.ticket_id, trained.seed)
+
+
+def measured(network: Architecture, weights: Arrays, dataset: Dataset, device: torch.device) -> Evaluation:
+    """A network's accuracy and loss on the test images; raises ValueError where the loss is not finite."""
+    fits(network, dataset)
+    model = build(network)
+    load_state(model, weights)
+    model.to(device)
+    normalise = Normalisation(dataset, device)
+    images, labels = dataset.test_images.to(device), dataset.test_labels.to(device)
+    found = measure(model, images, labels, normalise)
+    if not math.isfinite(found.loss):
+        raise ValueError(
+            f"the loss of {network.name} on {dataset.name} is {found.loss}: its weights are too large"
+        )
+    return found
 
 
 def result(
@@ -40,24 +58,14 @@ def result(
     seed: int | None,
 ) -> None:
     """Enter one network's test accuracy into the lab's outcome."""
-    fits(network, dataset)
-    model = build(network)
-    load_state(model, weights)
-    model.to(lab.device)
-    normalise = Normalisation(dataset, lab.device)
-    images, labels = dataset.test_images.to(lab.device), dataset.test_labels.to(lab.device)
-    measured = measure(model, images, labels, normalise)
-    if not math.isfinite(measured.loss):
-        raise ValueError(
-            f"the loss of {network.name} on {dataset.name} is {measured.loss}: its weights are too large"
-        )
+    found = measured(network, weights, dataset, lab.device)
     lab.outcome.results.append(
         ResultRecord(
             dataset=dataset.name,
             point="evaluate",
-            correct=measured.correct,
-            total=measured.total,
-            loss=measured.loss,
+            correct=found.correct,
+            total=found.total,
+            loss=found.loss,
             ticket_id=ticket_id,
             seed=seed,
         )

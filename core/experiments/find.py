@@ -6,13 +6,12 @@ import numpy as np
 
 from core.datasets import Dataset
 from core.experiments.lab import Arrays, Lab
-from core.families import architecture
 from core.families.architecture import Architecture
-from core.families.initialisation import initialise
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import FindSpec
+from core.models.initial import initial
 from core.pruning.magnitude import prune
 from core.pruning.random import random_mask
 from core.tickets import Metadata, Ticket
@@ -23,7 +22,7 @@ def find(spec: FindSpec, lab: Lab) -> None:
     match spec.parameters:
         case ImpParameters() as parameters:
             dataset = lab.dataset(spec.dataset)
-            network = architecture(spec.architecture, dataset.facts.input, dataset.facts.classes)
+            network = lab.describe(spec.architecture, dataset.facts.input, dataset.facts.classes)
             recipe = spec.full_recipe
             per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
             k, end = steps(recipe.rewind, per_epoch), steps(recipe.length, per_epoch)
@@ -49,7 +48,8 @@ def imp(
     """IMP: train to step k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k."""
     recipe = spec.full_recipe
     masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
-    theta_k: Arrays = initialise(network, seed)
+    theta_0: Arrays = initial(network, seed)
+    theta_k = theta_0
     if k > 0:
         theta_k = lab.train(
             f"seed {seed}, to the rewind point",
@@ -57,7 +57,7 @@ def imp(
             dataset,
             recipe.model_copy(update={"length": f"{k}it"}),
             seed=seed,
-            weights=theta_k,
+            weights=theta_0,
             masks=masks,
             start_step=0,
             exact=spec.exact,
@@ -96,16 +96,19 @@ def imp(
             level=parameters.level,
             details={"fraction": parameters.fraction, "recipe": recipe.model_dump(mode="json")},
         ),
+        {0: theta_0, k: theta_k},
     )
 
 
 def random(spec: FindSpec, parameters: RandomParameters, seed: int, lab: Lab) -> None:
     """A random mask with exactly the asked number of survivors, over the seed's initial weights."""
     facts = DATASETS[spec.dataset]
-    network = architecture(spec.architecture, facts.input, facts.classes)
+    network = lab.describe(spec.architecture, facts.input, facts.classes)
     shapes = {tensor.name: tensor.shape for tensor in network.prunable}
     masks = random_mask(shapes, parameters.survivors, seed, spec.full_recipe.dense)
+    theta_0 = initial(network, seed)
     lab.produce(
-        Ticket.from_dense(network, 0, masks, initialise(network, seed)),
+        Ticket.from_dense(network, 0, masks, theta_0),
         Metadata(dataset=spec.dataset, method="random", seed=seed),
+        {0: theta_0},
     )

@@ -13,14 +13,17 @@ import torch
 from numpy.typing import NDArray
 
 from core.datasets import Dataset, load
+from core.experiments.architectures import describer
 from core.families.architecture import Architecture
-from core.jobs.outcome import InputTicket, Outcome, ProducedTicket, ResultRecord, RunRecord, TrainedNetwork
+from core.families.definition import Definition
+from core.jobs.inputs import Inputs
+from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord
 from core.jobs.recipes import Recipe
 from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.fingerprint import fingerprint
 from core.training.loop import Trained, train
-from core.training.weights import write_weights
+from core.training.weights import read_weights, write_weights
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +58,14 @@ class Lab:
     def __init__(
         self,
         journal: Journal,
-        tickets: Mapping[str, InputTicket],
-        weights: Iterable[TrainedNetwork],
+        inputs: Inputs,
         datasets: Path,
         device: torch.device,
     ) -> None:
         self.journal = journal
-        self.tickets = tickets
-        self.weights = list(weights)
+        self.inputs = inputs
+        self.definitions = [Definition.model_validate(posted) for posted in inputs.definitions]
+        self.describe = describer(self.definitions)
         self.outcome = Outcome()
         self.device = device
         self._datasets = datasets
@@ -75,10 +78,15 @@ class Lab:
 
     def ticket(self, identity: str) -> TicketFile:
         """One of the job's input tickets, with the provenance that the catalog, not the file, states."""
-        given = self.tickets[identity]
+        given = self.inputs.tickets[identity]
         file = read(given.path)
         origin = {"dataset": given.dataset, "seed": given.seed, "level": given.level}
         return replace(file, metadata=file.metadata.model_copy(update=origin))
+
+    def dense_weights(self, identity: str, step: int) -> Arrays | None:
+        """The dense weights that an input ticket's mask was laid over at a step, where they were kept."""
+        path = self.inputs.tickets[identity].weights.get(str(step))
+        return None if path is None else read_weights(Path(path))
 
     def expect(self, steps: int) -> None:
         """Say how many training steps the whole job will take."""
@@ -148,7 +156,7 @@ class Lab:
                 seconds=trained.seconds,
                 history=[asdict(record) for record in trained.history],
                 fingerprint=asdict(fingerprint(self.device, exact)),
-                weights_digest=self.journal.store(lambda stream: write_weights(trained.weights, stream)),
+                weights_digest=self.store_weights(trained.weights),
             )
         )
         for point, record in (("last", trained.last), ("best", trained.best)):
@@ -166,13 +174,24 @@ class Lab:
                 )
             )
 
-    def produce(self, ticket: Ticket, metadata: Metadata) -> None:
-        """Write a ticket file to the store and enter it into the job's outcome; say which layers are empty."""
+    def produce(
+        self, ticket: Ticket, metadata: Metadata, weights: Mapping[int, Arrays] | None = None
+    ) -> None:
+        """Write a ticket file to the store and enter it into the job's outcome; say which layers are empty.
+
+        `weights` are the dense weights that its mask was laid over, by step: what permuted masks and a start at
+        step 0 need later.
+        """
         empty = [layer.name for layer in ticket.layers() if not layer.survivors]
         if empty:
             log.warning("no weight survives in %s", ", ".join(empty))
         digest = self.journal.store(lambda stream: write(ticket, metadata, stream))
-        self.outcome.tickets.append(ProducedTicket(digest))
+        kept = {str(step): self.store_weights(dense) for step, dense in (weights or {}).items()}
+        self.outcome.tickets.append(ProducedTicket(digest, kept))
+
+    def store_weights(self, weights: Arrays) -> str:
+        """Write a whole state dict to the store; its digest."""
+        return self.journal.store(lambda stream: write_weights(weights, stream))
 
 
 class _Reporter:

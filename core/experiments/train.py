@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset
 from core.experiments.lab import Lab
-from core.families import architecture
 from core.families.architecture import Architecture
-from core.families.initialisation import initialise
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
+from core.models.initial import initial
 
 
 @dataclass(frozen=True)
@@ -78,10 +77,10 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
     dataset, or on one its file does not name, the schedule starts at step 0.
     """
     if spec.architecture is not None:
-        network = architecture(spec.architecture, dataset.facts.input, dataset.facts.classes)
+        network = lab.describe(spec.architecture, dataset.facts.input, dataset.facts.classes)
         whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         for seed in spec.seeds or [0]:
-            yield Start(network, initialise(network, seed), whole, 0, seed, None, 0.0)
+            yield Start(network, initial(network, seed), whole, 0, seed, None, 0.0)
         return
     for number, identity in enumerate(spec.tickets or ()):
         file = lab.ticket(identity)

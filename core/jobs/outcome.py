@@ -1,4 +1,4 @@
-"""What a job is given and hands back: tickets, trainings, measured accuracies; or why it failed. Plain data."""
+"""What a job hands back: tickets, trainings, measured accuracies; or why it failed. Plain data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """One measured accuracy, correct / total, at `point`: last, best (test-selected) or evaluate."""
+    """One measured accuracy, correct / total, at `point`: last, best (test-selected), evaluate, or between.
+
+    `alpha` tells where on the line between two trainings, from 0 at the first to 1 at the second.
+    """
 
     dataset: str
     point: str
@@ -38,34 +41,23 @@ class ResultRecord:
     ticket_id: str | None = None
     epoch: int | None = None
     seed: int | None = None
-
-
-@dataclass(frozen=True)
-class InputTicket:
-    """A ticket's file at `path`, and where the catalog says it comes from."""
-
-    path: str
-    dataset: str | None
-    seed: int | None
-    level: int | None
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """The weights an earlier training left in the store at `path`, as the input of another job."""
-
-    path: str
-    architecture: str
-    input: tuple[int, int, int]
-    classes: int
-    ticket_id: str | None
-    seed: int
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
 class ProducedTicket:
-    """A ticket file that a job wrote to the artifact store."""
+    """A ticket file that a job wrote to the artifact store, and by step the dense weights under its mask."""
 
+    digest: str
+    weights: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProducedCopy:
+    """A ticket's file in another format, in the artifact store."""
+
+    ticket_id: str
+    format: str
     digest: str
 
 
@@ -76,6 +68,7 @@ class Outcome:
     runs: list[RunRecord] = field(default_factory=list)
     results: list[ResultRecord] = field(default_factory=list)
     tickets: list[ProducedTicket] = field(default_factory=list)
+    copies: list[ProducedCopy] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -88,15 +81,17 @@ class Outcome:
             runs=[RunRecord(**run) for run in data["runs"]],
             results=[ResultRecord(**result) for result in data["results"]],
             tickets=[ProducedTicket(**ticket) for ticket in data["tickets"]],
+            copies=[ProducedCopy(**copy) for copy in data["copies"]],
         )
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed: a stable reason for programs, a message for people."""
+    """Why a job failed: a stable reason for programs, a message for people, and what else a reason has to say."""
 
     reason: str
     message: str
+    details: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """As a JSON object."""

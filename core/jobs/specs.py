@@ -17,13 +17,16 @@ from pydantic import (
 
 from core.elastic.unit_map import LONGEST_TEXT, Order
 from core.families import architecture
+from core.families.definition import TIMM
 from core.jobs.datasets import DATASETS
+from core.jobs.formats import FORMATS
 from core.jobs.methods import METHODS, Parameters
 from core.jobs.recipes import Recipe, RecipeChoice
 
 TicketId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="a ticket's id", examples=["9f2c" * 16])
 ]
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="a job's id", examples=["4b1d" * 8])]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=64)]
 Tickets = Annotated[list[TicketId], Field(min_length=1, max_length=64)]
@@ -42,6 +45,13 @@ def _known_dataset(name: str) -> str:
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}; accepted: {', '.join(DATASETS)}")
     return name
+
+
+def _check_built_in(name: str, dataset: str) -> None:
+    """Raise `UnknownArchitecture` for a name that cannot be trained on a dataset; timm's are for a worker to judge."""
+    if not name.startswith(TIMM):
+        facts = DATASETS[dataset]
+        architecture(name, facts.input, facts.classes)
 
 
 class Spec(BaseModel):
@@ -110,24 +120,66 @@ class FindSpec(Trained):
 
     @model_validator(mode="after")
     def _architecture_takes_the_dataset(self) -> Self:
-        facts = DATASETS[self.dataset]
-        architecture(self.architecture, facts.input, facts.classes)
+        _check_built_in(self.architecture, self.dataset)
         return self
 
 
-class TransformSpec(Spec):
-    """Stretch or squeeze tickets into another member of their family: one new ticket per ticket given."""
+class Hop(BaseModel):
+    """One stretch or squeeze: a member of the family, and which source unit each of its units is made of."""
 
-    kind: Literal["transform"] = "transform"
-    tickets: Annotated[Tickets, Field(description="the tickets to transform, one per replicate")]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     architecture: Annotated[ArchitectureName, Field(description="the target, of the same family")]
-    order: Order | None = Field(
-        default=None, description="a named order; default: append or drop_last, as needed"
+    order: Order | dict[str, Order] | None = Field(
+        default=None,
+        description="a named order, for all stages or by the name of each; default: append or drop_last, as needed",
     )
     unit_map: str | None = Field(
         default=None,
         max_length=LONGEST_TEXT,
-        description="an explicit map, source:targets, stages joined by |",
+        description="instead: an explicit map, source:targets, stages joined by |",
+    )
+    replicate: dict[str, list[int]] | None = Field(
+        default=None,
+        description="by stage, the source units (positions) that may be replicated; default: all",
+    )
+
+    @model_validator(mode="after")
+    def _order_or_map(self) -> Self:
+        if self.unit_map is not None and (self.order is not None or self.replicate is not None):
+            raise ValueError("give either unit_map, or order and replicate, not both")
+        return self
+
+
+class TransformSpec(Spec, Hop):
+    """Stretch or squeeze tickets into another member of their family: one new ticket per ticket given."""
+
+    kind: Literal["transform"] = "transform"
+    tickets: Annotated[Tickets, Field(description="the tickets to transform, one per replicate")]
+    via: list[Hop] = Field(
+        default=[],
+        max_length=8,
+        description="members of the source's width to pass through first, each made of the one before",
+    )
+    weights: Literal["replicate", "reinit"] = Field(
+        default="replicate",
+        description="reinit: carry the mask only, over weights drawn from the ticket's seed",
+    )
+    permute: Seed | None = Field(
+        default=None, description="shuffle the masks of replicated copies with this seed (ablation)"
+    )
+    norm: Literal["copy", "fresh"] = Field(
+        default="copy", description="fresh: replicated copies start with untrained normalisation (ablation)"
+    )
+    start: Literal["rewind", "zero"] = Field(
+        default="rewind", description="zero: lay the mask over the weights of step 0 (ablation)"
+    )
+    noise: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="width only: relative noise on replicated channels; exact twins (0) never diverge in training",
     )
     dataset: str | None = Field(default=None, description="refit input and classes to this dataset")
     head: Literal["fresh", "copy"] | None = Field(
@@ -140,10 +192,15 @@ class TransformSpec(Spec):
 
     _tickets_differ = field_validator("tickets")(_distinct)
 
+    @property
+    def hops(self) -> list[Hop]:
+        """The way from the source to the target."""
+        return [*self.via, self]
+
     @model_validator(mode="after")
-    def _order_or_map(self) -> Self:
-        if self.order is not None and self.unit_map is not None:
-            raise ValueError("give either order or unit_map, not both")
+    def _drawn_weights_are_those_of_step_0(self) -> Self:
+        if self.weights == "reinit" and self.start == "zero":
+            raise ValueError("weights: reinit draws new weights of step 0; leave start out")
         return self
 
 
@@ -172,8 +229,7 @@ class TrainSpec(Trained):
                 f"{len(self.tickets)} tickets need {len(self.tickets)} seeds, not {len(self.seeds)}"
             )
         if self.architecture is not None:
-            facts = DATASETS[self.dataset]
-            architecture(self.architecture, facts.input, facts.classes)
+            _check_built_in(self.architecture, self.dataset)
         return self
 
 
@@ -183,11 +239,7 @@ class EvaluateSpec(Spec):
     kind: Literal["evaluate"] = "evaluate"
     dataset: str = Field(description="dataset whose test images are used")
     tickets: Tickets | None = Field(default=None, description="tickets to evaluate at their rewind point")
-    job: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-f]{32}$",
-        description="instead: a train job, to evaluate what it trained",
-    )
+    job: JobId | None = Field(default=None, description="instead: a train job, to evaluate what it trained")
 
     @model_validator(mode="after")
     def _tickets_or_job(self) -> Self:
@@ -196,7 +248,76 @@ class EvaluateSpec(Spec):
         return self
 
 
-JobSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec
+class TrainingRef(BaseModel):
+    """One training of a finished train job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job: JobId
+    run: int = Field(default=0, ge=0, description="the number of the training in its job")
+
+
+class ConnectSpec(Spec):
+    """Measure linear mode connectivity: the networks on the line between two trainings of one ticket."""
+
+    kind: Literal["connect"] = "connect"
+    trainings: Annotated[
+        list[TrainingRef],
+        Field(
+            min_length=2,
+            max_length=2,
+            description="two trainings of one ticket, the ends of the line",
+        ),
+    ]
+    points: int = Field(default=21, ge=2, le=101, description="α values from 0 to 1, both included")
+    dataset: str | None = Field(default=None, description="default: what the trainings were trained on")
+
+    @model_validator(mode="after")
+    def _two_of_them(self) -> Self:
+        if self.trainings[0] == self.trainings[1]:
+            raise ValueError("give two different trainings")
+        return self
+
+
+class ImportSpec(Spec):
+    """Make tickets of an uploaded file in another format."""
+
+    kind: Literal["import"] = "import"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: int
+    format: str | None = Field(default=None, description="default: recognised from the file")
+    architecture: ArchitectureName | None = Field(
+        default=None, description="default: recognised from names and shapes"
+    )
+    input: tuple[int, int, int] | None = Field(
+        default=None, description="[C, H, W] of its images, where shapes cannot tell"
+    )
+    rewind_step: int | None = Field(
+        default=None, ge=0, description="the step of its weights, where it cannot tell"
+    )
+    steps_per_epoch: int | None = Field(default=None, ge=1, description="of the training it comes from")
+    dataset: str | None = Field(default=None, description="dataset it was found on")
+    seed: Seed | None = None
+    level: int | None = Field(default=None, ge=0, le=1000, description="nominal IMP level")
+    tags: list[str] = []
+
+
+class ExportSpec(Spec):
+    """Convert a ticket's file to another format."""
+
+    kind: Literal["export"] = "export"
+    ticket: TicketId
+    format: str
+
+    @field_validator("format")
+    @classmethod
+    def _format_is_known(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"unknown format {name!r}; accepted: {', '.join(FORMATS)}")
+        return name
+
+
+JobSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec | ConnectSpec | ImportSpec | ExportSpec
 _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
 
 

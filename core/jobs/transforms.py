@@ -1,79 +1,164 @@
-"""Plan a transformation before any ticket is touched: the target, the unit map, what is drawn afresh, or a refusal."""
+"""Plan a transformation before any ticket is touched, and carry tickets along a plan. No torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from numpy.typing import NDArray
 
 from core.elastic.refusal import Reason, Refused
-from core.elastic.transform import check_shapes
-from core.elastic.unit_map import Order, UnitMap, named_map, parse_map
-from core.families import architecture
-from core.families.architecture import Architecture
+from core.elastic.transform import check_shapes, transform
+from core.elastic.unit_map import UnitMap, compose, named_map, parse_map
+from core.families.architecture import Architecture, Role
+from core.families.definition import read_definition
+from core.families.initialisation import initialise
+from core.families.likeness import member_like
+from core.families.registry import member
 from core.jobs.datasets import DATASETS
-from core.jobs.specs import TransformSpec
+from core.jobs.specs import Hop, TransformSpec
+from core.tickets import Ticket
+from core.tickets.carry import (
+    over,
+    permuted,
+    refitted,
+    replicas,
+    replicate_or_drop,
+    rescaled,
+    with_fresh_norm,
+)
+from core.tickets.metadata import Describe
+
+DenseWeights = Callable[[int], Mapping[str, NDArray[Any]] | None]
+"""The dense weights that a ticket's mask was laid over at a step, where they were kept."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one network's tickets are carried to another. `fresh` tensors are drawn from the seed, dense."""
+    """How one network's tickets are carried to another: by depth, then by width, then to another input and classes.
 
+    `deep` has the target's depth and the source's width, `wide` both of the target; both have the source's input
+    and classes. The `fresh` tensors of `target` are drawn, and dense.
+    """
+
+    spec: TransformSpec
     source: Architecture
+    deep: Architecture
+    wide: Architecture
     target: Architecture
     unit_map: UnitMap
     fresh: frozenset[str]
 
 
-def plan(spec: TransformSpec, source: Architecture) -> Plan:
-    """Plan `spec` for tickets of `source`; raises Refused, or UnknownArchitecture for the target's name."""
-    target = _target(spec, source)
-    if target.family != source.family:
-        raise Refused(
-            Reason.STAGES_DIFFER,
-            f"{source.name} is of the family {source.family} and {target.name} of {target.family};"
-            " a ticket moves between members of one family",
-        )
-    unit_map = _unit_map(spec, source, target)
+def plan(spec: TransformSpec, source: Architecture, describe: Describe) -> Plan:
+    """Plan `spec` for tickets of `source`; raises Refused, or UnknownArchitecture for a name.
+
+    `describe` knows the architectures: the built-in ones, and those that were posted.
+    """
+
+    def like_source(name: str) -> Architecture:
+        return describe(name, source.input, source.classes)
+
+    wide = like_source(spec.architecture)
+    source = _as_member(source, wide)
+    if spec.weights == "reinit":
+        _check_drawable(wide)
+    deep = like_source(_at_width_of(source, wide))
+    members = [source, *(like_source(hop.architecture) for hop in spec.via), deep]
+    for passed in members[1:-1]:
+        _as_member(source, passed)
+    maps = [_unit_map(hop, old, new) for hop, old, new in zip(spec.hops, members, members[1:], strict=False)]
+    for old, new, one in zip(members, members[1:], maps, strict=False):
+        check_shapes(_shapes(old), _shapes(new), old.anatomy, new.anatomy, one)
+    target = wide
+    if spec.dataset is not None:
+        facts = DATASETS[spec.dataset]
+        target = describe(spec.architecture, facts.input, facts.classes)
     fresh = _fresh(spec, source, target)
-    _check_shapes(source, target, unit_map, fresh)
-    return Plan(source, target, unit_map, fresh)
+    _check_refit(wide, target, fresh)
+    return Plan(spec, source, deep, wide, target, reduce(compose, maps), fresh)
 
 
-def _check_shapes(
-    source: Architecture, target: Architecture, unit_map: UnitMap, fresh: frozenset[str]
-) -> None:
-    old, new = ({spec.name: spec.shape for spec in network.tensors} for network in (source, target))
-    asked_to_be_copied = {
-        "stem": target.stem - fresh if source.input != target.input else (),
-        "head": target.head - fresh if source.classes != target.classes else (),
-    }
-    for part, names in asked_to_be_copied.items():
-        for name in sorted(names):
-            if old[name] != new[name]:
-                raise Refused(
-                    Reason.SHAPES_DIFFER,
-                    f"{name} has the shape {list(old[name])}, and the target needs {list(new[name])};"
-                    f" with {part}: fresh it is drawn anew",
-                )
-    kept = {name: shape for name, shape in new.items() if name not in fresh}
-    check_shapes(old, kept, source.anatomy, target.anatomy, unit_map)
+def carry(plan: Plan, ticket: Ticket, seed: int, dense_weights: DenseWeights) -> Ticket:
+    """The ticket on the plan's target; `seed` draws what is drawn.
+
+    Raises Refused where dense weights are needed and were not kept.
+    """
+    spec, source, deep = plan.spec, plan.source.anatomy, plan.deep
+
+    def dense(step: int) -> Mapping[str, NDArray[Any]]:
+        found = dense_weights(step)
+        if found is None:
+            raise Refused(
+                Reason.WEIGHTS_MISSING,
+                f"the dense weights of step {step} under this ticket's mask were not kept;"
+                " tickets found here, and imported with them, have them",
+            )
+        return found
+
+    if spec.start == "zero":
+        ticket = over(ticket, dense(0), 0)
+    copies = replicas(source, deep.anatomy, plan.unit_map)
+    carried = replicate_or_drop(ticket, source, deep, plan.unit_map)
+    if spec.permute is not None:
+        beneath = (
+            initialise(deep, seed)
+            if spec.weights == "reinit"
+            else transform(dense(ticket.rewind_step), source, deep.anatomy, plan.unit_map)
+        )
+        carried = permuted(carried, copies, beneath, spec.permute)
+    if spec.norm == "fresh":
+        carried = with_fresh_norm(carried, copies, seed)
+    if plan.wide.name != deep.name:
+        carried = rescaled(carried, plan.wide, spec.noise, seed)
+    if spec.weights == "reinit":
+        carried = over(carried, initialise(plan.wide, seed), 0)
+    if plan.fresh or plan.target != plan.wide:
+        carried = refitted(carried, plan.target, plan.fresh, seed)
+    return carried
 
 
-def _target(spec: TransformSpec, source: Architecture) -> Architecture:
-    if spec.dataset is None:
-        return architecture(spec.architecture, source.input, source.classes)
-    facts = DATASETS[spec.dataset]
-    return architecture(spec.architecture, facts.input, facts.classes)
+def _as_member(source: Architecture, target: Architecture) -> Architecture:
+    """The source as a member of the target's family, which a posted one may describe under another name."""
+    if target.family == source.family:
+        return source
+    if target.definition:
+        found = member_like(read_definition(target.definition), _shapes(source))
+        if found is not None:
+            return found
+    raise Refused(
+        Reason.STAGES_DIFFER,
+        f"{source.name} is of the family {source.family} and {target.name} of {target.family};"
+        " a ticket moves between members of one family",
+    )
 
 
-def _unit_map(spec: TransformSpec, source: Architecture, target: Architecture) -> UnitMap:
-    if spec.unit_map is not None:
-        return parse_map(spec.unit_map, source.anatomy, target.anatomy)
-    return named_map(spec.order or _natural_order(source, target), source.anatomy, target.anatomy)
+def _check_drawable(network: Architecture) -> None:
+    unknown = next((spec.name for spec in network.tensors if spec.role is Role.STATE), None)
+    if unknown is not None:
+        raise Refused(
+            Reason.UNDRAWABLE,
+            f"{unknown} cannot be drawn anew: how it starts is not known; leave weights: replicate",
+        )
 
 
-def _natural_order(source: Architecture, target: Architecture) -> Order:
-    units = [sum(len(stage.units) for stage in network.anatomy.stages) for network in (source, target)]
-    return Order.APPEND if units[0] <= units[1] else Order.DROP_LAST
+def _at_width_of(source: Architecture, target: Architecture) -> str:
+    """The name of the member that has the target's depth and the source's width; posted families have one width."""
+    if target.definition:
+        return target.name
+    return member(target.name).with_width_of(member(source.name)).name
+
+
+def _unit_map(hop: Hop, old: Architecture, new: Architecture) -> UnitMap:
+    if hop.unit_map is not None:
+        return parse_map(hop.unit_map, old.anatomy, new.anatomy)
+    return named_map(hop.order, old.anatomy, new.anatomy, hop.replicate)
+
+
+def _shapes(network: Architecture) -> dict[str, tuple[int, ...]]:
+    return {spec.name: spec.shape for spec in network.tensors}
 
 
 def _fresh(spec: TransformSpec, source: Architecture, target: Architecture) -> frozenset[str]:
@@ -84,3 +169,16 @@ def _fresh(spec: TransformSpec, source: Architecture, target: Architecture) -> f
     if spec.stem == "fresh":
         fresh |= target.stem
     return fresh
+
+
+def _check_refit(wide: Architecture, target: Architecture, fresh: frozenset[str]) -> None:
+    """Refuse what would be copied into another shape because input or classes differ."""
+    parts = dict.fromkeys(target.head, "head") | dict.fromkeys(target.stem, "stem")
+    for name, shape in _shapes(target).items():
+        if name not in fresh and wide.specs[name].shape != shape:
+            part = parts.get(name)
+            advice = f"; with {part}: fresh it is drawn anew" if part else ""
+            raise Refused(
+                Reason.SHAPES_DIFFER,
+                f"{name} has the shape {list(wide.specs[name].shape)}, and the target needs {list(shape)}{advice}",
+            )

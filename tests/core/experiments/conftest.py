@@ -10,7 +10,8 @@ import torch
 
 from core.catalog.artifacts import LocalStore
 from core.experiments import Lab, conduct
-from core.jobs.outcome import InputTicket, Outcome, TrainedNetwork
+from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
+from core.jobs.outcome import Outcome
 from core.jobs.specs import JobSpec
 from core.tickets import Ticket, TicketFile, read, ticket_id
 from core.training.checkpoint import TrainingState, read_state, write_state
@@ -69,15 +70,19 @@ class Bench:
         self.diary = Diary(root)
         self.tickets: dict[str, InputTicket] = {}
 
-    def run(self, spec: JobSpec, weights: Iterable[TrainedNetwork] = ()) -> Outcome:
+    def run(self, spec: JobSpec, weights: Iterable[TrainedNetwork] = (), **inputs: Any) -> Outcome:
         """Do a job to its end."""
-        lab = Lab(self.diary, self.tickets, weights, Path("no-datasets-here"), torch.device("cpu"))
+        given = Inputs(self.tickets, list(weights), **inputs)
+        lab = Lab(self.diary, given, Path("no-datasets-here"), torch.device("cpu"))
         conduct(spec, lab)
         for produced in lab.outcome.tickets:
             path = self.diary.artifacts.path(produced.digest)
             file = read(path)
             said = file.metadata
-            self.tickets[ticket_id(file.ticket)] = InputTicket(str(path), said.dataset, said.seed, said.level)
+            weights = {step: str(self.diary.artifacts.path(d)) for step, d in produced.weights.items()}
+            self.tickets[ticket_id(file.ticket)] = InputTicket(
+                str(path), said.dataset, said.seed, said.level, weights
+            )
         return lab.outcome
 
     def ticket(self, identity: str) -> Ticket:

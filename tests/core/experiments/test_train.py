@@ -9,8 +9,8 @@ from core.datasets import load
 from core.families import architecture
 from core.families.architecture import Architecture
 from core.families.initialisation import initialise
+from core.jobs.inputs import TrainedNetwork
 from core.jobs.methods import ImpParameters
-from core.jobs.outcome import TrainedNetwork
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
 from core.training import loop

@@ -1,0 +1,152 @@
+"""Foreign files become tickets: the right architecture, masks for every prunable tensor, dense weights where known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from core.families import architecture
+from core.families.definition import Definition
+from core.interchange.failure import Reason, Unreadable
+from core.jobs.specs import ExportSpec, ImportSpec
+from core.models import build
+from core.tickets import TicketFile
+
+if TYPE_CHECKING:
+    from tests.core.experiments.conftest import Bench
+
+
+def spec(**fields: Any) -> ImportSpec:
+    return ImportSpec.model_validate({"sha256": "0" * 64, "size": 1, **fields})
+
+
+def network(name: str = "cifar_resnet_8_4") -> nn.Module:
+    """A network whose weights are none of them zero."""
+    torch.manual_seed(0)
+    model = build(architecture(name, (3, 32, 32) if "cifar" in name else (1, 8, 8), 10))
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    return model
+
+
+def imported(
+    bench: "Bench", path: Path, definitions: list[dict[str, Any]] | None = None, **fields: Any
+) -> list[TicketFile]:
+    outcome = bench.run(spec(**fields), upload=str(path), definitions=definitions or [])
+    return bench.made(outcome)
+
+
+def saved(state: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "upload"
+    torch.save(state, path)
+    return path
+
+
+class TestArchitecture:
+    def test_is_recognised_by_names_and_shapes(self, bench: "Bench", tmp_path: Path) -> None:
+        (made,) = imported(bench, saved(network().state_dict(), tmp_path))
+        assert made.ticket.architecture == architecture("cifar_resnet_8_4", (3, 32, 32), 10)
+
+    def test_the_image_size_that_shapes_cannot_tell_is_told(self, bench: "Bench", tmp_path: Path) -> None:
+        (made,) = imported(bench, saved(network().state_dict(), tmp_path), input=(3, 16, 16))
+        assert made.ticket.architecture.input == (3, 16, 16)
+
+    def test_one_that_is_named_and_is_another_is_refused_at_the_first_difference(
+        self, bench: "Bench", tmp_path: Path
+    ) -> None:
+        path = saved(network().state_dict(), tmp_path)
+        with pytest.raises(Unreadable) as refused:
+            imported(bench, path, architecture="mlp_1")
+        assert refused.value.reason is Reason.TENSOR_MISSING
+        with pytest.raises(Unreadable, match=r"\[8, 3, 3, 3\]") as refused:
+            imported(bench, path, architecture="cifar_resnet_8_8")
+        assert refused.value.reason is Reason.TENSOR_SHAPE
+        with pytest.raises(Unreadable) as refused:
+            imported(bench, path, architecture="resnet_8")
+        assert refused.value.reason is Reason.ARCHITECTURE_UNKNOWN
+        assert not bench.tickets
+
+    def test_a_posted_family_is_recognised_and_named(self, bench: "Bench", tmp_path: Path) -> None:
+        posted = {
+            "name": "tower",
+            "stages": [{"name": "blocks", "pattern": "blocks.{unit}."}],
+            "prunable": ["*.weight"],
+            "tensors": {"blocks.0.weight": [4, 4], "blocks.1.weight": [4, 4]},
+        }
+        state = {f"blocks.{i}.weight": torch.randn(4, 4) for i in range(3)}
+        for named in ({}, {"architecture": "tower"}, {"architecture": "tower:3"}):
+            (made,) = imported(bench, saved(state, tmp_path), [posted], **named)
+            assert made.ticket.architecture.name == "tower:3"
+
+    def test_an_unknown_network_gets_a_family_of_its_own(self, bench: "Bench", tmp_path: Path) -> None:
+        state = {f"encoder.layer.{i}.dense.weight": torch.randn(4, 4) for i in range(3)}
+        (made,) = imported(bench, saved(state, tmp_path))
+        found = made.ticket.architecture
+        assert [len(stage.units) for stage in found.anatomy.stages] == [3]
+        again = {name: torch.randn(4, 4) for name in state}
+        (other,) = imported(bench, saved(again, tmp_path))
+        assert other.ticket.architecture == found
+        assert Definition.model_validate_json(found.definition).name == found.family
+
+
+class TestMasks:
+    def test_of_torch_prune_with_what_is_not_pruned_left_whole(self, bench: "Bench", tmp_path: Path) -> None:
+        model = network()
+        prune.random_unstructured(model.get_submodule("blocks.1.conv1"), "weight", 0.6)
+        mask = model.get_buffer("blocks.1.conv1.weight_mask").numpy() == 1
+        before = model.get_parameter("blocks.1.conv1.weight_orig").detach().numpy().copy()
+        (made,) = imported(bench, saved(model.state_dict(), tmp_path))
+        found = made.ticket.bool_masks()
+        assert np.array_equal(found["blocks.1.conv1.weight"], mask)
+        assert np.array_equal(made.ticket.weight("blocks.1.conv1.weight"), np.where(mask, before, 0))
+        assert all(other.all() for name, other in found.items() if name != "blocks.1.conv1.weight")
+        assert made.metadata.method == "import"
+        assert made.metadata.details["format"] == "torch_prune"
+
+    def test_zeros_are_a_mask_and_said_to_be_one(self, bench: "Bench", tmp_path: Path) -> None:
+        state = network().state_dict()
+        state["fc.weight"][0] = 0
+        (made,) = imported(bench, saved(state, tmp_path))
+        assert np.array_equal(made.ticket.bool_masks()["fc.weight"], state["fc.weight"].numpy() != 0)
+        assert "inferred" in str(made.metadata.details["mask"])
+
+
+class TestDenseWeights:
+    def test_weights_under_a_mask_are_kept_for_ablations(self, bench: "Bench", tmp_path: Path) -> None:
+        model = network("mlp_2_6_5")
+        prune.random_unstructured(model.get_submodule("fc_layers.1"), "weight", 0.5)
+        state = model.state_dict()
+        imported(bench, saved(state, tmp_path), rewind_step=4)
+        ((identity, given),) = bench.tickets.items()
+        assert list(given.weights) == ["4"]
+        assert bench.ticket(identity).rewind_step == 4
+
+    def test_a_counter_that_the_file_leaves_out_is_0(self, bench: "Bench", tmp_path: Path) -> None:
+        state = {name: value for name, value in network().state_dict().items() if "num_batches" not in name}
+        (made,) = imported(bench, saved(state, tmp_path))
+        assert made.ticket.dense["bn.num_batches_tracked"] == 0
+
+
+class TestFacts:
+    def test_what_the_sender_says_goes_with_the_ticket(self, bench: "Bench", tmp_path: Path) -> None:
+        path = saved(network().state_dict(), tmp_path)
+        (made,) = imported(bench, path, dataset="cifar10", seed=4, level=9, rewind_step=1000)
+        said = made.metadata
+        assert (said.dataset, said.seed, said.level, made.ticket.rewind_step) == ("cifar10", 4, 9, 1000)
+
+    def test_a_ticket_that_was_exported_comes_back_as_itself(self, bench: "Bench", tmp_path: Path) -> None:
+        state = network("mlp_2_6_5").state_dict()
+        state["fc.weight"][:, 0] = 0
+        imported(bench, saved(state, tmp_path), input=(1, 8, 8))
+        (identity,) = bench.tickets
+        for name in ("safetensors", "torch_prune", "open_lth", "dense", "huggingface"):
+            (copy,) = bench.run(ExportSpec(ticket=identity, format=name)).copies
+            (made,) = bench.run(
+                spec(input=(1, 8, 8)), upload=str(bench.diary.artifacts.path(copy.digest))
+            ).tickets
+            assert list(bench.tickets) == [identity], name
+            assert made.digest
