@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from bench import tickets, training
+from bench import tickets, training, transform
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -24,6 +24,7 @@ def main() -> None:
         },
         "training": [training.compare(case) for case in training.CASES],
         "tickets": tickets.compare(),
+        "transform": transform.compare(),
     }
     text = json.dumps(measured, indent=2)
     print(text)

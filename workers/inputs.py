@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog import attempts, tickets
-from core.catalog.artifacts import ArtifactMissing, LocalStore
-from core.catalog.tables import Job, Run
+from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
+from core.catalog.tables import Job, PostedArchitecture, Run
+from core.families.posted import parse_name
 from core.jobs.datasets import DATASETS
-from core.jobs.outcome import InputTicket, TrainedNetwork
-from core.jobs.specs import EvaluateSpec, TrainSpec, TransformSpec, parse_spec
+from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
+from core.jobs.specs import (
+    ConnectSpec,
+    EvaluateSpec,
+    ExportSpec,
+    FindSpec,
+    ImportSpec,
+    JobSpec,
+    TrainSpec,
+    TransformSpec,
+    parse_spec,
+)
 from core.settings import Settings
-from workers.protocol import Request, SavedState
+from core.studies.table import spread
+from workers.protocol import Confinement, Request, SavedState
+
+MOST_COMPARED = 64
 
 
 class InputGone(LookupError):
@@ -20,20 +41,50 @@ class InputGone(LookupError):
 
 def request_for(session: Session, job: Job, store: LocalStore, settings: Settings) -> Request:
     """The request a trainer gets for this attempt; raises InputGone."""
-    spec = parse_spec(job.spec)
-    wanted = spec.tickets or [] if isinstance(spec, TransformSpec | TrainSpec | EvaluateSpec) else []
+    scratch, spec = settings.scratch_directory / job.id, parse_spec(job.spec)
     return Request(
         spec=job.spec,
         artifacts=str(settings.artifact_directory),
-        scratch=str(settings.scratch_directory / job.id),
+        scratch=str(scratch),
         datasets=str(settings.dataset_directory),
         threads=settings.trainer_threads,
         checkpoint_seconds=settings.checkpoint_seconds,
         memory_bytes=settings.trainer_memory_bytes,
-        tickets={identity: _ticket(session, identity, store) for identity in wanted},
-        weights=_weights(session, spec.job, store) if isinstance(spec, EvaluateSpec) and spec.job else [],
+        inputs=_inputs(session, spec, store, scratch),
+        confinement=_confinement(settings) if isinstance(spec, ImportSpec) else None,
         states=[SavedState(saved.training, saved.digest) for saved in attempts.checkpoints(session, job.id)],
     )
+
+
+def _confinement(settings: Settings) -> Confinement:
+    memory = settings.import_memory_bytes
+    return Confinement(memory, settings.import_cpu_seconds, file_bytes=memory)
+
+
+def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -> Inputs:
+    match spec:
+        case TransformSpec():
+            names = [hop.architecture for hop in spec.hops]
+            return Inputs(
+                tickets=_tickets(session, spec.tickets, store),
+                definitions=_definitions(session, names),
+            )
+        case EvaluateSpec(job=str(job)):
+            return _trained(session, [(job, run) for run in _runs(session, job)], store)
+        case ConnectSpec():
+            return _trained(session, [(one.job, one.run) for one in spec.trainings], store)
+        case TrainSpec() | EvaluateSpec():
+            return Inputs(tickets=_tickets(session, spec.tickets or (), store))
+        case ImportSpec():
+            return Inputs(upload=_upload(scratch), definitions=_latest_definitions(session))
+        case ExportSpec():
+            return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
+        case FindSpec():
+            return Inputs()
+
+
+def _tickets(session: Session, identities: Iterable[str], store: LocalStore) -> dict[str, InputTicket]:
+    return {identity: _ticket(session, identity, store) for identity in identities}
 
 
 def _ticket(session: Session, identity: str, store: LocalStore) -> InputTicket:
@@ -41,26 +92,78 @@ def _ticket(session: Session, identity: str, store: LocalStore) -> InputTicket:
     if ticket is None:
         raise InputGone(f"no ticket {identity}")
     origin = tickets.origin(ticket)
-    return InputTicket(_file(store, ticket.file_digest), origin.dataset, origin.seed, origin.level)
+    weights = {str(row.step): _file(store, row.digest) for row in ticket.weights}
+    return InputTicket(_file(store, ticket.file_digest), origin.dataset, origin.seed, origin.level, weights)
 
 
-def _weights(session: Session, job_id: str, store: LocalStore) -> list[TrainedNetwork]:
-    trained = session.get(Job, job_id)
-    if trained is None:
+def _runs(session: Session, job_id: str) -> list[int]:
+    job = session.get(Job, job_id)
+    if job is None:
         raise InputGone(f"no job {job_id}")
-    return [_trained(run, store) for run in trained.runs]
+    return [run.ordinal for run in job.runs]
 
 
-def _trained(run: Run, store: LocalStore) -> TrainedNetwork:
-    facts = DATASETS[run.dataset]
-    return TrainedNetwork(
-        path=_file(store, run.weights_digest),
-        architecture=run.architecture,
-        input=facts.input,
-        classes=facts.classes,
-        ticket_id=run.ticket_id,
-        seed=run.seed,
-    )
+def _trained(session: Session, references: Iterable[tuple[str, int]], store: LocalStore) -> Inputs:
+    networks = []
+    for job_id, ordinal in references:
+        run = session.get(Run, (job_id, ordinal))
+        if run is None:
+            raise InputGone(f"no training {ordinal} of job {job_id}")
+        facts = DATASETS[run.dataset]
+        networks.append(
+            TrainedNetwork(
+                path=_file(store, run.weights_digest),
+                architecture=run.architecture,
+                input=facts.input,
+                classes=facts.classes,
+                ticket_id=run.ticket_id,
+                seed=run.seed,
+            )
+        )
+    names = [network.architecture for network in networks]
+    return Inputs(weights=networks, definitions=_definitions(session, names))
+
+
+def _definitions(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
+    """The posted families among these architectures, for whatever input they were posted."""
+    families = [parsed.family for name in names if (parsed := parse_name(name))]
+    query = select(PostedArchitecture.definition).where(PostedArchitecture.name.in_(families))
+    return list(session.scalars(query))
+
+
+def _latest_definitions(session: Session) -> list[dict[str, Any]]:
+    """The posted families that an uploaded network is compared with."""
+    query = select(PostedArchitecture.definition).order_by(PostedArchitecture.created_at.desc())
+    return list(session.scalars(query.limit(MOST_COMPARED)))
+
+
+def _upload(scratch: Path) -> str:
+    path = scratch / UPLOAD
+    if not path.is_file():
+        raise InputGone("the uploaded file")
+    return str(path)
+
+
+def _about(session: Session, identity: str) -> dict[str, Any]:
+    """What a model card says of a ticket: accuracies of trainings from it, and its ancestors."""
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for result, run, _ in tickets.results(session, identity):
+        if run is not None:
+            groups[result.dataset, result.point].append(result.correct / result.total)
+    figures = [
+        {"dataset": dataset, "point": point, "count": len(values), **asdict(spread(values))}
+        for (dataset, point), values in sorted(groups.items())
+    ]
+    lineage = [
+        {
+            "identity": ancestor.id,
+            "architecture": ancestor.architecture,
+            "sparsity": ancestor.sparsity,
+            "method": tickets.origin(ancestor).method,
+        }
+        for ancestor in tickets.ancestors(session, identity)
+    ]
+    return {"figures": figures, "lineage": lineage}
 
 
 def _file(store: LocalStore, digest: str) -> str:

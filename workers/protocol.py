@@ -12,7 +12,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.jobs.outcome import InputTicket, TrainedNetwork
+from core.jobs.inputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class SavedState:
 
     training: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a trainer that opens a stranger's file may use, from then on."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    file_bytes: int
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,8 @@ class Request:
     threads: int
     checkpoint_seconds: float
     memory_bytes: int | None
-    tickets: dict[str, InputTicket] = field(default_factory=dict)
-    weights: list[TrainedNetwork] = field(default_factory=list)
+    inputs: Inputs = field(default_factory=Inputs)
+    confinement: Confinement | None = None
     states: list[SavedState] = field(default_factory=list)
 
     def encode(self) -> bytes:
@@ -46,8 +55,8 @@ class Request:
     def decode(cls, line: bytes) -> Request:
         """The request of `encode`'s line."""
         data = json.loads(line)
-        data["tickets"] = {identity: InputTicket(**ticket) for identity, ticket in data["tickets"].items()}
-        data["weights"] = [TrainedNetwork(**weights) for weights in data["weights"]]
+        data["inputs"] = Inputs.from_json(data["inputs"])
+        data["confinement"] = data["confinement"] and Confinement(**data["confinement"])
         data["states"] = [SavedState(**state) for state in data["states"]]
         return cls(**data)
 

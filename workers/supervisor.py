@@ -6,6 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
 from core.catalog.tables import Job
-from core.jobs.outcome import Failure, Outcome
+from core.jobs.outcome import Failure, Outcome, ProducedTicket
 from core.jobs.states import State
 from core.settings import Settings
 from core.tickets import read, ticket_id
@@ -26,6 +27,8 @@ from workers.zygote import Zygote
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+ABANDONED_SECONDS = 3600.0
+"""After this long a folder in scratch that no job claims belongs to a request that died."""
 
 
 class Supervisor:
@@ -103,8 +106,9 @@ class Supervisor:
         held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
-            files = [self._produced(ticket.digest) for ticket in outcome.tickets]
-            return lambda session: attempts.succeed(session, *held, outcome, files)
+            files = [self._produced(ticket) for ticket in outcome.tickets]
+            tags = job.spec.get("tags", ())
+            return lambda session: attempts.succeed(session, *held, outcome, files, tags)
         if ending.failure is not None:
             failure = ending.failure
             return lambda session: attempts.fail(session, *held, failure)
@@ -114,16 +118,24 @@ class Supervisor:
             return lambda session: attempts.give_back(session, *held)
         return lambda session: attempts.lose(session, *held, ending.how)
 
-    def _produced(self, digest: str) -> ProducedFile:
-        file = read(self._store.path(digest))
-        return ProducedFile(ticket_id(file.ticket), digest, file)
+    def _produced(self, ticket: ProducedTicket) -> ProducedFile:
+        file = read(self._store.path(ticket.digest))
+        return ProducedFile(ticket_id(file.ticket), ticket.digest, file, ticket.weights)
 
 
 def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:
-    """Remove a job's training states once it has ended; a job that will go on keeps them."""
+    """Remove a job's training states, or the file it imported, once it has ended; a job that will go on keeps them.
+
+    A file is laid down just before the job that is to import it is committed: a folder without a job may be young.
+    """
+    folder = settings.scratch_directory / job_id
     with database.read() as session:
-        if not attempts.has_ended(session, job_id):
-            return
-    shutil.rmtree(settings.scratch_directory / job_id, ignore_errors=True)
+        ended = attempts.has_ended(session, job_id)
+    if ended is None:
+        with suppress(FileNotFoundError):
+            ended = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+    if not ended:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     with database.write() as session:
         attempts.forget_checkpoints(session, job_id)

@@ -15,9 +15,14 @@ from typing import Any, BinaryIO
 import torch
 
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
+from core.elastic.refusal import Refused
 from core.experiments import Lab, conduct
+from core.interchange.confinement import LimitReached, confine
+from core.interchange.exports.source import Unavailable
+from core.interchange.failure import Unreadable
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.specs import parse_spec
+from core.tickets import InvalidTicket
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
 from workers.protocol import Reports, Request
 
@@ -70,15 +75,30 @@ def _outcome(request: Request, reports: Reports) -> Outcome:
     torch.set_num_threads(request.threads)
     if request.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
     journal = PipeJournal(request, reports)
-    lab = Lab(journal, request.tickets, request.weights, Path(request.datasets), device)
+    lab = Lab(journal, request.inputs, Path(request.datasets), device)
+    if request.confinement is not None:
+        confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)
     return lab.outcome
 
 
 def failure_of(error: Exception) -> Failure:
-    """The failure an exception means: memory that did not suffice is told apart, whoever noticed it."""
+    """The failure an exception means: what is wrong with a file, or memory that did not suffice, whoever noticed it."""
+    match error:
+        case Unreadable() | InvalidTicket():
+            reason = error.reason if isinstance(error, Unreadable) else error.failure
+            found = {"reason": reason, "where": error.where, "accepted": error.accepted}
+            return Failure("unreadable_file", str(error), found)
+        case Unavailable():
+            return Failure(
+                "format_unavailable", str(error), {"format": error.format, "accepted": error.accepted}
+            )
+        case LimitReached():
+            return Failure("limit_reached", str(error))
+        case Refused():
+            return Failure("refused_transformation", str(error), {"reason": error.reason})
     # torch's CPU allocator raises a plain RuntimeError: "can't allocate memory".
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
         return Failure("out_of_memory", f"the trainer ran out of memory: {error}")

@@ -146,6 +146,15 @@ class Fleet:
             rows = session.query(Provenance).filter_by(job_id=job_id).order_by(Provenance.id)
             return [row.ticket_id for row in rows]
 
+    def wait_until_tidy(self, but: str | None = None) -> None:
+        """Wait until no job has left anything in scratch; `but` names a folder that may stay."""
+
+        def tidy() -> bool:
+            directory = self.settings.scratch_directory
+            return not directory.is_dir() or {path.name for path in directory.iterdir()} <= {but}
+
+        wait_until(tidy, 10, "an empty scratch directory")
+
     def descendants(self) -> dict[str, list[int]]:
         """Process ids below the worker: its pool's children, their zygotes, their trainers."""
         found: dict[str, list[int]] = {"child": [], "zygote": [], "trainer": []}
