@@ -61,8 +61,13 @@ def build(architecture: Architecture) -> nn.Module:
 
 @lru_cache(maxsize=32)
 def _defined(model: str, input: tuple[int, int, int], classes: int) -> Definition:  # noqa: A002
-    with torch.device("meta"):
-        state = _made(model, input, classes, {}).state_dict()
+    with torch.device("meta"), torch.no_grad():
+        made = _made(model, input, classes, {}).eval()
+        try:
+            made(torch.empty(1, *input))
+        except (AssertionError, RuntimeError) as error:
+            raise UnknownArchitecture(f"{TIMM}{model} does not take images of {list(input)}: {error}") from error
+    state = made.state_dict()
     for tensor, value in state.items():
         if value.dtype not in _DTYPES:
             raise UnknownArchitecture(f"{TIMM}{model}: {tensor} is {value.dtype}; accepted: float32, int64")
