@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from importlib.util import find_spec
-
 import pytest
 import torch
 
@@ -16,36 +12,13 @@ from core.families.posted import posted_architecture, posted_member
 from core.models import timm
 from core.models.state import load_state, state
 
-installed = pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
-
-_OPERATORS = (
-    *("nms", "qnms", "roi_align", "_roi_align_backward", "qroi_align", "ps_roi_align"),
-    *("_ps_roi_align_backward", "roi_pool", "_roi_pool_backward", "ps_roi_pool", "_ps_roi_pool_backward"),
-    *("deform_conv2d", "_deform_conv2d_backward"),
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    """torchvision built for another torch declares operators that it then does not have: they are declared here."""
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    if find_spec("timm") is not None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import torchvision  # noqa: F401
-        except RuntimeError:
-            for name in _OPERATORS:
-                library.define(f"{name}(Tensor x) -> Tensor")
-    yield
-    library._destroy()
+pytestmark = pytest.mark.usefixtures("timm")
 
 
 def images(shape: tuple[int, int, int]) -> torch.Tensor:
     return torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
 
 
-@installed
 class TestDefine:
     @pytest.mark.parametrize(
         ("name", "shape", "canonical"),
@@ -88,7 +61,6 @@ class TestDefine:
             timm.define(name, shape, 10)
 
 
-@installed
 class TestBuild:
     @pytest.mark.parametrize(
         ("name", "shape"),
