@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 from core.elastic.anatomy import Anatomy
+
+LONGEST_TENSOR_NAME = 256
+TENSOR_NAME = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
+
+
+def is_tensor_name(text: str) -> bool:
+    """Whether a tensor may be called so: at most 256 letters, digits and _, joined by dots."""
+    return len(text) <= LONGEST_TENSOR_NAME and re.fullmatch(TENSOR_NAME, text) is not None
 
 
 class Role(StrEnum):

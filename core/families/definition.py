@@ -9,16 +9,15 @@ from typing import Annotated, Any, Literal
 import rfc8785
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from core.families.architecture import LONGEST_TENSOR_NAME, TENSOR_NAME
+
 TIMM = "timm:"
 """What the names of timm's architectures start with."""
 
 LARGEST = 2 * 1024 * 1024
 """Bytes of a definition's canonical JSON: a ticket file carries it in its header, which has at most 4 MiB."""
 MOST_TENSORS = 20_000
-LONGEST_TENSOR_NAME = 256
 LARGEST_DIMENSION = 500_000_000
-
-_TENSOR_NAME = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
 
 Side = Annotated[int, Field(strict=True, ge=1, le=4096)]
 Dimension = Annotated[int, Field(strict=True, ge=1, le=LARGEST_DIMENSION)]
@@ -44,7 +43,7 @@ class _Model(BaseModel):
 class ExampleTensor(_Model):
     """One entry of the example's state dict; a scalar has no dimensions."""
 
-    name: Annotated[str, Field(pattern=_TENSOR_NAME, max_length=LONGEST_TENSOR_NAME)]
+    name: Annotated[str, Field(pattern=TENSOR_NAME, max_length=LONGEST_TENSOR_NAME)]
     shape: Annotated[tuple[Dimension, ...], Field(max_length=8)]
     dtype: Literal["F32", "I64"] = "F32"
 

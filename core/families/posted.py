@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from core.elastic.anatomy import Anatomy, Entry, Stage
-from core.families.architecture import Architecture, TensorSpec
-from core.families.definition import LONGEST_TENSOR_NAME, MOST_TENSORS, Definition
+from core.families.architecture import LONGEST_TENSOR_NAME, Architecture, TensorSpec
+from core.families.definition import MOST_TENSORS, Definition
 from core.families.family import UnknownArchitecture
 from core.families.layout import Layout, StageLayout, understood
 from core.families.registry import LONGEST_NAME, MOST_VALUES

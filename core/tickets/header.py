@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from core.families.architecture import LONGEST_TENSOR_NAME, is_tensor_name
 from core.tickets import strict_json
 from core.tickets.failure import Failure, InvalidTicket, quoted
 from core.tickets.strict_json import whole_numbers
 
 MAX_HEADER = 4 * 1024 * 1024
 MAX_TENSORS = 20_000
-MAX_NAME = 256
 # No state dict comes near; the product of an endless shape would cost more than the rest of the read.
 MAX_DIMENSIONS = 8
 LENGTH_BYTES = 8
 
 WIDTHS = {"I64": 8, "F32": 4, "U8": 1}
-_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,11 @@ def _metadata(value: Any) -> dict[str, str]:
 
 
 def _entry(name: str, value: Any) -> Entry:
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
+    if not is_tensor_name(name):
         raise InvalidTicket(
-            Failure.TENSOR_NAME, quoted(name), f"at most {MAX_NAME} letters, digits and _, joined by dots"
+            Failure.TENSOR_NAME,
+            quoted(name),
+            f"at most {LONGEST_TENSOR_NAME} letters, digits and _, joined by dots",
         )
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise InvalidTicket(Failure.TENSOR_ENTRY, name, "exactly dtype, shape and data_offsets")

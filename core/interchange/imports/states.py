@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.families.architecture import LONGEST_TENSOR_NAME, is_tensor_name
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Arrays, Foreign, Given
 from core.interchange.imports import values
 from core.tickets.failure import quoted
-from core.tickets.header import MAX_NAME, MAX_TENSORS
+from core.tickets.header import MAX_TENSORS
 
 USUAL_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 """Where training scripts keep a state dict in a checkpoint; the first of them counts."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 
 
 def state_of(tree: Mapping[str, Any]) -> tuple[Arrays, list[str]]:
@@ -128,8 +127,10 @@ def ticket(
 
 def checked_name(name: str) -> str:
     """A name that a ticket may use."""
-    if len(name) > MAX_NAME or not _NAME.fullmatch(name):
+    if not is_tensor_name(name):
         raise Unreadable(
-            Reason.TENSOR_NAME, quoted(name), f"at most {MAX_NAME} letters, digits and _, joined by dots"
+            Reason.TENSOR_NAME,
+            quoted(name),
+            f"at most {LONGEST_TENSOR_NAME} letters, digits and _, joined by dots",
         )
     return name
