@@ -96,6 +96,17 @@ class TestImport:
         with fleet.database.read() as session:
             assert session.query(Ticket).count() == 0
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_a_file_is_opened_in_a_cage_of_bounded_memory(self, fleet: "Fleet", tmp_path: Path) -> None:
+        fleet.kill("worker")
+        fleet.environment["ELASTICKET_IMPORT_MEMORY_BYTES"] = str(48 * 2**20)
+        fleet.start("worker")
+        torch.save({"a.weight": torch.ones(3000, 4000)}, tmp_path / "large.pth")
+        job = fleet.result(submit_import(fleet, tmp_path / "large.pth"))
+        assert (job.state, job.attempt) == (State.FAILED, 1)
+        assert job.error["reason"] == "out_of_memory", job.error
+        fleet.wait_until_tidy()
+
     def test_an_upload_that_waits_for_its_job_is_not_tidied_away(self, fleet: "Fleet") -> None:
         folder = fleet.settings.scratch_directory / new_id()
         folder.mkdir(parents=True)
