@@ -1,5 +1,6 @@
 """Tickets converted by a job."""
 
+import tarfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ from core.families.definition import Definition
 from core.families.posted import posted_architecture
 from core.interchange.exports.source import Unavailable
 from core.jobs.inputs import InputTicket
-from core.jobs.methods import RandomParameters
+from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import ExportSpec, FindSpec
 from core.tickets import Metadata, Ticket, ticket_id, write
 
@@ -48,6 +50,19 @@ class TestExport:
         text = bench.diary.artifacts.path(copy.digest).read_bytes()
         assert b"97.00" in text
         assert b"f" * 64 in text
+
+    def test_a_step_is_written_in_the_epochs_of_its_training(self, bench: "Bench") -> None:
+        found = FindSpec(
+            architecture="mlp_1",
+            dataset="digits",
+            parameters=ImpParameters(level=1),
+            recipe=RecipeChoice(length="3ep", rewind="20it", batch=128),
+        )
+        bench.run(found.complete("mlp"))
+        (copy,) = bench.run(ExportSpec(ticket=next(iter(bench.tickets)), format="open_lth")).copies
+        with tarfile.open(bench.diary.artifacts.path(copy.digest)) as archive:
+            # 1,437 images are 12 steps an epoch.
+            assert any(name.endswith("model_ep1_it8.pth") for name in archive.getnames())
 
     def test_a_posted_network_has_no_graph_to_export(self, bench: "Bench") -> None:
         definition = Definition.model_validate({"name": "one", "prunable": ["w"], "tensors": {"w": [2, 2]}})
