@@ -20,6 +20,7 @@ from api.pages import routes as pages
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.problems import Problem
+from api.tickets import anatomy, files
 from api.tickets import routes as tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
@@ -32,9 +33,12 @@ LARGEST_BODY = 1 << 20
 _TAGS = [
     {
         "name": "tickets",
-        "description": "Upload, search and download tickets; their layers, lineage and results.",
+        "description": "Upload, search, compare and download tickets; their layers, lineage and results.",
     },
-    {"name": "jobs", "description": "Find, transform, train and evaluate; watch, cancel and retry."},
+    {
+        "name": "jobs",
+        "description": "Find, transform, train, evaluate and connect; watch, cancel and retry.",
+    },
     {"name": "catalogue", "description": "What this installation can do."},
     {"name": "health", "description": "For whoever operates it."},
 ]
@@ -98,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PagesForBrowsers)
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
-    for router in (jobs.router, catalogue.router, health.router, pages.router):
+    for router in (files.router, anatomy.router, jobs.router, catalogue.router, health.router, pages.router):
         app.include_router(router)
     mount_static(app)
     docs.install(app)

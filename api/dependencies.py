@@ -40,4 +40,7 @@ def _identity(what: str, digits: int) -> AfterValidator:
 TicketPath = Annotated[
     str, Path(description="a ticket's id", examples=["9f2c" * 16]), _identity("ticket", 64)
 ]
+OtherTicketPath = Annotated[
+    str, Path(description="another ticket's id", examples=["c07e" * 16]), _identity("ticket", 64)
+]
 JobPath = Annotated[str, Path(description="a job's id", examples=["4b1d" * 8]), _identity("job", 32)]

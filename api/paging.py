@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from core.catalog.paging import Cursor
@@ -44,20 +44,6 @@ class Paging(BaseModel):
     after: Annotated[Cursor | None, PlainValidator(_cursor), WithJsonSchema({"type": "string"})] = Field(
         None, description="where the page starts: take `next`"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
-        unknown = [name for name in given if name not in cls.model_fields]
-        if unknown:
-            accepted = ", ".join(cls.model_fields)
-            flaws = [
-                Flaw(location="query", where=name, what="unknown parameter", accepted=accepted)
-                for name in unknown
-            ]
-            detail = f"unknown parameters: {', '.join(unknown)}; accepted: {accepted}"
-            raise Rejected(INVALID_REQUEST, detail, *flaws)
-        return given
 
 
 def listing(

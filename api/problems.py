@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
+from core.interchange.failure import Unreadable
 from core.tickets import InvalidTicket
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,23 @@ INVALID_TICKET = ProblemKind(
     "The file is not a ticket",
     "mask survivors at fc.weight.kept; accepted: 107 values, one for each set bit",
     {"failure": "mask-survivors", "where": "fc.weight.kept", "accepted": "107 values, one for each set bit"},
+)
+UNREADABLE = ProblemKind(
+    "unreadable-file",
+    422,
+    "The file cannot be read as a ticket of any format",
+    "pickles code at data.pkl; accepted: a state dict of tensors",
+    {"reason": "pickles-code", "where": "data.pkl", "accepted": "a state dict of tensors"},
+)
+EXPORT_FAILED = ProblemKind(
+    "export-failed",
+    422,
+    "The ticket cannot be written in this format",
+    "onnx needs the network, and that of the posted architecture vit_tiny is not known here",
+    {
+        "job": "4b1d" * 8,
+        "error": {"reason": "unavailable", "message": "the network is not known", "details": {}},
+    },
 )
 REFUSED = ProblemKind(
     "refused-transformation",
@@ -258,6 +276,12 @@ def install(app: FastAPI) -> None:
         flaw = Flaw(location="file", where=error.where, what=error.failure, accepted=error.accepted)
         members = {"failure": error.failure, "where": error.where, "accepted": error.accepted}
         return ProblemResponse(INVALID_TICKET.document(str(error), [flaw], **members))
+
+    @app.exception_handler(Unreadable)
+    def _unreadable_file(_: Request, error: Unreadable) -> Response:
+        flaw = Flaw(location="file", where=error.where, what=error.reason, accepted=error.accepted)
+        members = {"reason": error.reason, "where": error.where, "accepted": error.accepted}
+        return ProblemResponse(UNREADABLE.document(str(error), [flaw], **members))
 
     @app.exception_handler(Refused)
     def _refused(_: Request, error: Refused) -> Response:

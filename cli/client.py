@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -83,13 +83,15 @@ class Client:
 
     def get(self, path: str, **query: Any) -> Json:
         """A resource, as JSON."""
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._send("GET", path, params=given)
+        return self._send("GET", path, params=_given(query))
 
     def submit(self, kind: str, body: Json) -> Json:
-        """Ask for a job: find, transform, train or evaluate. Fields that are None are left to the server."""
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._send("POST", f"/{kind}", json=given, headers=_key())
+        """Ask for a job of this kind. Fields that are None are left to the server."""
+        return self._send("POST", f"/{kind}", json=_given(body), headers=_key())
+
+    def plan(self, body: Json) -> Json:
+        """What a transformation would do."""
+        return self._send("POST", "/transform", json=_given(body), params={"dry_run": True})
 
     def job(self, job_id: str) -> Json:
         """A job with everything it has produced."""
@@ -112,27 +114,38 @@ class Client:
         """A new job with the spec of one that failed or was cancelled."""
         return self._send("POST", f"/jobs/{job_id}/retry", headers=_key())
 
-    def push(self, path: Path, tags: list[str]) -> Json:
-        """Upload a ticket file, read as it is sent."""
-        with path.open("rb") as file:
-            return self._once(
-                "POST",
-                "/tickets",
-                content=file,
-                params={"tag": tags},
-                headers={"Content-Type": "application/octet-stream"},
-            )
+    def push(self, file: BinaryIO, said: Json) -> Json:
+        """Upload a file, read as it is sent, with what is said of it: a ticket, or the job that imports it."""
+        return self._once(
+            "POST",
+            "/tickets",
+            content=file,
+            params=_given(said),
+            headers={"Content-Type": "application/octet-stream"},
+        )
 
-    def pull(self, ticket_id: str, target: Path) -> int:
-        """Download a ticket's file; how many bytes. An unfinished download leaves nothing at `target`."""
+    def post_architecture(self, definition: bytes) -> Json:
+        """Enter an architecture that is described as data."""
+        headers = {"Content-Type": "application/json", **_key()}
+        return self._send("POST", "/architectures", content=definition, headers=headers)
+
+    def pull(self, ticket_id: str, target: Path, format: str = "elasticket") -> int:  # noqa: A002
+        """Download a ticket's file; how many bytes. An unfinished download leaves nothing at `target`.
+
+        Where the format must be converted to first, this waits for the job that does it.
+        """
+        path = f"/tickets/{ticket_id}/file?format={format}"
         partial = target.with_name(target.name + ".part")
         try:
-            with (
-                self._stream(f"/tickets/{ticket_id}/file", {"Accept": "*/*"}) as response,
-                partial.open("wb") as file,
-            ):
-                for chunk in response.iter_bytes(1 << 20):
-                    file.write(chunk)
+            while True:
+                with self._stream(path, {"Accept": "*/*"}) as response:
+                    if response.status_code == httpx.codes.ACCEPTED:
+                        time.sleep(RECONNECT_SECONDS)
+                        continue
+                    with partial.open("wb") as file:
+                        for chunk in response.iter_bytes(1 << 20):
+                            file.write(chunk)
+                    break
             size = partial.stat().st_size
             partial.replace(target)
         finally:
@@ -196,6 +209,11 @@ class Client:
         return ApiError(
             f"cannot reach {self._http.base_url}: {error or type(error).__name__}; is `elasticket up` running?"
         )
+
+
+def _given(fields: Json) -> Json:
+    """Fields that are None are left to the server."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _key() -> dict[str, str]:

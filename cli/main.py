@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import operate, verbs
+from cli import carrying, files, operate, verbs
 from cli.demo import demo
 from cli.doctor import doctor
 
@@ -20,12 +20,14 @@ app = typer.Typer(
 _PANELS: dict[str, list[Callable[..., None]]] = {
     "Run it": [operate.up, operate.api, operate.worker, operate.migrate, doctor, demo],
     "Use it": [
-        verbs.push,
-        verbs.pull,
+        files.push,
+        files.pull,
+        files.compare,
         verbs.find,
-        verbs.transform,
+        carrying.transform,
         verbs.train,
         verbs.evaluate,
+        verbs.connect,
         verbs.jobs,
         verbs.watch,
         verbs.cancel,
@@ -36,6 +38,7 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(files.architectures, name="architectures", rich_help_panel="Use it")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ def task(job: Json) -> str:
             )
         case "evaluate" if spec["job"]:
             return f"what {spec['job'][:8]} trained, on {spec['dataset']}"
+        case "connect":
+            ends = " to ".join(f"{end['job'][:8]}:{end['run']}" for end in spec["trainings"])
+            return f"{ends}, {spec['points']} points"
+        case "import":
+            return f"{spec['format'] or 'a file'}, {spec['size']:,} bytes"
+        case "export":
+            return f"ticket {spec['ticket'][:8]} to {spec['format']}"
         case _:
             return f"{_count(spec['tickets'], 'ticket')} on {spec['dataset']}"
 
@@ -39,6 +46,9 @@ def job_text(job: Json, server: str) -> str:
     lines += [f"  ticket {identity}" for identity in job["outputs"]["tickets"]]
     if job["outputs"]["results"]:
         lines += [f"  {line}" for line in results(job).text().splitlines()]
+    barrier = job["outputs"].get("barrier")
+    if barrier is not None:
+        lines.append(f"  error barrier: {100 * barrier:.2f} points")
     return "\n".join(lines)
 
 
@@ -50,7 +60,7 @@ def results(job: Json) -> Table:
         run = runs.get(result["run"])
         rows.append(
             (
-                result["point"],
+                result["point"] if result.get("alpha") is None else f"α = {result['alpha']:.2f}",
                 "-" if result["seed"] is None else str(result["seed"]),
                 "-" if run is None or run["level"] is None else str(run["level"]),
                 "-" if run is None else f"{100 * run['sparsity']:.2f} %",
@@ -75,6 +85,72 @@ def ticket_text(ticket: Json) -> str:
         f"ticket {ticket['id']}\n"
         f"  {ticket['architecture']}: {ticket['survivors']:,} of {ticket['prunable']:,} weights survive"
         f" ({100 * ticket['sparsity']:.2f} % pruned), rewound to step {ticket['rewind_step']}"
+    )
+
+
+def plan_text(plan: Json) -> str:
+    """What a transformation would do to each ticket."""
+    return "\n\n".join(_ticket_plan(ticket) for ticket in plan["tickets"])
+
+
+def _ticket_plan(plan: Json) -> str:
+    layers = Table(
+        ("tensor", "from", "survivors", "of", "sparsity"),
+        tuple(
+            (
+                layer["tensor"],
+                layer["source"] or "drawn afresh",
+                f"{layer['survivors']:,}",
+                f"{layer['size']:,}",
+                f"{100 * layer['sparsity']:.2f} %",
+            )
+            for layer in plan["layers"]
+        ),
+        words=2,
+    )
+    return "\n".join(
+        [
+            f"ticket {plan['ticket']}: {' → '.join([plan['source']['architecture'], *plan['hops']])}",
+            f"  unit map {plan['unit_map'] or 'none: there are no stages'}",
+            *(f"  {line}" for line in layers.text().splitlines()),
+            f"  before: {_totals(plan['before'])}",
+            f"  after:  {_totals(plan['after'])}, rewound to step {plan['rewind_step']}",
+            *(f"  note: {warning}" for warning in plan["warnings"]),
+        ]
+    )
+
+
+def _totals(totals: Json) -> str:
+    return (
+        f"{totals['survivors']:,} of {totals['prunable']:,} weights survive"
+        f" ({100 * totals['sparsity']:.2f} % pruned)"
+    )
+
+
+def comparison_text(comparison: Json) -> str:
+    """How much two tickets agree."""
+    rows = [*((row["name"], row) for row in comparison["tensors"]), ("all of these", comparison["total"])]
+    table = Table(
+        ("tensor", "survivors a", "survivors b", "both", "IoU", "by chance", "cosine"),
+        tuple(
+            (
+                name,
+                *(f"{row[count]:,}" for count in ("survivors_a", "survivors_b", "both")),
+                *(
+                    "-" if row[share] is None else f"{row[share]:.4f}"
+                    for share in ("iou", "chance", "cosine")
+                ),
+            )
+            for name, row in rows
+        ),
+    )
+    apart = {
+        "only in a": comparison["only_a"],
+        "only in b": comparison["only_b"],
+        "of other shapes": comparison["other_shape"],
+    }
+    return "\n".join(
+        [table.text(), *(f"{what}: {', '.join(names)}" for what, names in apart.items() if names)]
     )
 
 

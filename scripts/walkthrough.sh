@@ -10,7 +10,8 @@ call "/tickets/$ticket" | python3 -c '
 import json, sys
 print("  {id}\n  {survivors} of {prunable} weights survive".format(**json.load(sys.stdin)))'
 
-echo 'Stretch it to mlp_4:'
+echo 'Stretch it to mlp_4; first, what would come of it:'
+./dry_run.sh "$ticket" mlp_4 append | sed 's/^/  /'
 stretched=$(./watch.sh "$(./transform.sh "$ticket" mlp_4 append)" 2>/dev/null)
 echo "  $stretched"
 
@@ -24,3 +25,9 @@ trap 'rm -r "$folder"' EXIT
 again=$(./upload.sh "$folder/mlp_4.ticket.safetensors" walkthrough)
 [ "$again" = "$stretched" ]
 echo "  the same ticket, $(wc -c <"$folder/mlp_4.ticket.safetensors") bytes"
+
+echo 'Take it to PyTorch and back:'
+./export.sh "$stretched" torch_prune "$folder/mlp_4.prune.pth"
+back=$(./watch.sh "$(./import.sh "$folder/mlp_4.prune.pth" 'dataset=digits&input=1,8,8')" 2>/dev/null)
+[ "$back" = "$stretched" ]
+echo "  the same ticket, from a state dict of torch.nn.utils.prune"

@@ -2,83 +2,50 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.catalogue import examples
+from core.catalog.architectures import Size
+from core.elastic.anatomy import Stage
 from core.families import Family
 from core.families.architecture import Architecture
 from core.jobs.datasets import DatasetFacts
 from core.jobs.methods import Method
 from core.jobs.recipes import PRESETS, Recipe
 
-_MLP: dict[str, Any] = {
-    "name": "mlp",
-    "pattern": "mlp_N",
-    "limits": "N from 1 to 1000; lenet_300_100 is mlp_1",
-    "summary": "Multilayer perceptron: N hidden layers of 300, one of 100. Units: the layers 300 → 300.",
-    "examples": ["mlp_2", "mlp_3", "mlp_4"],
-    "recipe": PRESETS["mlp"].model_dump(mode="json"),
-}
-_DIGITS: dict[str, Any] = {
-    "name": "digits",
-    "title": "Optical handwritten digits, bundled with scikit-learn",
-    "input": [1, 8, 8],
-    "classes": 10,
-    "train": 1437,
-    "test": 360,
-    "augmented": False,
-    "files": [],
-    "sources": [],
-}
-_IMP: dict[str, Any] = {
-    "name": "imp",
-    "title": "Iterative magnitude pruning with rewinding",
-    "source": "E-LTH, section 2",
-    "parameters": {"type": "object", "properties": {"level": {"type": "integer", "default": 10}}},
-    "defaults": {"level": 10, "fraction": 0.2},
-    "trainings": 10,
-}
-_MLP_1: dict[str, Any] = {
-    "name": "mlp_1",
-    "family": "mlp",
-    "dataset": "digits",
-    "input": [1, 8, 8],
-    "classes": 10,
-    "prunable": 50200,
-    "parameters": 50610,
-    "tensors": [
-        {"name": "fc_layers.0.weight", "shape": [300, 64], "size": 19200, "role": "weight", "prunable": True}
-    ],
-    "stages": [
-        {
-            "name": "hidden",
-            "units": [],
-            "entries": [
-                {"fixed": True, "tensors": {"weight": "fc_layers.0.weight", "bias": "fc_layers.0.bias"}}
-            ],
-        }
-    ],
-    "stem": ["fc_layers.0.bias", "fc_layers.0.weight"],
-    "head": ["fc.bias", "fc.weight"],
-}
+
+class SizeBody(BaseModel):
+    """What a posted family is known for; zeros where input or classes mean nothing."""
+
+    input: list[int] = Field(description="[C, H, W]")
+    classes: int
 
 
 class FamilyBody(BaseModel):
-    """A family of architectures, and the recipe preset that bears its name."""
+    """A family of architectures, built-in or posted, and the recipe preset that bears its name."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_MLP]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MLP]})
 
     name: str
     pattern: str
     limits: str
     summary: str
     examples: list[str]
-    recipe: Recipe = Field(description="the preset of this name: how its members are trained by default")
+    recipe: Recipe | None = Field(
+        description="the preset of this name: how its members are trained by default; null for a posted family"
+    )
+    posted: list[SizeBody] = Field(
+        default=[],
+        description="the inputs and classes that the family is posted for; none for a built-in one",
+    )
 
     @classmethod
     def of(cls, family: Family) -> FamilyBody:
-        """A family."""
+        """A built-in family."""
         return cls(
             name=family.name,
             pattern=family.pattern,
@@ -86,6 +53,19 @@ class FamilyBody(BaseModel):
             summary=family.summary,
             examples=list(family.examples),
             recipe=PRESETS[family.name],
+        )
+
+    @classmethod
+    def of_posted(cls, name: str, sizes: Sequence[Size]) -> FamilyBody:
+        """A posted family."""
+        return cls(
+            name=name,
+            pattern=f"{name}[:ENTRIES]",
+            limits="ENTRIES: how many each stage has, fixed ones counted, joined by -; the example's own if not given",
+            summary="Posted as data: it can be transformed, not trained.",
+            examples=[name],
+            recipe=None,
+            posted=[SizeBody(input=list(size.input), classes=size.classes) for size in sizes],
         )
 
 
@@ -113,16 +93,24 @@ class StageBody(BaseModel):
     units: list[int] = Field(description="positions of the interchangeable entries")
     entries: list[EntryBody]
 
+    @classmethod
+    def of(cls, stage: Stage) -> StageBody:
+        """A stage."""
+        entries = [EntryBody(fixed=entry.fixed, tensors=dict(entry.tensors)) for entry in stage.entries]
+        return cls(name=stage.name, units=list(stage.units), entries=entries)
+
 
 class ArchitectureBody(BaseModel):
-    """A concrete network for a dataset's input and classes."""
+    """A concrete network."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_MLP_1]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.MLP_1]})
 
     name: str
     family: str
-    dataset: str
-    input: list[int]
+    dataset: str | None = Field(
+        default=None, description="the dataset whose input and classes were asked for"
+    )
+    input: list[int] = Field(description="[C, H, W]; zeros where it means nothing")
     classes: int
     prunable: int = Field(description="prunable weights: the denominator of every sparsity")
     parameters: int = Field(description="values in all tensors, buffers included")
@@ -130,9 +118,12 @@ class ArchitectureBody(BaseModel):
     stages: list[StageBody]
     stem: list[str] = Field(description="tensors whose shapes follow the input")
     head: list[str] = Field(description="tensors whose shapes follow the classes")
+    definition: dict[str, Any] | None = Field(
+        default=None, description="what was posted of its family, in canonical form; null for a built-in one"
+    )
 
     @classmethod
-    def of(cls, network: Architecture, dataset: str) -> ArchitectureBody:
+    def of(cls, network: Architecture, dataset: str | None = None) -> ArchitectureBody:
         """A network."""
         return cls(
             name=network.name,
@@ -152,23 +143,17 @@ class ArchitectureBody(BaseModel):
                 )
                 for spec in network.tensors
             ],
-            stages=[
-                StageBody(
-                    name=stage.name,
-                    units=list(stage.units),
-                    entries=[EntryBody(fixed=e.fixed, tensors=dict(e.tensors)) for e in stage.entries],
-                )
-                for stage in network.anatomy.stages
-            ],
+            stages=[StageBody.of(stage) for stage in network.anatomy.stages],
             stem=sorted(network.stem),
             head=sorted(network.head),
+            definition=json.loads(network.definition) if network.definition else None,
         )
 
 
 class DatasetBody(BaseModel):
     """What is known of a dataset without opening it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DIGITS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.DIGITS]})
 
     name: str
     title: str
@@ -195,7 +180,7 @@ class DatasetBody(BaseModel):
 class MethodBody(BaseModel):
     """A way to find a mask."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_IMP]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.IMP]})
 
     name: str
     title: str

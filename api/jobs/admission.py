@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from api.problems import UNSUITABLE, Flaw, Rejected
 from core.catalog import jobs, tickets
-from core.catalog.tables import Ticket
-from core.families import UnknownArchitecture, architecture
+from core.catalog.architectures import describer
+from core.catalog.tables import Job, Run, Ticket
+from core.elastic.refusal import Reason, Refused
+from core.families import FAMILIES, UnknownArchitecture, architecture
 from core.families.architecture import Architecture
+from core.families.definition import TIMM
 from core.jobs.datasets import DATASETS, DatasetFacts
 from core.jobs.methods import ImpParameters, RandomParameters
-from core.jobs.recipes import Recipe, steps, steps_per_epoch
-from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
+from core.jobs.recipes import PRESETS, Recipe, RecipeChoice, steps, steps_per_epoch
+from core.jobs.specs import (
+    ConnectSpec,
+    EvaluateSpec,
+    FindSpec,
+    JobSpec,
+    Trained,
+    TrainingRef,
+    TrainSpec,
+    TransformSpec,
+)
 from core.jobs.states import State
 from core.jobs.transforms import plan
 from core.pruning.levels import quota
 
+TrainedSpec = TypeVar("TrainedSpec", bound=Trained)
+
 
 def admit(session: Session, spec: JobSpec) -> JobSpec:
-    """The spec with its recipe completed; raises `Rejected`, or `Refused` for a transformation."""
+    """The spec, completed; raises `Rejected`, or `Refused` for a transformation."""
     match spec:
         case FindSpec():
             return _find(spec)
@@ -31,21 +46,28 @@ def admit(session: Session, spec: JobSpec) -> JobSpec:
             return _train(session, spec)
         case EvaluateSpec():
             return _evaluate(session, spec)
+        case ConnectSpec():
+            return _connect(session, spec)
+        case _:
+            return spec
 
 
 def _find(spec: FindSpec) -> FindSpec:
     facts = DATASETS[spec.dataset]
-    network = architecture(spec.architecture, facts.input, facts.classes)
-    complete = spec.complete(network.family)
+    network = _built_in(spec.architecture, facts)
+    complete = _complete(spec, network.family if network else None)
     recipe = complete.full_recipe
+    if isinstance(spec.parameters, ImpParameters):
+        k, end = _steps(recipe.rewind, recipe, facts), _steps(recipe.length, recipe, facts)
+        if k >= end:
+            what = f"the rewind point, step {k}, is not before the end, step {end}"
+            raise _unsuitable(_flaw("/recipe/rewind", what, f"at most {end - 1}it"))
+    if network is None:
+        return complete
     _check_dense(recipe, [network])
     match spec.parameters:
         case ImpParameters() as parameters:
             _check_depth(parameters, network, recipe)
-            k, end = _steps(recipe.rewind, recipe, facts), _steps(recipe.length, recipe, facts)
-            if k >= end:
-                what = f"the rewind point, step {k}, is not before the end, step {end}"
-                raise _unsuitable(_flaw("/recipe/rewind", what, f"at most {end - 1}it"))
         case RandomParameters(survivors=survivors):
             least = _kept_dense(network, recipe)
             if not least <= survivors <= network.prunable_weights:
@@ -56,32 +78,35 @@ def _find(spec: FindSpec) -> FindSpec:
 
 
 def _transform(session: Session, spec: TransformSpec) -> TransformSpec:
-    found = _tickets(session, spec.tickets)
+    found, describe = _tickets(session, spec.tickets), describer(session)
     one_each = {(ticket.architecture, *ticket.input, ticket.classes): ticket for ticket in found}
     try:
         for ticket in one_each.values():
-            plan(spec, _architecture(ticket))
+            plan(spec, describe(ticket.architecture, shape_of(ticket), ticket.classes), describe)
     except UnknownArchitecture as error:
         raise _unsuitable(_flaw("/architecture", str(error))) from None
+    for ticket in found:
+        _check_weights(ticket, spec)
     return spec
 
 
 def _train(session: Session, spec: TrainSpec) -> TrainSpec:
     facts = DATASETS[spec.dataset]
     if spec.architecture is not None:
-        networks = [architecture(spec.architecture, facts.input, facts.classes)]
-        found: Sequence[Ticket] = []
-    else:
-        found = _tickets(session, spec.tickets or ())
-        _check_fit(found, facts)
-        networks = [_architecture(ticket) for ticket in found]
-    families = sorted({network.family for network in networks})
+        network = _built_in(spec.architecture, facts)
+        complete = _complete(spec, network.family if network else None)
+        _check_dense(complete.full_recipe, [network] if network else [])
+        return complete
+    found, describe = _tickets(session, spec.tickets or ()), describer(session)
+    _check_fit(found, facts)
+    _check_trainable(found)
+    families = sorted({ticket.family for ticket in found})
     if len(families) > 1 and spec.recipe.preset is None:
         what = f"the tickets are of several families ({', '.join(families)}): say which preset trains them"
         raise _unsuitable(_flaw("/recipe/preset", what, ", ".join(families)))
-    complete = spec.complete(families[0])
+    complete = _complete(spec, families[0] if families[0] in FAMILIES else None)
     recipe = complete.full_recipe
-    _check_dense(recipe, networks)
+    _check_dense(recipe, (describe(row.architecture, shape_of(row), row.classes) for row in found))
     _check_start(found, recipe, facts)
     return complete
 
@@ -89,20 +114,58 @@ def _train(session: Session, spec: TrainSpec) -> TrainSpec:
 def _evaluate(session: Session, spec: EvaluateSpec) -> EvaluateSpec:
     facts = DATASETS[spec.dataset]
     if spec.job is None:
-        _check_fit(_tickets(session, spec.tickets or ()), facts)
+        found = _tickets(session, spec.tickets or ())
+        _check_fit(found, facts)
+        _check_trainable(found)
         return spec
-    job = jobs.get(session, spec.job)
-    if job is None:
-        raise _unsuitable(_flaw("/job", f"there is no job {spec.job}"))
-    if job.kind != "train" or job.state != State.SUCCEEDED:
-        raise _unsuitable(
-            _flaw("/job", f"is a {job.kind} job that is {job.state}", "a train job that succeeded")
-        )
+    job = _train_job(session, spec.job, "/job")
     trained_on = DATASETS[job.spec["dataset"]]
     if (trained_on.input, trained_on.classes) != (facts.input, facts.classes):
         what = f"trained networks for {_shape(trained_on.input, trained_on.classes)}"
         raise _unsuitable(_flaw("/job", what, _shape(facts.input, facts.classes)))
     return spec
+
+
+def _connect(session: Session, spec: ConnectSpec) -> ConnectSpec:
+    first, second = (_run(session, ref, f"/trainings/{i}") for i, ref in enumerate(spec.trainings))
+    alike = {"architecture": (first.architecture, second.architecture)}
+    if first.ticket_id is None and second.ticket_id is None:
+        # Dense trainings have in common what a ticket stands for where they share their initialisation.
+        alike["seed"] = (str(first.seed), str(second.seed))
+    else:
+        alike["ticket"] = (first.ticket_id or "none", second.ticket_id or "none")
+    for name, (one, other) in alike.items():
+        if one != other:
+            what = f"its {name} is {other}, and that of the first is {one}"
+            raise _unsuitable(_flaw("/trainings/1", what, f"a training of the same {name}"))
+    if spec.dataset is None and first.dataset != second.dataset:
+        what = f"they were trained on {first.dataset} and on {second.dataset}: say what to measure on"
+        raise _unsuitable(_flaw("/dataset", what, f"{first.dataset}, {second.dataset}"))
+    wanted = DATASETS[spec.dataset or first.dataset]
+    for i, run in enumerate((first, second)):
+        facts = DATASETS[run.dataset]
+        if (facts.input, facts.classes) != (wanted.input, wanted.classes):
+            taken, accepted = _shape(facts.input, facts.classes), _shape(wanted.input, wanted.classes)
+            raise _unsuitable(_flaw(f"/trainings/{i}", f"trained a network for {taken}", accepted))
+    return spec.model_copy(update={"dataset": wanted.name})
+
+
+def _train_job(session: Session, job_id: str, where: str) -> Job:
+    job = jobs.get(session, job_id)
+    if job is None:
+        raise _unsuitable(_flaw(where, f"there is no job {job_id}"))
+    if job.kind != "train" or job.state != State.SUCCEEDED:
+        what = f"is a {job.kind} job that is {job.state}"
+        raise _unsuitable(_flaw(where, what, "a train job that succeeded"))
+    return job
+
+
+def _run(session: Session, ref: TrainingRef, where: str) -> Run:
+    job = _train_job(session, ref.job, f"{where}/job")
+    if ref.run >= len(job.runs):
+        what = f"job {ref.job} has no training {ref.run}"
+        raise _unsuitable(_flaw(f"{where}/run", what, f"0 to {len(job.runs) - 1}"))
+    return job.runs[ref.run]
 
 
 def _tickets(session: Session, identities: Sequence[str]) -> list[Ticket]:
@@ -119,8 +182,52 @@ def _tickets(session: Session, identities: Sequence[str]) -> list[Ticket]:
     return [ticket for ticket in found if ticket is not None]
 
 
-def _architecture(ticket: Ticket) -> Architecture:
-    return architecture(ticket.architecture, ticket.input, ticket.classes)
+def shape_of(ticket: Ticket) -> tuple[int, int, int]:
+    """A ticket's input, [C, H, W]."""
+    channels, height, width = ticket.input
+    return channels, height, width
+
+
+def _built_in(name: str, facts: DatasetFacts) -> Architecture | None:
+    """The network, which its spec has found to be built in; None for one of timm's, which a worker must judge."""
+    return None if name.startswith(TIMM) else architecture(name, facts.input, facts.classes)
+
+
+def _complete(spec: TrainedSpec, family: str | None) -> TrainedSpec:
+    """The spec with every field of its recipe written out; only the built-in families have presets."""
+    try:
+        recipe = spec.recipe.resolve(family)
+    except ValueError:
+        what = "this architecture's family has no preset: name one, or give every field"
+        raise _unsuitable(_flaw("/recipe/preset", what, ", ".join(PRESETS))) from None
+    return spec.model_copy(update={"recipe": RecipeChoice.complete(recipe)})
+
+
+def _check_trainable(found: Iterable[Ticket]) -> None:
+    """A posted architecture is names and shapes: nobody here knows what it computes."""
+    flaws = [
+        _flaw(
+            f"/tickets/{i}",
+            f"is of {ticket.architecture}, a posted architecture whose network is not known here",
+            f"tickets of {', '.join(FAMILIES)} and {TIMM} models",
+        )
+        for i, ticket in enumerate(found)
+        if ticket.family not in FAMILIES and not ticket.family.startswith(TIMM)
+    ]
+    if flaws:
+        raise _unsuitable(*flaws)
+
+
+def _check_weights(ticket: Ticket, spec: TransformSpec) -> None:
+    """What lays a mask over other weights needs the dense ones."""
+    step = 0 if spec.start == "zero" else ticket.rewind_step
+    needed = spec.start == "zero" or (spec.permute is not None and spec.weights == "replicate")
+    if needed and step not in [kept.step for kept in ticket.weights]:
+        raise Refused(
+            Reason.WEIGHTS_MISSING,
+            f"the dense weights of step {step} under the mask of ticket {ticket.id} were not kept;"
+            " tickets found here, and imported with them, have them",
+        )
 
 
 def _check_fit(found: Iterable[Ticket], facts: DatasetFacts) -> None:

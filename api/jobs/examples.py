@@ -19,6 +19,7 @@ FIND: dict[str, Any] = {
 TRANSFORM: dict[str, Any] = {"tickets": [TICKET], "architecture": "mlp_3", "order": "append"}
 TRAIN: dict[str, Any] = {"tickets": [STRETCHED], "dataset": "digits", "seeds": [0]}
 EVALUATE: dict[str, Any] = {"tickets": [STRETCHED], "dataset": "digits"}
+CONNECT: dict[str, Any] = {"trainings": [{"job": JOB, "run": 0}, {"job": JOB, "run": 1}], "points": 21}
 
 LINKS: dict[str, str] = {
     "self": f"/jobs/{JOB}",
@@ -110,6 +111,7 @@ RESULT: dict[str, Any] = {
     "seed": 0,
     "ticket": STRETCHED,
     "run": 0,
+    "alpha": None,
 }
 SUCCEEDED: dict[str, Any] = RUNNING | {
     "state": "succeeded",
@@ -132,7 +134,7 @@ SUCCEEDED: dict[str, Any] = RUNNING | {
             "outcome": "succeeded",
         }
     ],
-    "outputs": {"tickets": [], "runs": [RUN_SUMMARY], "results": [RESULT]},
+    "outputs": {"tickets": [], "runs": [RUN_SUMMARY], "results": [RESULT], "barrier": None},
 }
 EVENTS = """id: 1
 event: state
@@ -146,3 +148,41 @@ event: state
 data: {"state": "succeeded", "attempt": 1, "at": "2026-01-31T12:00:04Z"}
 """
 LOG = "attempt 1\nreading digits from scikit-learn\n"
+PLAN: dict[str, Any] = {
+    "tickets": [
+        {
+            "ticket": TICKET,
+            "source": {"architecture": "mlp_2", "input": [1, 8, 8], "classes": 10},
+            "target": {"architecture": "mlp_3", "input": [1, 8, 8], "classes": 10},
+            "hops": ["mlp_3"],
+            "unit_map": "0:0;1:1,2;2:3",
+            "stages": [
+                {
+                    "name": "hidden",
+                    "entries": [
+                        {"target": 0, "source": 0, "fixed": True, "copy": False},
+                        {"target": 1, "source": 1, "fixed": False, "copy": False},
+                        {"target": 2, "source": 1, "fixed": False, "copy": True},
+                        {"target": 3, "source": 2, "fixed": True, "copy": False},
+                    ],
+                    "dropped": [],
+                }
+            ],
+            "fixed": ["fc.weight", "fc.bias"],
+            "fresh": [],
+            "layers": [
+                {
+                    "tensor": "fc_layers.2.weight",
+                    "source": "fc_layers.1.weight",
+                    "size": 90000,
+                    "survivors": 5354,
+                    "sparsity": 0.9405,
+                }
+            ],
+            "before": {"prunable": 140200, "survivors": 15058, "sparsity": 0.8926, "level": 10},
+            "after": {"prunable": 230200, "survivors": 20412, "sparsity": 0.9113, "level": 10},
+            "rewind_step": 0,
+            "warnings": ["total sparsity moves from 89.26% to 91.13%; the nominal level stays 10"],
+        }
+    ]
+}

@@ -1,8 +1,7 @@
-"""The routes of jobs: four that make them, and those that watch and steer them."""
+"""The routes of jobs: those that make them, and those that watch and steer them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterable
 from typing import Annotated, Any
 
@@ -12,11 +11,13 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
-from api.dependencies import DatabaseDep, FeedDep, JobPath, SettingsDep
-from api.idempotency import REPLAYED, OnceDep
+from api.dependencies import DatabaseDep, FeedDep, JobPath, StoreDep
+from api.idempotency import OnceDep
 from api.jobs import examples, service
-from api.jobs.feed import Feed
+from api.jobs.plans import TransformPlan
+from api.jobs.preview import preview
 from api.jobs.schemas import (
+    ConnectRequest,
     EvaluateRequest,
     FindRequest,
     JobBody,
@@ -27,6 +28,7 @@ from api.jobs.schemas import (
     TransformRequest,
 )
 from api.jobs.stream import has_more, stream
+from api.jobs.submission import SubmissionDep, answer
 from api.paging import Listing, Paging, listing
 from api.problems import (
     INVALID_REQUEST,
@@ -40,14 +42,10 @@ from api.problems import (
     documented,
     not_found,
 )
-from core.catalog.database import Database
-from core.catalog.idempotency import Made
-from core.jobs.specs import JobSpec
+from api.queries import OnlyDocumented
 from core.jobs.states import State
-from core.settings import Settings
 
-router = APIRouter(tags=["jobs"])
-LONGEST_WAIT = 60
+router = APIRouter(tags=["jobs"], dependencies=[OnlyDocumented])
 
 _FINISHED: dict[int | str, dict[str, Any]] = {
     200: {"model": JobBody, "description": "The finished job, where `Prefer: wait` asked for it"}
@@ -56,75 +54,48 @@ _REFUSALS = (INVALID_REQUEST, UNSUITABLE, KEY_REUSED, NOT_JSON, TOO_LARGE)
 _MADE = _FINISHED | documented(*_REFUSALS)
 
 
-async def _wait(
-    prefer: Annotated[
-        list[str] | None,
-        Header(
-            description=f"`wait=N`: answer with the finished job, after at most N seconds (at most {LONGEST_WAIT})"
-        ),
-    ] = None,
-) -> int:
-    found = re.search(r'(?:^|[,;])\s*wait\s*=\s*"?0*([0-9]+)"?\s*(?:[,;]|$)', ",".join(prefer or ()), re.I)
-    return min(int(found[1][:4]), LONGEST_WAIT) if found else 0
-
-
-class Submission:
-    """Queues a job, waits for it where that is preferred, and answers with it."""
-
-    def __init__(
-        self,
-        database: DatabaseDep,
-        settings: SettingsDep,
-        feed: FeedDep,
-        once: OnceDep,
-        wait: Annotated[int, Depends(_wait)],
-        response: Response,
-    ) -> None:
-        self._database: Database = database
-        self._settings: Settings = settings
-        self._feed: Feed = feed
-        self._once = once
-        self._wait = wait
-        self._response = response
-
-    async def of(self, spec: JobSpec) -> JobBody:
-        """The job made of `spec`."""
-        return await self._answer(
-            await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
-        )
-
-    async def again(self, job_id: str) -> JobBody:
-        """The job made of another one's spec."""
-        return await self._answer(
-            await run_in_threadpool(service.retry, self._database, self._settings, self._once, job_id)
-        )
-
-    async def _answer(self, made: tuple[Made, bool]) -> JobBody:
-        if self._wait:
-            await service.ended(self._feed, made[0].resource, self._wait)
-            self._response.headers["Preference-Applied"] = f"wait={self._wait}"
-        body = await run_in_threadpool(_answer, self._database, self._response, made)
-        if self._wait and body.finished_at is not None:
-            self._response.status_code = 200
-        return body
-
-
-SubmissionDep = Annotated[Submission, Depends(Submission)]
-
-
 @router.post("/find", status_code=202, responses=_MADE)
 async def find(spec: FindRequest, submission: SubmissionDep) -> JobBody:
     """Find a ticket per seed, by IMP or another pruning method, on an architecture and a dataset."""
     return await submission.of(spec)
 
 
+_PLANNED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": JobBody | TransformPlan,
+        "description": "The finished job, where `Prefer: wait` asked for it; the plan, where `dry_run` did",
+        "content": {
+            "application/json": {
+                "examples": {
+                    "finished": {"summary": "The finished job", "value": examples.SUCCEEDED},
+                    "plan": {"summary": "A dry run", "value": examples.PLAN},
+                }
+            }
+        },
+    }
+}
+
+
 @router.post(
     "/transform",
     status_code=202,
-    responses=_FINISHED | documented(REFUSED, *_REFUSALS),
+    response_model=JobBody,
+    responses=_PLANNED | documented(REFUSED, *_REFUSALS),
 )
-async def transform(spec: TransformRequest, submission: SubmissionDep) -> JobBody:
-    """Stretch or squeeze tickets into another member of their family."""
+async def transform(
+    spec: TransformRequest,
+    submission: SubmissionDep,
+    database: DatabaseDep,
+    store: StoreDep,
+    dry_run: Annotated[bool, Query(description="tell exactly what would come of it, and do nothing")] = False,
+) -> JobBody | Response:
+    """Stretch or squeeze tickets into another member of their family: another depth, width, input or classes.
+
+    With `dry_run` the answer is the unit map, every layer's survivors and the totals that the tickets would have.
+    """
+    if dry_run:
+        plan = await run_in_threadpool(preview, database, store, spec)
+        return Response(plan.model_dump_json(by_alias=True), media_type="application/json")
     return await submission.of(spec)
 
 
@@ -137,6 +108,12 @@ async def train(spec: TrainRequest, submission: SubmissionDep) -> JobBody:
 @router.post("/evaluate", status_code=202, responses=_MADE)
 async def evaluate(spec: EvaluateRequest, submission: SubmissionDep) -> JobBody:
     """Measure tickets as they are, or what a train job trained, on a dataset's test images."""
+    return await submission.of(spec)
+
+
+@router.post("/connect", status_code=202, responses=_MADE)
+async def connect(spec: ConnectRequest, submission: SubmissionDep) -> JobBody:
+    """Measure the networks on the line between two trainings of one ticket: linear mode connectivity."""
     return await submission.of(spec)
 
 
@@ -225,19 +202,10 @@ _STEERED = documented(NOT_FOUND, WRONG_STATE, KEY_REUSED, INVALID_REQUEST)
 @router.post("/jobs/{job}/cancel", status_code=202, responses=_STEERED)
 def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Response) -> JobBody:
     """Cancel a job: at once where it waits, else its worker is told to stop it. Again, it changes nothing."""
-    return _answer(database, response, service.cancel(database, once, job))
+    return answer(database, response, service.cancel(database, once, job))
 
 
 @router.post("/jobs/{job}/retry", status_code=202, responses=_FINISHED | _STEERED)
 async def retry_job(job: JobPath, submission: SubmissionDep) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec."""
     return await submission.again(job)
-
-
-def _answer(database: Database, response: Response, made: tuple[Made, bool]) -> JobBody:
-    result, replayed = made
-    response.status_code = result.status
-    response.headers["Location"] = f"/jobs/{result.resource}"
-    if replayed:
-        response.headers.update(REPLAYED)
-    return service.show(database, result.resource)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -11,10 +12,10 @@ from api.jobs import examples
 from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Attempt, Job, Result, Run
 from core.jobs.methods import METHODS, Parameters
-from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
+from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, TrainSpec, TransformSpec
 from core.jobs.states import RETRYABLE, STATES, State
 
-Kind = Literal["find", "transform", "train", "evaluate"]
+Kind = Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]
 
 _PARAMETERS = {
     "anyOf": [method.parameters.model_json_schema() | {"title": method.name} for method in METHODS.values()],
@@ -48,6 +49,12 @@ class EvaluateRequest(EvaluateSpec):
     """What to measure, on what."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EVALUATE]})
+
+
+class ConnectRequest(ConnectSpec):
+    """Which two trainings to connect."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CONNECT]})
 
 
 class Progress(BaseModel):
@@ -90,7 +97,10 @@ class JobSummary(BaseModel):
     progress: Progress | None = None
     attempt: int = Field(description="tries so far")
     max_attempts: int
-    error: dict[str, Any] | None = Field(default=None, description="why it failed: reason and message")
+    error: dict[str, Any] | None = Field(
+        default=None,
+        description="why it failed: reason, message, and details such as where a file cannot be read",
+    )
     retry_of: str | None = None
     created_at: datetime
     started_at: datetime | None = None
@@ -163,7 +173,7 @@ class RunBody(RunSummary):
 
 
 class ResultBody(BaseModel):
-    """One measured accuracy: `last` after the last step, `best` test-selected, or `evaluate`."""
+    """One measured accuracy: `last` after the last step, `best` test-selected, `evaluate`, or `between`."""
 
     dataset: str
     point: str
@@ -175,6 +185,9 @@ class ResultBody(BaseModel):
     seed: int | None = None
     ticket: str | None = None
     run: int | None = Field(default=None, description="the number of the job's run that was measured")
+    alpha: float | None = Field(
+        default=None, description="where between two trainings: 0 is the first, 1 the second"
+    )
 
     @classmethod
     def of(cls, result: Result) -> ResultBody:
@@ -191,6 +204,18 @@ class Outputs(BaseModel):
     tickets: list[str]
     runs: list[RunSummary]
     results: list[ResultBody]
+    barrier: float | None = Field(
+        default=None,
+        description="of a connect job: the largest error on the line, less the mean of its two ends' errors",
+    )
+
+
+def barrier(results: Iterable[Result]) -> float | None:
+    """The error barrier between two trainings, as a share of the images: the largest error on the line between
+    them, minus the mean of its ends' (Frankle et al. 2020, Linear Mode Connectivity, section 2).
+    """
+    errors = {row.alpha: 1 - row.correct / row.total for row in results if row.alpha is not None}
+    return max(errors.values()) - (errors[0] + errors[1]) / 2 if {0, 1} <= errors.keys() else None
 
 
 class JobBody(JobSummary):
@@ -208,9 +233,15 @@ class JobBody(JobSummary):
             tickets=list(dict.fromkeys(origin.ticket_id for origin in job.outputs)),
             runs=[RunSummary.of(run) for run in job.runs],
             results=[ResultBody.of(result) for result in job.results],
+            barrier=barrier(job.results),
         )
         attempts = [AttemptBody.of(attempt) for attempt in job.attempts]
         return cls(**cls.fields(job, now), attempts=attempts, outputs=outputs)
+
+
+def may_retry(job: Job) -> bool:
+    """Whether a job's spec may be tried again as a new job; an import's file is gone with the job that read it."""
+    return State(job.state) in RETRYABLE and job.kind != "import"
 
 
 def links(job: Job) -> dict[str, str]:
@@ -219,7 +250,7 @@ def links(job: Job) -> dict[str, str]:
     found = {"self": here} | {name: f"{here}/{name}" for name in ("events", "log", "runs")}
     if state in CANCELLABLE:
         found["cancel"] = f"{here}/cancel"
-    if state in RETRYABLE:
+    if may_retry(job):
         found["retry"] = f"{here}/retry"
     if job.retry_of is not None:
         found["retry_of"] = f"/jobs/{job.retry_of}"

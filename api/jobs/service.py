@@ -68,6 +68,10 @@ def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tu
 
     def again(session: Session) -> Made:
         job = existing(session, job_id)
+        if job.kind == "import":
+            raise Rejected(
+                WRONG_STATE, "An import's file does not outlive its job: upload it again.", state=job.state
+            )
         made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts)
         if made is None:
             raise _wrong_state(job)

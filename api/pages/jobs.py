@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from api.jobs.schemas import Progress
+from api.jobs.schemas import Progress, may_retry
 from api.pages.formats import ago, duration
 from api.pages.specs import Networks, summary
 from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Job
-from core.jobs.states import RETRYABLE, TERMINAL, State
+from core.jobs.states import TERMINAL, State
 
 ACTIVE = tuple(state for state in State if state not in TERMINAL)
 ENDED = tuple(state for state in State if state in TERMINAL)
@@ -29,6 +29,7 @@ class JobView:
     attempt: int
     max_attempts: int
     reason: str | None
+    retryable: bool
 
     @property
     def active(self) -> bool:
@@ -39,11 +40,6 @@ class JobView:
     def cancellable(self) -> bool:
         """Whether asking it to stop means anything."""
         return self.state in CANCELLABLE
-
-    @property
-    def retryable(self) -> bool:
-        """Whether its spec may be tried again as a new job."""
-        return self.state in RETRYABLE
 
 
 def view(job: Job, known: Networks, at: float) -> JobView:
@@ -59,6 +55,7 @@ def view(job: Job, known: Networks, at: float) -> JobView:
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         reason=(job.error or {}).get("message"),
+        retryable=may_retry(job),
     )
 
 

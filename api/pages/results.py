@@ -71,9 +71,30 @@ class Replicates:
         return [row.best for row in self.rows if row.best is not None]
 
 
+@dataclass(frozen=True)
+class Between:
+    """One network on the line between two trainings, at `alpha` from the first to the second."""
+
+    alpha: float
+    accuracy: float
+    loss: float
+
+
+def line(job: Job) -> list[Between]:
+    """What a connect job measured, from the first training to the second."""
+    found = [
+        Between(row.alpha, row.correct / row.total, row.loss) for row in job.results if row.alpha is not None
+    ]
+    return sorted(found, key=lambda one: one.alpha)
+
+
 def measured(job: Job, known: Networks) -> list[Measured]:
-    """Everything an ended job measured, in its own order."""
-    pairs = [(result, job.runs[result.run] if result.run is not None else None) for result in job.results]
+    """Every network that an ended job measured, in its own order, but not those between two trainings."""
+    pairs = [
+        (result, job.runs[result.run] if result.run is not None else None)
+        for result in job.results
+        if result.alpha is None
+    ]
     return combine(pairs, known)
 
 

@@ -12,14 +12,16 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import DatabaseDep, JobPath, TicketPath
 from api.jobs import service as job_service
-from api.jobs.schemas import Kind
+from api.jobs.schemas import Kind, barrier
 from api.pages import jobs as job_views
 from api.pages import results, specs
 from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
 from api.pages.rendering import render
 from api.tickets import service as ticket_service
+from api.tickets.formats import DOWNLOADS, OWN
 from core.catalog import jobs, tickets
+from core.catalog.architectures import describer
 from core.catalog.paging import Cursor, Page
 from core.catalog.tables import Job, Provenance
 from core.catalog.tickets import TicketFilter
@@ -119,6 +121,8 @@ def job_page(database: DatabaseDep, job_id: JobPath) -> HTMLResponse:
                 for row in job.attempts
             ],
             rows=rows,
+            line=results.line(job),
+            barrier=barrier(job.results),
             known=known,
             groups=results.replicates(rows, over_orders=over_orders),
             over="data orders" if over_orders else "seeds",
@@ -188,8 +192,10 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) 
         measured = tickets.results(session, ticket_id)
         known = {ticket.id: ticket.architecture}
         by_job: dict[str, list[results.Measured]] = {}
-        for job in dict.fromkeys(job for _, _, job in measured):
-            pairs = [(result, run) for result, run, owner in measured if owner is job]
+        for job in dict.fromkeys(job for result, _, job in measured if result.alpha is None):
+            pairs = [
+                (result, run) for result, run, owner in measured if owner is job and result.alpha is None
+            ]
             by_job[job.id] = results.combine(pairs, known)
         return render(
             "ticket.html",
@@ -202,7 +208,8 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) 
             ],
             present={one.id for one in ancestors},
             measured=by_job,
-            lines=ticket_views.lines(ticket, base_url(request)),
+            downloads=[facts for facts in DOWNLOADS.values() if facts is not OWN],
+            lines=ticket_views.lines(ticket, base_url(request), describer(session)),
             at=jobs.clock(session),
         )
 

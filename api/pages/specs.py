@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.pages.formats import numbers, plural, short
+from api.pages.formats import numbers, plural, short, size
 from core.catalog import tickets
 from core.catalog.tables import Job
+from core.jobs.formats import FORMATS
 from core.jobs.methods import METHODS
+from core.jobs.specs import TransformSpec
 
 Networks = Mapping[str, str]
 """Architectures by ticket id, of the tickets that are still here."""
@@ -29,6 +31,21 @@ _RECIPE = {
     "augment": "augmentation",
     "dense": "kept dense",
 }
+
+
+_ABLATIONS = ("weights", "permute", "norm", "start")
+_OPTIONS = ("replicate", *_ABLATIONS, "noise", "head", "stem")
+_SAID = (
+    "format",
+    "architecture",
+    "input",
+    "dataset",
+    "seed",
+    "level",
+    "rewind_step",
+    "steps_per_epoch",
+    "tags",
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +66,13 @@ class Term:
 
 def networks(session: Session, jobs: Iterable[Job]) -> Networks:
     """The architectures of every ticket that these jobs name, in one query."""
-    named = [identity for job in jobs for identity in job.spec.get("tickets") or ()]
-    return tickets.architectures(session, named)
+    named = [
+        identity
+        for job in jobs
+        for identity in (*(job.spec.get("tickets") or ()), job.spec.get("ticket"))
+        if identity
+    ]
+    return tickets.architecture_names(session, named)
 
 
 def summary(spec: Mapping[str, Any], known: Networks) -> str:
@@ -60,8 +82,9 @@ def summary(spec: Mapping[str, Any], known: Networks) -> str:
             parts = [f"{spec['architecture']} on {spec['dataset']}", _method(spec), _seeds(spec)]
         case "transform":
             parts = [
-                f"{_tickets(spec, known)} → {spec['architecture']}",
-                "explicit unit map" if spec.get("unit_map") else spec.get("order"),
+                " → ".join([_tickets(spec, known), *_hops(spec)]),
+                "explicit unit map" if spec.get("unit_map") else _order(spec.get("order")),
+                "ablation" if any(name in _departures(spec) for name in _ABLATIONS) else None,
                 f"refit to {spec['dataset']}" if spec.get("dataset") else None,
             ]
         case "train":
@@ -70,6 +93,16 @@ def summary(spec: Mapping[str, Any], known: Networks) -> str:
         case "evaluate":
             what = _tickets(spec, known) if spec.get("tickets") else f"trainings of job {short(spec['job'])}"
             parts = [f"{what} on {spec['dataset']}"]
+        case "connect":
+            parts = [
+                " – ".join(_training(end) for end in spec["trainings"]),
+                f"on {spec['dataset']}",
+                plural(spec["points"], "point"),
+            ]
+        case "import":
+            parts = [f"{spec.get('format') or 'file'} of {size(spec['size'])}", spec.get("architecture")]
+        case "export":
+            parts = [f"{known.get(spec['ticket'], 'ticket')} {short(spec['ticket'])} → {spec['format']}"]
         case _:
             parts = []
     return " · ".join(part for part in parts if part)
@@ -103,6 +136,32 @@ def _orders(spec: Mapping[str, Any]) -> str | None:
     return f"data order{'s' if len(orders) > 1 else ''} {numbers(orders)}" if orders else None
 
 
+def _hops(spec: Mapping[str, Any]) -> list[str]:
+    """The networks that a transformation leads to, the target last."""
+    return [*(hop["architecture"] for hop in spec.get("via") or ()), spec["architecture"]]
+
+
+def _order(order: str | Mapping[str, str] | None) -> str | None:
+    """A named order, or one for each stage."""
+    if isinstance(order, Mapping):
+        return ", ".join(f"{stage} {name}" for stage, name in order.items())
+    return order
+
+
+def _departures(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a transformation that differ from the default."""
+    return {
+        name: spec[name]
+        for name in _OPTIONS
+        if name in spec
+        and spec[name] != TransformSpec.model_fields[name].get_default(call_default_factory=True)
+    }
+
+
+def _training(end: Mapping[str, Any]) -> str:
+    return f"training {end['run']} of job {short(end['job'])}"
+
+
 def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
     """A spec as a definition list: what was asked, what was left to defaults where that says something."""
     found: list[Term] = []
@@ -113,16 +172,38 @@ def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
             found.append(Term(name, stated))
 
     say("tickets", *(_ticket(identity, known) for identity in spec.get("tickets") or ()))
+    if ticket := spec.get("ticket"):
+        say("ticket", _ticket(ticket, known))
     if job := spec.get("job"):
         say("job", Link(short(job), f"/ui/jobs/{job}"))
-    say("target" if spec.get("kind") == "transform" else "architecture", spec.get("architecture"))
+    say("trainings", *(Link(_training(end), f"/ui/jobs/{end['job']}") for end in spec.get("trainings") or ()))
+    if "points" in spec:
+        say("points", plural(spec["points"], "network"))
+    if spec.get("kind") == "export":
+        say(
+            "format",
+            Link(FORMATS[spec["format"]].title, f"/tickets/{spec['ticket']}/file?format={spec['format']}"),
+        )
+    if spec.get("kind") == "import":
+        say("file", f"{size(spec['size'])}, SHA-256 {short(spec['sha256'])}…")
+        for name in _SAID:
+            if spec.get(name) not in (None, []):
+                say(name.replace("_", " "), _plain(spec[name]))
+        return found
+    if spec.get("kind") == "transform":
+        say("target", " → ".join(_hops(spec)))
+        say("order", _order(spec.get("order")))
+        say("unit map", spec.get("unit_map"))
+    else:
+        say("architecture", spec.get("architecture"))
     say("dataset", spec.get("dataset"))
     if method := spec.get("method"):
         say("method", METHODS[method].title if method in METHODS else method)
     for name, value in (spec.get("parameters") or {}).items():
         say(name, _plain(value))
-    for name in ("order", "unit_map", "stem", "head"):
-        say(name.replace("_", " "), spec.get(name))
+    if spec.get("kind") == "transform":
+        for name, value in _departures(spec).items():
+            say(name, _plain(value))
     if spec.get("seeds"):
         say("seeds", numbers(spec["seeds"]))
     if spec.get("order_seeds"):
@@ -149,6 +230,8 @@ def _plain(value: Any) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
+        case Mapping():
+            return "; ".join(f"{name} {_plain(item)}" for name, item in value.items())
         case list() | tuple():
             return ", ".join(_plain(item) for item in value)
         case str() if value[:-2].isdigit() and value.endswith(("ep", "it")):

@@ -8,12 +8,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
+from api.jobs.admission import shape_of
 from core.catalog.tables import Ticket
 from core.elastic.refusal import Refused
-from core.families import UnknownArchitecture, architecture
+from core.families import UnknownArchitecture
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import TransformSpec
 from core.jobs.transforms import plan
+from core.tickets.metadata import Describe
 
 IMP_FRACTION = 0.2
 
@@ -46,23 +50,24 @@ def nominal(ticket: Ticket, ancestors: Sequence[Ticket]) -> Nominal | None:
     return Nominal(level, 1 - (1 - fraction) ** level)
 
 
-def deeper(ticket: Ticket) -> str | None:
+def deeper(ticket: Ticket, describe: Describe) -> str | None:
     """The next deeper member of its family that it can be stretched to."""
-    source = architecture(ticket.architecture, ticket.input, ticket.classes)
-    for step in range(1, 7):
-        # Depth is the first number in a name of every family.
-        name = re.sub(r"\d+", lambda digits: str(int(digits[0]) + step), ticket.architecture, count=1)  # noqa: B023
-        try:
-            plan(TransformSpec(tickets=[ticket.id], architecture=name), source)
-        except (UnknownArchitecture, Refused):
-            continue
-        return name
+    source = describe(ticket.architecture, shape_of(ticket), ticket.classes)
+    # Depth is a number in the name, the first that counts something; no family's next member is further than 8.
+    for number in re.finditer(r"\d+", source.name):
+        for step in range(1, 9):
+            name = source.name[: number.start()] + str(int(number[0]) + step) + source.name[number.end() :]
+            try:
+                plan(TransformSpec(tickets=[ticket.id], architecture=name), source, describe)
+            except (UnknownArchitecture, Refused, ValidationError):
+                continue
+            return name
     return None
 
 
-def lines(ticket: Ticket, base: str) -> Lines:
+def lines(ticket: Ticket, base: str, describe: Describe) -> Lines:
     """What to do with it next, against the API at `base`."""
-    target = deeper(ticket)
+    target = deeper(ticket, describe)
     found_on = [row.dataset for row in ticket.provenance if row.dataset in DATASETS]
     fitting = [
         name

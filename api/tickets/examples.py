@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.jobs.examples import JOB, STRETCHED, TICKET
+from api.jobs.examples import JOB, STRETCHED, SUCCEEDED, TICKET
 
 
-def _links(identity: str) -> dict[str, str]:
+def _links(identity: str) -> dict[str, Any]:
     here = f"/tickets/{identity}"
     return {
         "self": here,
         "file": f"{here}/file?format=elasticket",
-        **{name: f"{here}/{name}" for name in ("layers", "lineage", "results")},
+        "files": {name: f"{here}/file?format={name}" for name in ("elasticket", "torch_prune", "onnx")},
+        **{name: f"{here}/{name}" for name in ("layers", "lineage", "results", "anatomy")},
     }
 
 
@@ -97,4 +98,23 @@ RESULTS: dict[str, Any] = {
             "ticket": TICKET,
         },
     ],
+}
+IMPORTED: dict[str, Any] = SUCCEEDED | {
+    "kind": "import",
+    "spec": {
+        "kind": "import",
+        "sha256": "77d0" * 16,
+        "size": 562_310,
+        "format": None,
+        "architecture": None,
+        "input": None,
+        "rewind_step": None,
+        "steps_per_epoch": None,
+        "dataset": "digits",
+        "seed": 0,
+        "level": 10,
+        "tags": ["theirs"],
+    },
+    "progress": None,
+    "outputs": {"tickets": [TICKET], "runs": [], "results": [], "barrier": None},
 }

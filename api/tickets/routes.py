@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from api.dependencies import DatabaseDep, SettingsDep, StoreDep, TicketPath
+from api.catalogue.service import NAME_TAKEN
+from api.dependencies import DatabaseDep, OtherTicketPath, SettingsDep, StoreDep, TicketPath
 from api.idempotency import REPLAYED, OnceDep
+from api.jobs.schemas import JobBody
+from api.jobs.submission import SubmissionDep, as_json
 from api.paging import Listing, Paging, listing
 from api.problems import (
-    BAD_RANGE,
     INVALID_REQUEST,
     INVALID_TICKET,
     KEY_REUSED,
     NOT_FOUND,
     TOO_LARGE,
+    UNREADABLE,
     documented,
 )
+from api.queries import OnlyDocumented
 from api.tickets import service
-from api.tickets.download import TicketFile
+from api.tickets.comparison import ComparisonBody, comparison
+from api.tickets.examples import IMPORTED, TICKET_BODY
+from api.tickets.files import FILE
+from api.tickets.imports import Said
 from api.tickets.schemas import Layers, Lineage, Results, TicketBody
 from api.tickets.upload import TAG, Upload, receive
-from core.catalog.tickets import MOST_TAGS, TicketFilter
+from core.catalog.tickets import TicketFilter
 
-router = APIRouter(tags=["tickets"])
+router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
 FORM_OVERHEAD = 64 * 1024
 """What a form may add to its file: boundaries, headers, tags."""
 
+JOB = 202
+"""What making a job is answered with; making a ticket is not."""
+
 _WORD = r"^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,127}$"
-_FILE: dict[str, Any] = {"type": "string", "contentMediaType": "application/octet-stream"}
-_BYTES = "(the bytes of a .ticket.safetensors file)"
+_BYTES = "(the bytes of a .ticket.safetensors file, or of one in another format)"
 _UPLOAD_BODY = {
     "required": True,
     "content": {
-        "application/octet-stream": {"schema": _FILE, "example": _BYTES},
+        "application/octet-stream": {"schema": FILE, "example": _BYTES},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "required": ["file"],
                 "properties": {
-                    "file": _FILE,
+                    "file": FILE,
                     "tag": {"type": "array", "items": {"type": "string", "pattern": TAG}},
                 },
             },
@@ -50,17 +59,32 @@ _UPLOAD_BODY = {
         },
     },
 }
-Tag = Annotated[str, Query(pattern=TAG)]
+
+
+_RECEIVED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": TicketBody | JobBody,
+        "description": "The ticket was here already; the finished import, where `Prefer: wait` asked for it",
+        "content": {
+            "application/json": {
+                "examples": {
+                    "known": {"summary": "The ticket was here already", "value": TICKET_BODY},
+                    "imported": {"summary": "A finished import", "value": IMPORTED},
+                }
+            }
+        },
+    },
+    202: {"model": JobBody, "description": "A file in another format: the job that imports it"},
+}
 
 
 @router.post(
     "/tickets",
     status_code=201,
+    response_model=TicketBody,
     openapi_extra={"requestBody": _UPLOAD_BODY},
-    responses={
-        200: {"model": TicketBody, "description": "The ticket was here already"},
-        **documented(INVALID_TICKET, INVALID_REQUEST, KEY_REUSED, TOO_LARGE),
-    },
+    responses=_RECEIVED
+    | documented(INVALID_TICKET, UNREADABLE, INVALID_REQUEST, KEY_REUSED, NAME_TAKEN, TOO_LARGE),
 )
 async def upload_ticket(
     request: Request,
@@ -69,17 +93,23 @@ async def upload_ticket(
     store: StoreDep,
     settings: SettingsDep,
     once: OnceDep,
-    tag: Annotated[list[Tag], Query(max_length=MOST_TAGS, description="tags to put on it")] = [],  # noqa: B006
-) -> TicketBody:
-    """Upload a ticket file, as the request's body or as the `file` of a form.
+    submission: SubmissionDep,
+    said: Annotated[Said, Query()],
+) -> TicketBody | Response:
+    """Upload a ticket, as the request's body or as the `file` of a form: a ticket file, or one in another format.
 
     Its bytes are checked, counted and written to disk as they arrive. The same ticket again is answered with 200
-    and the same id, whatever its file says about where it comes from.
+    and the same id, whatever its file says about where it comes from. A `.pth`, a `.safetensors` or an archive of
+    another tool becomes a job that imports it, where nothing in it can be refused at once; what the file cannot say
+    the query may.
     """
     with store.stage() as staged:
         upload = Upload(staged, settings.max_upload_bytes)
         await receive(request, upload)
-        made, replayed = await run_in_threadpool(service.enter, database, once, upload, [*tag, *upload.tags])
+        tags = [*said.tag, *upload.tags]
+        made, replayed = await run_in_threadpool(service.enter, database, settings, once, upload, said, tags)
+    if made.status == JOB:
+        return as_json(await submission.answer((made, replayed)), response)
     response.status_code = made.status
     response.headers["Location"] = f"/tickets/{made.resource}"
     if replayed:
@@ -138,35 +168,9 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
     return service.results(database, ticket)
 
 
-@router.get(
-    "/tickets/{ticket}/file",
-    response_class=TicketFile,
-    responses={
-        200: {"content": {"application/octet-stream": {"schema": _FILE, "example": _BYTES}}},
-        206: {
-            "description": "The range asked for",
-            "content": {"application/octet-stream": {"schema": _FILE, "example": "(some of its bytes)"}},
-        },
-        304: {"description": "What `If-None-Match` names is still right"},
-        **documented(NOT_FOUND, INVALID_REQUEST, BAD_RANGE),
-    },
-)
-def download_ticket(
-    ticket: TicketPath,
-    database: DatabaseDep,
-    store: StoreDep,
-    format: Annotated[Literal["elasticket"], Query(description="the file's format")] = "elasticket",  # noqa: A002
-    if_none_match: Annotated[str | None, Header(description="the ETag of a copy")] = None,
-) -> Response:
-    """Download a ticket's file, whole or in ranges."""
-    path, digest = service.file(database, store, ticket)
-    etag = f'"{digest}"'
-    headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if if_none_match is not None and _matches(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    name = f"{ticket[:12]}.ticket.safetensors"
-    return TicketFile(path, headers=headers, media_type="application/octet-stream", filename=name)
-
-
-def _matches(header: str, etag: str) -> bool:
-    return any(part.strip().removeprefix("W/") in ("*", etag) for part in header.split(","))
+@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND))
+def compare_tickets(
+    ticket: TicketPath, other: OtherTicketPath, database: DatabaseDep, store: StoreDep
+) -> ComparisonBody:
+    """Compare two tickets: how much their masks overlap, beside what chance would give, and their weights' cosine."""
+    return comparison(database, store, ticket, other)

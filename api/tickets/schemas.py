@@ -12,8 +12,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.jobs.schemas import ResultBody
 from api.tickets import examples
+from api.tickets.formats import DOWNLOADS
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket
 from core.studies.table import spread
+
+
+def links(identity: str) -> dict[str, str | dict[str, str]]:
+    """Where a ticket can be read, and its file in each format."""
+    here = f"/tickets/{identity}"
+    return {
+        "self": here,
+        "file": f"{here}/file?format=elasticket",
+        "files": {name: f"{here}/file?format={name}" for name in DOWNLOADS},
+        **{name: f"{here}/{name}" for name in ("layers", "lineage", "results", "anatomy")},
+    }
 
 
 class Origin(BaseModel):
@@ -62,7 +74,7 @@ class TicketBody(BaseModel):
     provenance: list[Origin]
     tags: list[str]
     created_at: datetime
-    links: dict[str, str]
+    links: dict[str, str | dict[str, str]] = Field(description="`files` has one per format")
 
     @classmethod
     def fields(cls, ticket: Ticket) -> dict[str, Any]:
@@ -70,17 +82,12 @@ class TicketBody(BaseModel):
         shown = ("id", "architecture", "family", "input", "classes", "rewind_step")
         figures = ("prunable", "survivors", "sparsity", "created_at")
         origins = [Origin.of(origin) for origin in ticket.provenance]
-        here = f"/tickets/{ticket.id}"
         return {name: getattr(ticket, name) for name in (*shown, *figures)} | {
             "level": next((origin.level for origin in origins if origin.level is not None), None),
             "file": FileBytes(header=ticket.header_bytes, payload=ticket.payload_bytes),
             "provenance": origins,
             "tags": [tag.tag for tag in ticket.tags],
-            "links": {
-                "self": here,
-                "file": f"{here}/file?format=elasticket",
-                **{name: f"{here}/{name}" for name in ("layers", "lineage", "results")},
-            },
+            "links": links(ticket.id),
         }
 
     @classmethod
@@ -204,6 +211,8 @@ class Results(BaseModel):
         ]
         groups: dict[tuple[str, str], list[float]] = defaultdict(list)
         for row in measured:
+            if row.alpha is not None:
+                continue  # not a network of its own: the mean over a line says nothing
             groups[row.dataset, row.point].append(row.accuracy)
         return cls(
             summary=[

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from api.catalogue.service import NAME_TAKEN
 from api.idempotency import Once
-from api.problems import not_found
+from api.problems import Flaw, Rejected, not_found
+from api.tickets.imports import Said, enter_import, is_foreign, refuse_options
 from api.tickets.schemas import Layers, Lineage, Results, TicketBody
 from api.tickets.upload import Upload, check_tags, too_many_tags
 from core.catalog import tickets
-from core.catalog.artifacts import ArtifactStore
+from core.catalog.architectures import NameTaken
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
 from core.catalog.tables import Ticket
 from core.catalog.tickets import TicketFilter, TooManyTags
+from core.settings import Settings
 from core.tickets import read, ticket_id
 
 
-def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tuple[Made, bool]:
-    """Enter a received file; raises `InvalidTicket`. The file is durable before any row speaks of it.
+def enter(
+    database: Database, settings: Settings, once: Once, upload: Upload, said: Said, tags: list[str]
+) -> tuple[Made, bool]:
+    """Enter a received file: a ticket, or the job that is to import one; raises `InvalidTicket` or `Unreadable`."""
+    check_tags(tags)
+    if is_foreign(upload.staged.path, said):
+        return enter_import(database, settings, once, upload, said, tags)
+    refuse_options(said)
+    return enter_ticket(database, once, upload, tags)
+
+
+def enter_ticket(database: Database, once: Once, upload: Upload, tags: list[str]) -> tuple[Made, bool]:
+    """Enter a ticket file; raises `InvalidTicket`. It is durable before any row speaks of it.
 
     Where the ticket is here already its first file is kept, and this one is not.
     """
-    check_tags(tags)
     file = read(upload.staged.path)
     identity = ticket_id(file.ticket)
     content = json.dumps([upload.staged.digest, *sorted(tags)]).encode()
@@ -38,9 +50,15 @@ def enter(database: Database, once: Once, upload: Upload, tags: list[str]) -> tu
     digest = known.file_digest if known else upload.staged.commit()
 
     def register(session: Session) -> Made:
-        new = tickets.register(session, identity, file, digest)
         try:
+            new = tickets.register(session, identity, file, digest)
             tickets.tag(session, identity, tags)
+        except NameTaken as error:
+            # The file brings along a posted architecture.
+            flaw = Flaw(
+                location="file", where="definition", what="its name is taken", accepted="another name"
+            )
+            raise Rejected(NAME_TAKEN, str(error), flaw) from None
         except TooManyTags as error:
             raise too_many_tags(str(error)) from None
         return Made(201 if new else 200, identity)
@@ -86,11 +104,10 @@ def results(database: Database, identity: str) -> Results:
         return Results.of(tickets.results(session, identity))
 
 
-def file(database: Database, store: ArtifactStore, identity: str) -> tuple[Path, str]:
-    """A ticket's file and its digest."""
+def file_digest(database: Database, identity: str) -> str:
+    """The artifact that holds a ticket's file."""
     with database.read() as session:
-        digest = existing(session, identity).file_digest
-    return store.path(digest), digest
+        return existing(session, identity).file_digest
 
 
 def existing(session: Session, identity: str) -> Ticket:

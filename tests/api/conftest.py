@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -133,17 +133,22 @@ class Worker:
             report = attempts.Report(events=list(events), progress=progress)
             assert attempts.heartbeat(session, job, attempt, 3600, report) is not None
 
-    def succeed(self, job: str, attempt: int, outcome: Outcome | None = None) -> None:
+    def succeed(
+        self,
+        job: str,
+        attempt: int,
+        outcome: Outcome | None = None,
+        files: Sequence[attempts.ProducedFile] = (),
+    ) -> None:
         """End a job well."""
         with self._database.write() as session:
-            assert attempts.succeed(session, job, attempt, outcome or Outcome(), [])
+            assert attempts.succeed(session, job, attempt, outcome or Outcome(), files)
 
-    def fail(self, job: str, attempt: int) -> None:
+    def fail(self, job: str, attempt: int, failure: attempts.Failure | None = None) -> None:
         """End a job badly."""
+        why = failure or attempts.Failure("diverged", "the loss is not finite")
         with self._database.write() as session:
-            assert attempts.fail(
-                session, job, attempt, attempts.Failure("diverged", "the loss is not finite")
-            )
+            assert attempts.fail(session, job, attempt, why)
 
 
 @pytest.fixture

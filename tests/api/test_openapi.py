@@ -60,7 +60,7 @@ class TestExamples:
                 ]
                 assert errors == []
                 checked += 1
-        assert checked > 60
+        assert checked > 100
 
     def test_the_requests_are_accepted(self, document, client, upload):
         ticket = upload(name="mlp_2")
@@ -69,6 +69,15 @@ class TestExamples:
             for example in examples(document, media):
                 given = example | ({"tickets": [ticket]} if "tickets" in example else {})
                 assert client.post(path, json=given).status_code == 202
+
+    def test_two_trainings_are_connected(self, document, client, upload, worker, outcome):
+        ticket = upload()
+        train = client.post("/train", json={"tickets": [ticket], "dataset": "digits"}).json()["id"]
+        worker.succeed(train, worker.claim(train), outcome(ticket, 90, 91))
+        media = document["paths"]["/connect"]["post"]["requestBody"]["content"]["application/json"]
+        (example,) = examples(document, media)
+        given = example | {"trainings": [end | {"job": train} for end in example["trainings"]]}
+        assert client.post("/connect", json=given).status_code == 202
 
 
 class TestDocument:
@@ -89,10 +98,13 @@ class TestDocument:
             "GET /tickets/{ticket}/layers",
             "GET /tickets/{ticket}/lineage",
             "GET /tickets/{ticket}/results",
+            "GET /tickets/{ticket}/anatomy",
+            "GET /tickets/{ticket}/compare/{other}",
             "POST /transform",
             "POST /find",
             "POST /train",
             "POST /evaluate",
+            "POST /connect",
             "GET /jobs",
             "GET /jobs/{job}",
             "GET /jobs/{job}/events",
@@ -101,6 +113,7 @@ class TestDocument:
             "POST /jobs/{job}/cancel",
             "POST /jobs/{job}/retry",
             "GET /architectures",
+            "POST /architectures",
             "GET /architectures/{name}",
             "GET /datasets",
             "GET /methods",
@@ -115,7 +128,7 @@ class TestDocument:
                 assert name.endswith("application/problem+json")
                 assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
 
-    @pytest.mark.parametrize("path", ["/find", "/transform", "/train", "/evaluate"])
+    @pytest.mark.parametrize("path", ["/find", "/transform", "/train", "/evaluate", "/connect"])
     def test_what_a_json_body_may_be_refused_for_is_documented(self, document, path):
         assert {"413", "415", "422"} <= document["paths"][path]["post"]["responses"].keys()
 

@@ -5,8 +5,10 @@ import pytest
 from fastapi import Query
 
 from api.app import create_app
+from core.jobs.recipes import PRESETS
 from core.settings import Settings
 
+PRESETS_IN_WORDS = " or ".join(f"{name!r}" for name in PRESETS).replace(" or ", ", ", len(PRESETS) - 2)
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
 
 
@@ -87,7 +89,7 @@ class TestEveryError:
         [
             ({"recipe": {"lr": 0}}, "/recipe/lr", "> 0"),
             ({"recipe": {"length": "10"}}, "/recipe/length", "text that matches ^[1-9][0-9]{0,6}(ep|it)$"),
-            ({"recipe": {"preset": "vgg"}}, "/recipe/preset", "'cifar_resnet' or 'mlp'"),
+            ({"recipe": {"preset": "vgg"}}, "/recipe/preset", PRESETS_IN_WORDS),
             ({"seeds": [0, -1]}, "/seeds/1", "≥ 0"),
             ({"parameters": {"level": 0}}, "/parameters/level", "≥ 1"),
             ({"colour": "red"}, "/colour", "only the documented fields"),
@@ -123,12 +125,24 @@ class TestEveryError:
         assert (answer.status_code, answer.json()["type"]) == (413, "urn:elasticket:problem:too-large")
         assert "1048576 bytes" in answer.json()["detail"]
 
-    @pytest.mark.parametrize("path", ["/jobs", "/tickets"])
-    def test_an_unknown_parameter_of_a_list_is_named_with_those_accepted(self, client, path):
-        problem = client.get(f"{path}?colour=red").json()
+    @pytest.mark.parametrize(
+        ("method", "path", "accepted"),
+        [
+            ("GET", "/jobs", "limit, after, state, kind"),
+            ("GET", f"/jobs/{'0' * 32}", "no parameters"),
+            ("GET", f"/jobs/{'0' * 32}/events", "after"),
+            ("GET", f"/tickets/{'0' * 64}/file", "format"),
+            ("GET", f"/tickets/{'0' * 64}/compare/{'0' * 64}", "no parameters"),
+            ("GET", "/datasets", "no parameters"),
+            ("POST", "/find", "no parameters"),
+            ("POST", "/transform", "dry_run"),
+        ],
+    )
+    def test_an_unknown_parameter_is_named_with_those_accepted(self, client, method, path, accepted):
+        problem = client.request(method, path, params={"colour": "red"}, json=FIND).json()
         (error,) = problem["errors"]
         assert (problem["status"], error["in"], error["where"]) == (422, "query", "colour")
-        assert error["accepted"].startswith("limit, after, ")
+        assert error["accepted"] == accepted
 
     @pytest.mark.parametrize("token", ["WzEuNSwiXHVkODAwIl0", "WzEuNSwiYWIiXQ"])
     @pytest.mark.parametrize("path", ["/jobs", "/tickets", "/", "/ui/tickets"])

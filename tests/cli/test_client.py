@@ -127,8 +127,8 @@ class TestRequests:
     def test_a_file_is_sent_as_it_is_with_its_tags(self, server: Any, tmp_path: Path) -> None:
         (tmp_path / "t").write_bytes(b"\x00ticket\xff")
         server.answers["/tickets"] = [(201, "application/json", b'{"id": "t"}')]
-        with Client(server.url) as api:
-            api.push(tmp_path / "t", ["a", "b"])
+        with Client(server.url) as api, (tmp_path / "t").open("rb") as file:
+            api.push(file, {"tag": ["a", "b"], "format": None})
         assert server.seen[0][1] == "/tickets?tag=a&tag=b"
         assert server.seen[0][3] == b"\x00ticket\xff"
 
@@ -140,6 +140,25 @@ class TestRequests:
             assert list(tmp_path.iterdir()) == []
             assert api.pull("t", tmp_path / "file") == 5
         assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
+
+    def test_a_download_that_must_be_converted_first_is_asked_for_again(
+        self, server: Any, tmp_path: Path
+    ) -> None:
+        server.answers["/tickets/t/file"] = [
+            (202, "application/json", b'{"id": "j"}'),
+            (200, "x/y", b"converted"),
+        ]
+        with Client(server.url) as api:
+            assert api.pull("t", tmp_path / "file", "onnx") == 9
+        assert [seen[1] for seen in server.seen] == ["/tickets/t/file?format=onnx"] * 2
+        assert (tmp_path / "file").read_bytes() == b"converted"
+
+    def test_a_plan_is_a_dry_run(self, server: Any) -> None:
+        server.answers["/transform"] = [(200, "application/json", b'{"tickets": []}')]
+        with Client(server.url) as api:
+            assert api.plan({"architecture": "mlp_3", "order": None}) == {"tickets": []}
+        assert server.seen[0][1] == "/transform?dry_run=true"
+        assert json.loads(server.seen[0][3]) == {"architecture": "mlp_3"}
 
 
 class TestApiError:

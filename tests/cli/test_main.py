@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,29 @@ from cli.main import app
 
 JOB = "4b1d" * 8
 TICKET = "9f2c" * 16
+PLAN = {
+    "tickets": [
+        {
+            "ticket": TICKET,
+            "source": {"architecture": "mlp_2"},
+            "hops": ["mlp_3"],
+            "unit_map": "0:0;1:1,2;2:3",
+            "layers": [
+                {
+                    "tensor": "fc_layers.2.weight",
+                    "source": "fc_layers.1.weight",
+                    "size": 90_000,
+                    "survivors": 5354,
+                    "sparsity": 0.94051,
+                }
+            ],
+            "before": {"prunable": 140_200, "survivors": 15_058, "sparsity": 0.8926},
+            "after": {"prunable": 230_200, "survivors": 20_412, "sparsity": 0.9113},
+            "rewind_step": 0,
+            "warnings": ["total sparsity moves from 89.26% to 91.13%"],
+        }
+    ]
+}
 
 
 def job(state: str, **more: Any) -> dict[str, Any]:
@@ -85,6 +110,66 @@ class TestSubmissions:
         assert run(server, "transform", "a", "b", "mlp_3", "--map", "0:0;1:1,2").exit_code == 0
         assert sent(server) == {"tickets": ["a", "b"], "architecture": "mlp_3", "unit_map": "0:0;1:1,2"}
 
+    def test_transform_with_every_option(self, server: Any) -> None:
+        server.answers["/transform"] = [as_json(job("queued"), 202)]
+        result = run(
+            server,
+            *(
+                "transform",
+                "a",
+                "cifar_resnet_32_24",
+                "--via",
+                "cifar_resnet_26",
+                "--via",
+                "cifar_resnet_29=append",
+            ),
+            *("--order", "layer1=append", "--order", "layer2=interpolate", "--replicate", "layer1=1,2"),
+            *(
+                "--noise",
+                "0",
+                "--permute",
+                "0",
+                "--norm",
+                "fresh",
+                "--start",
+                "zero",
+                "--weights",
+                "replicate",
+            ),
+            *("--head", "copy", "--stem", "fresh", "--dataset", "digits"),
+        )
+        assert result.exit_code == 0, result.output
+        assert sent(server) == {
+            "tickets": ["a"],
+            "architecture": "cifar_resnet_32_24",
+            "via": [
+                {"architecture": "cifar_resnet_26"},
+                {"architecture": "cifar_resnet_29", "order": "append"},
+            ],
+            "order": {"layer1": "append", "layer2": "interpolate"},
+            "replicate": {"layer1": [1, 2]},
+            "noise": 0.0,
+            "permute": 0,
+            "norm": "fresh",
+            "start": "zero",
+            "weights": "replicate",
+            "head": "copy",
+            "stem": "fresh",
+            "dataset": "digits",
+        }
+
+    def test_one_order_serves_every_stage(self, server: Any) -> None:
+        server.answers["/transform"] = [as_json(job("queued"), 202)]
+        assert run(server, "transform", "a", "mlp_3", "--order", "append").exit_code == 0
+        assert sent(server)["order"] == "append"
+
+    def test_connect(self, server: Any) -> None:
+        server.answers["/connect"] = [as_json(job("queued"), 202)]
+        assert run(server, "connect", JOB, f"{JOB}:3", "--points", "5").exit_code == 0
+        ends = [{"job": JOB, "run": 0}, {"job": JOB, "run": 3}]
+        assert sent(server) == {"trainings": ends, "points": 5}
+        assert run(server, "connect", JOB, f"{JOB}:x").exit_code == 2
+
     def test_train_takes_its_last_word_as_the_dataset(self, server: Any) -> None:
         server.answers["/train"] = [as_json(job("queued"), 202)]
         assert run(server, "train", "a", "b", "digits").exit_code == 0
@@ -117,6 +202,19 @@ class TestSubmissions:
         result = CliRunner().invoke(app, ["jobs", "--server", "http://127.0.0.1:9"])
         assert result.exit_code == 1
         assert "cannot reach http://127.0.0.1:9" in result.stderr
+
+
+class TestDryRun:
+    def test_the_plan_is_a_table_and_nothing_is_submitted(self, server: Any) -> None:
+        server.answers["/transform"] = [as_json(PLAN)]
+        result = run(server, "transform", TICKET, "mlp_3", "--dry-run", "--wait")
+        assert result.exit_code == 0, result.output
+        assert [seen[:2] for seen in server.seen] == [("POST", "/transform?dry_run=true")]
+        assert "mlp_2 → mlp_3" in result.stdout
+        assert "unit map 0:0;1:1,2;2:3" in result.stdout
+        row = next(line for line in result.stdout.splitlines() if "fc_layers.1.weight" in line)
+        assert row.split() == ["fc_layers.2.weight", "fc_layers.1.weight", "5,354", "90,000", "94.05", "%"]
+        assert "note: total sparsity moves" in result.stdout
 
 
 class TestWaiting:
@@ -158,6 +256,32 @@ class TestSteering:
         assert JOB in result.stdout
 
 
+class TestKindsOfJobs:
+    @pytest.mark.parametrize(
+        ("kind", "spec", "words"),
+        [
+            (
+                "connect",
+                {"trainings": [{"job": JOB, "run": 0}, {"job": JOB, "run": 1}], "points": 21},
+                "4b1d4b1d:0 to 4b1d4b1d:1, 21 points",
+            ),
+            ("import", {"format": None, "size": 1234}, "a file, 1,234 bytes"),
+            ("export", {"ticket": TICKET, "format": "onnx"}, "ticket 9f2c9f2c to onnx"),
+        ],
+    )
+    def test_each_is_told_in_words(self, server: Any, kind: str, spec: dict[str, Any], words: str) -> None:
+        ends(server, "succeeded", kind=kind, spec=spec)
+        assert words in run(server, "watch", JOB).stdout
+
+    def test_a_line_has_its_alphas_and_its_barrier(self, server: Any) -> None:
+        point = {"point": "between", "seed": 0, "run": None, "accuracy": 0.9, "alpha": 0.5}
+        outputs = {"tickets": [], "runs": [], "results": [point], "barrier": 0.125}
+        ends(server, "succeeded", outputs=outputs)
+        shown = run(server, "watch", JOB).stdout
+        assert "α = 0.50" in shown
+        assert "error barrier: 12.50 points" in shown
+
+
 class TestLists:
     def test_jobs_by_state(self, server: Any) -> None:
         server.answers["/jobs"] = [
@@ -185,7 +309,78 @@ class TestFiles:
         monkeypatch.chdir(tmp_path)
         server.answers[f"/tickets/{TICKET}/file"] = [(200, "application/octet-stream", b"bytes")]
         assert run(server, "pull", TICKET).exit_code == 0
-        assert (tmp_path / f"{TICKET[:16]}.ticket.safetensors").read_bytes() == b"bytes"
+        assert run(server, "pull", TICKET, "--format", "onnx").exit_code == 0
+        names = {f"{TICKET[:16]}.ticket.safetensors", f"{TICKET[:16]}.onnx"}
+        assert {path.name for path in tmp_path.iterdir()} == names
+        assert [seen[1].partition("?")[2] for seen in server.seen] == ["format=elasticket", "format=onnx"]
 
     def test_what_is_not_there_is_not_pushed(self, server: Any, tmp_path: Path) -> None:
         assert run(server, "push", str(tmp_path / "none")).exit_code == 2
+
+    def test_a_file_of_another_format_becomes_a_job_that_can_be_followed(
+        self, server: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "t.pth").write_bytes(b"bytes")
+        spec = {"format": "dense", "size": 5}
+        server.answers["/tickets"] = [as_json(job("queued", kind="import", spec=spec), 202)]
+        ends(
+            server,
+            "succeeded",
+            kind="import",
+            spec=spec,
+            outputs={"tickets": [TICKET], "runs": [], "results": []},
+        )
+        said = ("--format", "dense", "--input", "1,8,8", "--level", "3", "--rewind-step", "0", "--tag", "a")
+        result = run(server, "push", str(tmp_path / "t.pth"), *said, "--wait")
+        assert result.exit_code == 0, result.output
+        assert server.seen[0][1] == "/tickets?tag=a&format=dense&input=1%2C8%2C8&level=3&rewind_step=0"
+        assert server.seen[0][3] == b"bytes"
+        assert f"ticket {TICKET}" in result.stdout
+
+    def test_a_folder_is_sent_as_a_tar_without_links(self, server: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "lottery"
+        (folder / "level_0" / "main").mkdir(parents=True)
+        (folder / "level_0" / "main" / "mask.pth").write_bytes(b"mask")
+        (folder / "link").symlink_to(folder / "level_0" / "main" / "mask.pth")
+        server.answers["/tickets"] = [
+            as_json(job("queued", kind="import", spec={"format": None, "size": 5}), 202)
+        ]
+        assert run(server, "push", str(folder)).exit_code == 0
+        with tarfile.open(fileobj=io.BytesIO(server.seen[0][3])) as archive:
+            files = {member.name: member for member in archive if member.isfile()}
+            assert set(files) == {"lottery/level_0/main/mask.pth", "lottery/link"}
+            for member in files.values():
+                assert (content := archive.extractfile(member)) is not None
+                assert content.read() == b"mask"
+
+    def test_compare(self, server: Any) -> None:
+        figures = {
+            "survivors_a": 1234,
+            "survivors_b": 5,
+            "both": 4,
+            "iou": 0.5,
+            "chance": None,
+            "cosine": 1.0,
+        }
+        body = {
+            "tensors": [figures | {"name": "fc.weight"}],
+            "total": figures,
+            "only_a": ["a.weight"],
+            "only_b": [],
+            "other_shape": [],
+        }
+        server.answers[f"/tickets/{TICKET}/compare/x"] = [as_json(body)]
+        shown = run(server, "compare", TICKET, "x").stdout
+        row = next(line for line in shown.splitlines() if line.startswith("fc.weight"))
+        assert row.split() == ["fc.weight", "1,234", "5", "4", "0.5000", "-", "1.0000"]
+        assert "only in a: a.weight" in shown
+        assert "only in b" not in shown
+
+    def test_an_architecture_is_posted_as_it_stands(self, server: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.json").write_bytes(b'{"name": "chain"}')
+        server.answers["/architectures"] = [as_json({"name": "chain:2", "prunable": 8192}, 201)]
+        result = run(server, "architectures", "post", str(tmp_path / "a.json"))
+        assert result.stdout == "architecture chain:2: 8,192 prunable weights\n"
+        assert server.seen[0][3] == b'{"name": "chain"}'
+        assert server.asked("Content-Type") == ["application/json"]
+        assert server.asked("Idempotency-Key")[0]

@@ -1,16 +1,21 @@
 """Making jobs over HTTP."""
 
+import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from core.catalog import jobs
 from core.catalog.tables import Job, Outbox
+from core.families.definition import made_definition
+from core.families.posted import posted_architecture
 from core.jobs.states import State
+from core.tickets import Metadata, Ticket, write
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
 UNSUITABLE = "urn:elasticket:problem:unsuitable-job"
@@ -127,6 +132,70 @@ class TestSubmit:
         assert other.json()["reason"] == "stages_differ"
         unknown = client.post("/transform", json={"tickets": [ticket], "architecture": "mlp_x"})
         assert (unknown.status_code, unknown.json()["errors"][0]["where"]) == (422, "/architecture")
+
+
+class TestArchitecturesThatAreNotBuiltIn:
+    RECIPE = {"preset": "cifar_resnet", "length": "2ep", "rewind": "1it"}  # noqa: RUF012
+
+    def test_one_of_timms_is_left_to_a_worker(self, client):
+        spec = {"architecture": "timm:vit_tiny_patch16_224", "dataset": "cifar10", "recipe": self.RECIPE}
+        find = client.post("/find", json=spec)
+        assert (find.status_code, find.json()["spec"]["recipe"]["lr"]) == (202, 0.1)
+        assert client.post("/train", json=spec).status_code == 202
+
+    @pytest.mark.parametrize("path", ["/find", "/train"])
+    def test_it_has_no_preset_of_its_own(self, client, path):
+        spec = {"architecture": "timm:resnet18", "dataset": "cifar10"}
+        (error,) = client.post(path, json=spec).json()["errors"]
+        assert error["where"] == "/recipe/preset"
+        assert "cifar_resnet" in error["accepted"]
+
+    def test_what_needs_no_tensors_is_checked_all_the_same(self, client):
+        recipe = self.RECIPE | {"rewind": "2ep"}
+        spec = {"architecture": "timm:resnet18", "dataset": "cifar10", "recipe": recipe}
+        assert client.post("/find", json=spec).json()["errors"][0]["where"] == "/recipe/rewind"
+
+    @pytest.fixture
+    def posted(self, client) -> str:
+        """A ticket of a family that comes with it."""
+        tensors = {"b.0.weight": [64, 64], "b.1.weight": [64, 64], "out.weight": [10, 64]}
+        network = posted_architecture(
+            made_definition(
+                {
+                    "name": "chain",
+                    "input": [1, 8, 8],
+                    "classes": 10,
+                    "prunable": ["*"],
+                    "stages": [{"name": "b", "pattern": "b.{unit}."}],
+                    "tensors": tensors,
+                }
+            )
+        )
+        ones = {spec.name: np.ones(spec.shape, np.float32) for spec in network.tensors}
+        masks = {spec.name: np.eye(*spec.shape, dtype=bool) for spec in network.prunable}
+        write(Ticket.from_dense(network, 0, masks, ones), Metadata(), stream := io.BytesIO())
+        return client.post("/tickets", content=stream.getvalue()).raise_for_status().json()["id"]
+
+    def test_a_posted_one_is_stretched(self, client, posted):
+        spec = {"tickets": [posted], "architecture": "chain:4"}
+        assert client.post("/transform", json=spec).status_code == 202
+        (plan,) = client.post("/transform", params={"dry_run": True}, json=spec).json()["tickets"]
+        assert (plan["unit_map"], plan["after"]["survivors"]) == ("0:0,2;1:1,3", 4 * 64 + 10)
+
+    @pytest.mark.parametrize("path", ["/train", "/evaluate"])
+    def test_a_posted_one_cannot_be_trained_or_measured(self, client, posted, path):
+        answer = client.post(path, json={"tickets": [posted], "dataset": "digits"})
+        (error,) = answer.json()["errors"]
+        assert (answer.json()["type"], error["where"]) == (UNSUITABLE, "/tickets/0")
+        assert "not known here" in error["what"]
+
+    def test_a_posted_one_has_no_file_that_holds_the_network(self, client, posted):
+        answer = client.get(f"/tickets/{posted}/file?format=onnx")
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:elasticket:problem:export-failed")
+        assert (
+            client.get(f"/tickets/{posted}/file?format=dense", headers={"Prefer": "wait=0"}).status_code
+            == 202
+        )
 
 
 class TestPrefer:

@@ -71,7 +71,7 @@ class TestShow:
     def test_a_failure_has_a_reason(self, client, job, worker):
         worker.fail(job, worker.claim(job))
         body = client.get(f"/jobs/{job}").json()
-        assert body["error"] == {"reason": "diverged", "message": "the loss is not finite"}
+        assert body["error"] == {"reason": "diverged", "message": "the loss is not finite", "details": {}}
         assert set(body["links"]) == {"self", "events", "log", "runs", "retry"}
 
     @pytest.mark.parametrize("path", ["", "/events", "/log"])

@@ -3,7 +3,7 @@
 import math
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +86,19 @@ class Catalog:
         with self.database.write() as session:
             assert jobs.cancel(session, job) is not None
 
-    def failed(self, job: str, message: str) -> None:
+    def failed(self, job: str, message: str, **details: object) -> None:
         """End a running job with an error."""
         with self.database.write() as session:
-            assert attempts.fail(session, job, 1, Failure("error", message))
+            assert attempts.fail(session, job, 1, Failure("error", message, details))
+
+    def measured(self, job: str, line: Mapping[float, int]) -> None:
+        """End a running connect job with so many correct answers of 360 per alpha."""
+        results = [
+            ResultRecord("digits", "between", correct, 360, 0.2, alpha=alpha)
+            for alpha, correct in line.items()
+        ]
+        with self.database.write() as session:
+            assert attempts.succeed(session, job, 1, Outcome(results=results), [])
 
     def succeeded(
         self,

@@ -4,10 +4,14 @@ import re
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
+import numpy as np
 import pytest
 from httpx import Client
 
+from core.families.definition import made_definition
+from core.families.posted import posted_architecture
 from core.jobs.states import STATES, State
+from core.tickets import Metadata, Ticket, TicketFile
 
 
 class Reader(HTMLParser):
@@ -75,7 +79,7 @@ class TestEveryPage:
         found = {urljoin(path, link) for path in todo for link in read(client, path).links}
         assert not [link for link in found if urlsplit(link).netloc]
         # The store of this test has rows without files.
-        for link in sorted(link for link in found if not link.endswith("/file")):
+        for link in sorted(link for link in found if "/file" not in link):
             assert client.get(link).status_code == 200, link
 
     def test_styles_and_scripts_are_asked_about_each_time(self, client: Client) -> None:
@@ -308,6 +312,29 @@ class TestTicket:
         text = read(client, f"/ui/tickets/{child}").text
         assert "digits 94.44 % 96.94 % 17 0 240" in text
         assert "digits 9.17 % – – – untrained" in text
+
+    def test_it_can_be_downloaded_in_every_format(self, client: Client, catalog) -> None:
+        ticket = catalog.upload(catalog.found())
+        links = read(client, f"/ui/tickets/{ticket}").links
+        for name in ("safetensors", "torch_prune", "open_lth", "dense", "onnx", "huggingface"):
+            assert f"/tickets/{ticket}/file?format={name}" in links
+
+    def test_of_a_posted_architecture(self, client: Client, catalog) -> None:
+        network = posted_architecture(
+            made_definition(
+                {
+                    "name": "chain",
+                    "prunable": ["*"],
+                    "stages": [{"name": "b", "pattern": "b.{unit}."}],
+                    "tensors": {"b.0.weight": [4, 4], "b.1.weight": [4, 4]},
+                }
+            )
+        )
+        ones = {spec.name: np.ones(spec.shape, np.float32) for spec in network.tensors}
+        ticket = Ticket.from_dense(network, 0, {name: ones[name] > 0 for name in ones}, ones)
+        page = read(client, f"/ui/tickets/{catalog.upload(TicketFile(ticket, Metadata(), 1, 1))}")
+        assert "input not stated classes not stated" in page.text
+        assert '"architecture": "chain:3"' in page.text
 
     @pytest.mark.parametrize("verb", ["transform", "train"])
     def test_the_lines_to_paste_are_accepted(self, client: Client, catalog, verb: str) -> None:

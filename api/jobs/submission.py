@@ -1,0 +1,85 @@
+"""A request that makes a job: it waits for the job where that is preferred, and is answered with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+
+from api.dependencies import DatabaseDep, FeedDep, SettingsDep
+from api.idempotency import REPLAYED, OnceDep
+from api.jobs import service
+from api.jobs.feed import Feed
+from api.jobs.schemas import JobBody
+from api.preferences import WaitDep
+from core.catalog.database import Database
+from core.catalog.idempotency import Made
+from core.jobs.specs import JobSpec
+from core.settings import Settings
+
+
+class Submission:
+    """Queues a job, waits for it where that is preferred, and answers with it."""
+
+    def __init__(
+        self,
+        database: DatabaseDep,
+        settings: SettingsDep,
+        feed: FeedDep,
+        once: OnceDep,
+        wait: WaitDep,
+        response: Response,
+    ) -> None:
+        self._database: Database = database
+        self._settings: Settings = settings
+        self._feed: Feed = feed
+        self._once = once
+        self._wait = wait or 0
+        self._response = response
+
+    async def of(self, spec: JobSpec) -> JobBody:
+        """The job made of `spec`."""
+        return await self.answer(
+            await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
+        )
+
+    async def again(self, job_id: str) -> JobBody:
+        """The job made of another one's spec."""
+        return await self.answer(
+            await run_in_threadpool(service.retry, self._database, self._settings, self._once, job_id)
+        )
+
+    async def answer(self, made: tuple[Made, bool]) -> JobBody:
+        """The job that was made, and whether by an earlier request."""
+        if self._wait:
+            await service.ended(self._feed, made[0].resource, self._wait)
+            self._response.headers["Preference-Applied"] = f"wait={self._wait}"
+        body = await run_in_threadpool(answer, self._database, self._response, made)
+        if self._wait and body.finished_at is not None:
+            self._response.status_code = 200
+        return body
+
+
+SubmissionDep = Annotated[Submission, Depends(Submission)]
+
+
+def answer(database: Database, response: Response, made: tuple[Made, bool]) -> JobBody:
+    """A job as the answer to the request that made or steered it."""
+    result, replayed = made
+    response.status_code = result.status
+    response.headers["Location"] = f"/jobs/{result.resource}"
+    if replayed:
+        response.headers.update(REPLAYED)
+    return service.show(database, result.resource)
+
+
+def as_json(body: BaseModel, response: Response) -> Response:
+    """A body beside the one that its route declares, with the status and the headers that were set."""
+    return Response(
+        body.model_dump_json(by_alias=True),
+        response.status_code or 200,
+        dict(response.headers),
+        "application/json",
+    )

@@ -1,0 +1,161 @@
+"""A file in another format: checked for what can be told at once, laid down, and queued to be imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+from sqlalchemy.orm import Session
+
+from api.idempotency import Once
+from api.problems import INVALID_REQUEST, Flaw, Rejected
+from api.tickets.upload import TAG, Upload
+from core.catalog import jobs
+from core.catalog.database import Database
+from core.catalog.idempotency import Made
+from core.catalog.tickets import MOST_TAGS
+from core.interchange.archives import HEAD_BYTES, guess_container
+from core.interchange.importing import precheck
+from core.interchange.imports.registry import FORMATS
+from core.jobs.datasets import DATASETS
+from core.jobs.specs import ArchitectureName, ImportSpec, Seed
+from core.settings import Settings
+from core.tickets.header import LENGTH_BYTES, MAX_HEADER
+
+UPLOAD = "upload"
+"""The name of the file, in the scratch folder of the job that is to import it."""
+
+_PICKLE = b"\x80"
+
+
+def _known(names: Any) -> AfterValidator:
+    def check(given: str) -> str:
+        if given not in names:
+            raise PydanticCustomError("unknown", "is not known", {"expected": ", ".join(names)})
+        return given
+
+    return AfterValidator(check)
+
+
+class Said(BaseModel):
+    """What a request says of the file that it uploads; all but the tags only of one that must be converted."""
+
+    tag: list[Annotated[str, Field(pattern=TAG)]] = Field(
+        [], max_length=MOST_TAGS, description="tags to put on it"
+    )
+    format: Annotated[str, _known(FORMATS)] | None = Field(
+        None, description=f"default: recognised from the file; {', '.join(FORMATS)}", examples=["torch_prune"]
+    )
+    architecture: ArchitectureName | None = Field(
+        None, description="default: recognised from names and shapes", examples=["cifar_resnet_20"]
+    )
+    input: str | None = Field(
+        None,
+        pattern=r"^[1-9][0-9]{0,3},[1-9][0-9]{0,3},[1-9][0-9]{0,3}$",
+        description="C,H,W of its images, where shapes cannot tell",
+        examples=["3,32,32"],
+    )
+    rewind_step: int | None = Field(
+        None, ge=0, lt=2**53, description="the step of its weights, where it cannot tell"
+    )
+    steps_per_epoch: int | None = Field(
+        None, ge=1, lt=2**31, description="of the training that it comes from"
+    )
+    dataset: Annotated[str, _known(DATASETS)] | None = Field(None, description="the dataset it was found on")
+    seed: Seed | None = Field(None, description="the seed it was found with")
+    level: int | None = Field(None, ge=0, le=1000, description="its nominal IMP level")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What was said of a conversion."""
+        return self.model_dump(exclude={"tag"}, exclude_none=True)
+
+
+def is_foreign(path: Path, said: Said) -> bool:
+    """Whether a file is to be converted; one that is of no known container is read as a ticket, and refused as one."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+        container = guess_container(head)
+        if container == "safetensors":
+            stream.seek(0)
+            return not _is_ours(stream.read(MAX_HEADER + LENGTH_BYTES))
+    # PyTorch's old files are bare pickles: whoever sends one is told how to save it again.
+    return container is not None or bool(said.options) or head.startswith(_PICKLE)
+
+
+def _is_ours(start: bytes) -> bool:
+    """Whether a safetensors file says that it is a ticket; where it says nothing readable, it is read as one."""
+    try:
+        header = json.loads(
+            start[LENGTH_BYTES : LENGTH_BYTES + int.from_bytes(start[:LENGTH_BYTES], "little")]
+        )
+        metadata = header.get("__metadata__", {})
+        return str(metadata.get("format")).startswith("elasticket")
+    except (ValueError, AttributeError, RecursionError):
+        return True
+
+
+def refuse_options(said: Said) -> None:
+    """A ticket file says everything itself; raises `Rejected`."""
+    if said.options:
+        flaws = [
+            Flaw(
+                location="query", where=name, what="the file is a ticket and says this itself", accepted="tag"
+            )
+            for name in said.options
+        ]
+        names = ", ".join(said.options)
+        raise Rejected(
+            INVALID_REQUEST, f"{names}: not accepted with a ticket file, which says this itself", *flaws
+        )
+
+
+def enter_import(
+    database: Database, settings: Settings, once: Once, upload: Upload, said: Said, tags: list[str]
+) -> tuple[Made, bool]:
+    """Queue the import of a received file; raises `Unreadable`.
+
+    The file is durable in the job's scratch folder before any row speaks of it, and nowhere else.
+    """
+    path = upload.staged.path
+    precheck(path)
+    options = said.options
+    if said.input is not None:
+        options["input"] = [int(side) for side in said.input.split(",")]
+    spec = ImportSpec(sha256=upload.staged.digest, size=upload.size, tags=tags, **options)
+    content = json.dumps([upload.staged.digest, sorted(tags), options], sort_keys=True).encode()
+    with database.read() as session:
+        earlier = once.earlier(session, content)
+    if earlier is not None:
+        return earlier, True
+    job_id = jobs.new_id()
+    folder = settings.scratch_directory / job_id
+
+    def create(session: Session) -> Made:
+        return Made(202, jobs.create(session, spec, settings.max_attempts, job_id=job_id).id)
+
+    made = None
+    try:
+        _lay_down(path, folder)
+        made = once.make(database, content, create)
+    finally:
+        if made is None or made[0].resource != job_id:
+            shutil.rmtree(folder, ignore_errors=True)
+    return made
+
+
+def _lay_down(path: Path, folder: Path) -> None:
+    """Move a file into a new folder so that it survives whatever happens to the machine."""
+    folder.mkdir(parents=True)
+    target = path.rename(folder / UPLOAD)
+    for place in (target, folder, folder.parent, folder.parent.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

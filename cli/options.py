@@ -1,0 +1,122 @@
+"""What the client's commands share: their options, and how an answer is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cli.client import ApiError, Client, Json
+from cli.operate import say
+from cli.watching import follow
+from cli.wording import job_text
+
+Server = Annotated[str, typer.Option(envvar="ELASTICKET_SERVER", help="Where the API is.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", "-w", help="Watch it to its end; exit status 1 unless it succeeds.")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="The same digests on every run.")]
+Recipe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="A field of the recipe: lr=0.05, length=20ep, preset=mlp …"
+    ),
+]
+Ticket = Annotated[str, typer.Argument(help="A ticket's id.")]
+Tickets = Annotated[list[str], typer.Argument(metavar="TICKET", help="Ids of tickets.")]
+MaybeTickets = Annotated[list[str] | None, typer.Argument(metavar="TICKET", help="Ids of tickets.")]
+Dataset = Annotated[str, typer.Argument(help="A dataset, as /datasets lists them.")]
+Architecture = Annotated[str, typer.Argument(help="An architecture, as /architectures lists them.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
+Seeds = Annotated[str | None, typer.Option(metavar="0,1,…", help="Seeds, one per replicate.")]
+HERE = "http://127.0.0.1:8000"
+
+
+@contextmanager
+def connected(server: str) -> Iterator[Client]:
+    """A client; what goes wrong with it is told, and ends the command with status 1."""
+    try:
+        with Client(server) as client:
+            yield client
+    except ApiError as error:
+        say("\n".join(error.lines()))
+        raise typer.Exit(1) from None
+    except OSError as error:
+        # A file of this machine, to be sent or to be written.
+        say(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(1) from None
+
+
+def show(answer: Any, words: Callable[[Any], str], as_json: bool) -> None:
+    """Print an answer, in words or as it came."""
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else words(answer))
+
+
+def submit(kind: str, body: Json, wait: bool, as_json: bool, server: str) -> None:
+    """Ask for a job, and show it as it is or as it ends."""
+    with connected(server) as client:
+        made(client, client.submit(kind, body), wait, as_json, server)
+
+
+def made(client: Client, job: Json, wait: bool, as_json: bool, server: str) -> None:
+    """Show a job as it is, or as it ends."""
+    if wait:
+        followed(client, job, as_json, server)
+    else:
+        show(job, lambda shown: job_text(shown, server), as_json)
+
+
+def followed(client: Client, job: Json, as_json: bool, server: str) -> None:
+    """Follow a job to its end and show it; status 1 unless it succeeds."""
+    try:
+        ended = follow(client, job, Console(stderr=True))
+    except KeyboardInterrupt:
+        say(f"job {job['id']} goes on; to stop it: elasticket cancel {job['id']}")
+        raise typer.Exit(130) from None
+    show(ended, lambda shown: job_text(shown, server), as_json)
+    if ended["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def numbers(text: str | None, option: str) -> list[int] | None:
+    """`0,1,2` as numbers."""
+    try:
+        return None if text is None else [int(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of numbers such as 0,1,2", param_hint=option
+        ) from None
+
+
+def pairs(given: list[str] | None) -> dict[str, str]:
+    """NAME=VALUE words."""
+    found = {}
+    for word in given or []:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{word!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+_LISTS = ("milestones", "dense")
+
+
+def fields(given: list[str] | None) -> Json:
+    """NAME=VALUE words as JSON fields: a VALUE that reads as JSON is that, any other is text."""
+    return {
+        name: [part for part in value.split(",") if part] if name in _LISTS else _value(value)
+        for name, value in pairs(given).items()
+    }
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,91 @@
+"""What the pages make of each kind of job."""
+
+import html
+import re
+
+import pytest
+from httpx import Client
+
+
+class Shown:
+    """A page's words with single spaces, its links and its buttons."""
+
+    def __init__(self, client: Client, path: str) -> None:
+        response = client.get(path)
+        assert response.status_code == 200, response.text
+        self.text = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", response.text)))
+        self.links = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', response.text)]
+        self.buttons = re.findall(r'data-post="([^"]*)"', response.text)
+
+
+class TestKindsOfJobs:
+    TICKET = "ab" * 32
+    JOB = "12" * 16
+
+    def text(self, client: Client, catalog, **spec: object) -> str:
+        return Shown(client, f"/ui/jobs/{catalog.queued(**spec)}").text
+
+    def test_a_plain_transformation_states_no_option(self, client: Client, catalog) -> None:
+        text = self.text(client, catalog, kind="transform", tickets=[self.TICKET], architecture="mlp_3")
+        for word in ("noise", "norm", "permute", "replicate", "start", "weights", "stem", "ablation"):
+            assert f" {word} " not in text, word
+
+    def test_what_departs_from_the_default_is_stated(self, client: Client, catalog) -> None:
+        text = self.text(
+            client,
+            catalog,
+            kind="transform",
+            tickets=[self.TICKET],
+            architecture="mlp_4",
+            via=[{"architecture": "mlp_3"}],
+            order={"hidden": "interpolate"},
+            replicate={"hidden": [1, 2]},
+            permute=0,
+            norm="fresh",
+        )
+        assert "1 ticket → mlp_3 → mlp_4 · hidden interpolate · ablation" in text
+        for words in ("replicate hidden 1, 2", "permute 0", "norm fresh", "order hidden interpolate"):
+            assert words in text
+        assert " noise " not in text
+
+    def test_a_line_between_two_trainings_has_a_table_and_a_barrier(self, client: Client, catalog) -> None:
+        ends = [{"job": self.JOB, "run": run} for run in (0, 1)]
+        job = catalog.queued(kind="connect", trainings=ends, points=3, dataset="digits")
+        assert (
+            "training 0 of job 12121212 – training 1 of job 12121212" in Shown(client, f"/ui/jobs/{job}").text
+        )
+        catalog.running(job)
+        catalog.measured(job, {1.0: 340, 0.0: 350, 0.5: 300})
+        text = Shown(client, f"/ui/jobs/{job}").text
+        assert "Error barrier 12.50 points" in text
+        assert "0.00 97.22 % 0.2000 0.50 83.33 % 0.2000 1.00 94.44 % 0.2000" in text
+        assert "Each training by itself" not in text
+
+    def test_an_import_tells_what_was_said_of_its_file(self, client: Client, catalog) -> None:
+        job = catalog.queued(kind="import", sha256="cd" * 32, size=562_310, dataset="digits", tags=["theirs"])
+        text = Shown(client, f"/ui/jobs/{job}").text
+        assert "import file of 562.3 kB" in text
+        assert "dataset digits tags theirs" in text
+        assert "rewind step" not in text
+        catalog.running(job)
+        catalog.succeeded(job, [catalog.found()])
+        assert "Tickets Ticket Seed" in Shown(client, f"/ui/jobs/{job}").text
+
+    def test_an_import_that_failed_tells_where_and_is_not_retried(self, client: Client, catalog) -> None:
+        job = catalog.queued(kind="import", sha256="cd" * 32, size=1)
+        catalog.running(job)
+        catalog.failed(job, "mask value at fc.weight", where="fc.weight", accepted="0 and <1>")
+        page = Shown(client, f"/ui/jobs/{job}")
+        assert "where fc.weight accepted 0 and <1>" in page.text
+        assert page.buttons == []
+
+    def test_an_export_leads_to_its_ticket_and_its_file(self, client: Client, catalog) -> None:
+        ticket = catalog.upload(catalog.found())
+        page = Shown(client, f"/ui/jobs/{catalog.queued(kind='export', ticket=ticket, format='onnx')}")
+        assert f"/ui/tickets/{ticket}" in page.links
+        assert f"/tickets/{ticket}/file?format=onnx" in page.links
+
+    @pytest.mark.parametrize("kind", ["connect", "import", "export"])
+    def test_each_kind_can_be_chosen(self, client: Client, kind: str) -> None:
+        assert f"/?kind={kind}" in Shown(client, "/").links
+        assert "No such jobs" in Shown(client, f"/?kind={kind}").text
