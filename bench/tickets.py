@@ -13,7 +13,7 @@ from core.families.initialisation import initialise
 from core.pruning.levels import survivors_at
 from core.pruning.random import random_mask
 from core.tickets import Metadata, Ticket, read, ticket_id, write
-from core.training.weights import write_weights
+from core.tickets.weights import write_weights
 
 REPEATS = 9
 

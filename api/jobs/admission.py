@@ -17,7 +17,7 @@ from core.families.architecture import Architecture
 from core.families.definition import TIMM
 from core.jobs.datasets import DATASETS, DatasetFacts
 from core.jobs.methods import ImpParameters, RandomParameters
-from core.jobs.recipes import PRESETS, Recipe, RecipeChoice, steps, steps_per_epoch
+from core.jobs.recipes import PRESETS, Recipe, steps, steps_per_epoch
 from core.jobs.specs import (
     ConnectSpec,
     EvaluateSpec,
@@ -196,11 +196,10 @@ def _built_in(name: str, facts: DatasetFacts) -> Architecture | None:
 def _complete(spec: TrainedSpec, family: str | None) -> TrainedSpec:
     """The spec with every field of its recipe written out; only the built-in families have presets."""
     try:
-        recipe = spec.recipe.resolve(family)
+        return spec.complete(family)
     except ValueError:
         what = "this architecture's family has no preset: name one, or give every field"
         raise _unsuitable(_flaw("/recipe/preset", what, ", ".join(PRESETS))) from None
-    return spec.model_copy(update={"recipe": RecipeChoice.complete(recipe)})
 
 
 def _check_trainable(found: Iterable[Ticket]) -> None:

@@ -30,7 +30,7 @@ from core.jobs.specs import TransformSpec
 from core.jobs.transforms import Plan, carry, plan
 from core.tickets import Ticket, read
 from core.tickets.carry import replicas
-from core.training.weights import read_weights
+from core.tickets.weights import read_weights
 
 
 def preview(database: Database, store: ArtifactStore, spec: TransformSpec) -> TransformPlan:

@@ -16,6 +16,7 @@ from api.idempotency import Once
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from api.tickets.upload import TAG, Upload
 from core.catalog import jobs
+from core.catalog.artifacts import UPLOAD
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.tickets import MOST_TAGS
@@ -26,9 +27,6 @@ from core.jobs.datasets import DATASETS
 from core.jobs.specs import ArchitectureName, ImportSpec, Seed
 from core.settings import Settings
 from core.tickets.header import LENGTH_BYTES, MAX_HEADER
-
-UPLOAD = "upload"
-"""The name of the file, in the scratch folder of the job that is to import it."""
 
 _PICKLE = b"\x80"
 
@@ -123,7 +121,8 @@ def enter_import(
     The file is durable in the job's scratch folder before any row speaks of it, and nowhere else.
     """
     path = upload.staged.path
-    precheck(path)
+    settings.scratch_directory.mkdir(parents=True, exist_ok=True)
+    precheck(path, settings.scratch_directory, settings.import_memory_bytes)
     options = said.options
     if said.input is not None:
         options["input"] = [int(side) for side in said.input.split(",")]

@@ -10,7 +10,7 @@ from core.experiments.evaluate import measured
 from core.experiments.lab import Arrays, Lab
 from core.jobs.outcome import ResultRecord
 from core.jobs.specs import ConnectSpec
-from core.training.weights import read_weights
+from core.tickets.weights import read_weights
 
 
 def connect(spec: ConnectSpec, lab: Lab) -> None:

@@ -16,9 +16,9 @@ from core.jobs.outcome import ResultRecord
 from core.jobs.specs import EvaluateSpec
 from core.models import build
 from core.models.state import load_state
+from core.tickets.weights import read_weights
 from core.training.evaluation import Evaluation
 from core.training.evaluation import evaluate as measure
-from core.training.weights import read_weights
 
 
 def evaluate(spec: EvaluateSpec, lab: Lab) -> None:

@@ -20,10 +20,10 @@ from core.jobs.inputs import Inputs
 from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord
 from core.jobs.recipes import Recipe
 from core.tickets import Metadata, Ticket, TicketFile, read, write
+from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.fingerprint import fingerprint
 from core.training.loop import Trained, train
-from core.training.weights import read_weights, write_weights
 
 log = logging.getLogger(__name__)
 

@@ -42,10 +42,11 @@ def read_foreign(
         return found.name, [under_our_names(foreign) for foreign in found.read(source, given or Given())]
 
 
-def precheck(path: Path, limit: int = LARGEST) -> None:
+def precheck(path: Path, scratch: Path, limit: int = LARGEST) -> None:
     """Refuse what can be refused without the values of tensors: containers, names, sizes, pickles, storages.
 
-    Takes little memory, and for an archive as much temporary disk as it unpacks to. Raises `Unreadable`.
+    Takes little memory, and for an archive as much disk below `scratch`, for a moment, as it unpacks to. Raises
+    `Unreadable`.
     """
     container = _container(path, limit)
     if container == "torch":
@@ -53,7 +54,7 @@ def precheck(path: Path, limit: int = LARGEST) -> None:
     elif container == "safetensors":
         check_safetensors(path, limit)
     else:
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory(dir=scratch) as folder:
             for name, file in unpack(path, container, Path(folder), limit, _is_read).items():
                 if name.endswith(".pth"):
                     check_pth(file, limit)

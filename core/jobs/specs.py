@@ -77,8 +77,11 @@ class Trained(Spec):
     )
     exact: bool = Field(default=False, description="deterministic algorithms: the same digests on every run")
 
-    def complete(self, family: str) -> Self:
-        """The spec with every field of its recipe written out."""
+    def complete(self, family: str | None) -> Self:
+        """The spec with every field of its recipe written out; `family` names the preset where the recipe does not.
+
+        Raises `ValueError` where that leaves a field open.
+        """
         return self.model_copy(update={"recipe": RecipeChoice.complete(self.recipe.resolve(family))})
 
     @property

@@ -66,7 +66,9 @@ def _defined(model: str, input: tuple[int, int, int], classes: int) -> Definitio
         try:
             made(torch.empty(1, *input))
         except (AssertionError, RuntimeError) as error:
-            raise UnknownArchitecture(f"{TIMM}{model} does not take images of {list(input)}: {error}") from error
+            raise UnknownArchitecture(
+                f"{TIMM}{model} does not take images of {list(input)}: {error}"
+            ) from error
     state = made.state_dict()
     for tensor, value in state.items():
         if value.dtype not in _DTYPES:

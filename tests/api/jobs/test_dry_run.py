@@ -11,7 +11,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.tables import IdempotencyKey, Job
 from core.families import architecture
 from core.tickets import Metadata, Ticket, TicketFile, ticket_id, write
-from core.training.weights import write_weights
+from core.tickets.weights import write_weights
 
 DIGITS = (1, 8, 8)
 

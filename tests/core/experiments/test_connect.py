@@ -14,7 +14,7 @@ from core.jobs.methods import RandomParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import ConnectSpec, FindSpec, TrainingRef, TrainSpec
 from core.models import build
-from core.training.weights import read_weights
+from core.tickets.weights import read_weights
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench

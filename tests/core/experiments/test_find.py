@@ -14,8 +14,8 @@ from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.tickets import ticket_id
+from core.tickets.weights import read_weights
 from core.training.loop import Observer, train
-from core.training.weights import read_weights
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench

@@ -13,8 +13,8 @@ from core.jobs.inputs import TrainedNetwork
 from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
+from core.tickets.weights import read_weights
 from core.training import loop
-from core.training.weights import read_weights
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench

@@ -630,7 +630,7 @@ class TestAttacks:
         ("reason", "attack"), [row[1::2] for row in EARLY], ids=[row[0] for row in EARLY]
     )
     def test_refused_at_upload(self, tmp_path: Path, reason: Reason, attack: Callable[[], bytes]) -> None:
-        assert refusal(attack(), tmp_path, lambda path: precheck(path, LIMIT)).reason is reason
+        assert refusal(attack(), tmp_path, lambda path: precheck(path, path.parent, LIMIT)).reason is reason
 
     def test_the_table_has_every_reason_of_a_file_by_itself(self) -> None:
         elsewhere = {
@@ -656,7 +656,7 @@ class TestAttacks:
         assert len(content) > 8192
         # Beyond its end a tar is padded with zeros, any number of them.
         for size in range(0, len(content.rstrip(b"\0")), 1024):
-            refusal(content[:size], tmp_path, lambda path: precheck(path, LIMIT))
+            refusal(content[:size], tmp_path, lambda path: precheck(path, path.parent, LIMIT))
             refusal(content[:size], tmp_path, lambda path: read_foreign(path, scratch=tmp_path, limit=LIMIT))
 
     @pytest.mark.parametrize("kind", ["pth", "zip", "tar", "gzip", "safetensors"])
@@ -677,7 +677,7 @@ class TestAttacks:
             path = tmp_path / "upload"
             path.write_bytes(changed)
             with contextlib.suppress(Unreadable):
-                precheck(path, LIMIT)
+                precheck(path, path.parent, LIMIT)
             with contextlib.suppress(Unreadable):
                 read_foreign(path, scratch=tmp_path, limit=LIMIT)
 

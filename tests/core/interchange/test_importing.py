@@ -42,7 +42,7 @@ class TestPrecheck:
             tar({"net/model.safetensors": save_safetensors(state)}),
         ):
             (tmp_path / "upload").write_bytes(content)
-            precheck(tmp_path / "upload")
+            precheck(tmp_path / "upload", tmp_path)
 
     def test_files_of_an_archive_that_are_not_read_are_not_judged(
         self, save: Callable[[Any], bytes], tar: Callable[..., bytes], state: State, tmp_path: Path
@@ -50,12 +50,12 @@ class TestPrecheck:
         (tmp_path / "upload").write_bytes(
             tar({"level_0/main/checkpoint.pth": b"junk", "level_0/main/logger": b""})
         )
-        precheck(tmp_path / "upload")
+        precheck(tmp_path / "upload", tmp_path)
 
     def test_a_limit(self, save: Callable[[Any], bytes], state: State, tmp_path: Path) -> None:
         (tmp_path / "upload").write_bytes(save(state))
         with pytest.raises(Unreadable) as caught:
-            precheck(tmp_path / "upload", 1000)
+            precheck(tmp_path / "upload", tmp_path, 1000)
         assert caught.value.reason is Reason.TOO_LARGE
 
 

@@ -118,7 +118,7 @@ class TestOpen:
         (tmp_path / "a.pth").write_bytes(save({"t": torch.zeros(3)}))
         program = (
             "import sys; from pathlib import Path; from core.interchange import importing;"
-            f"importing.precheck(Path({str(tmp_path / 'a.pth')!r}));"
+            f"importing.precheck(Path({str(tmp_path / 'a.pth')!r}), Path({str(tmp_path)!r}));"
             f"importing.read_foreign(Path({str(tmp_path / 'a.pth')!r}), scratch=Path({str(tmp_path)!r}));"
             "print('torch' in sys.modules)"
         )

@@ -1,4 +1,4 @@
-"""Trained weights as a plain safetensors file: what any PyTorch program loads. Equal weights, equal bytes."""
+"""Dense weights as a plain safetensors file: what any PyTorch program loads. Equal weights, equal bytes."""
 
 from __future__ import annotations
 
