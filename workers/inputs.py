@@ -73,14 +73,14 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
             return _trained(session, [(job, run) for run in _runs(session, job)], store)
         case ConnectSpec():
             return _trained(session, [(one.job, one.run) for one in spec.trainings], store)
+        case TrainSpec(architecture=str(name)) | FindSpec(architecture=name):
+            return Inputs(definitions=_definitions(session, [name]))
         case TrainSpec() | EvaluateSpec():
             return Inputs(tickets=_tickets(session, spec.tickets or (), store))
         case ImportSpec():
             return Inputs(upload=_upload(scratch), definitions=_latest_definitions(session))
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
-        case FindSpec():
-            return Inputs()
 
 
 def _tickets(session: Session, identities: Iterable[str], store: LocalStore) -> dict[str, InputTicket]:

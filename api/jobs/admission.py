@@ -220,7 +220,9 @@ def _check_trainable(found: Iterable[Ticket]) -> None:
 def _check_weights(ticket: Ticket, spec: TransformSpec) -> None:
     """What lays a mask over other weights needs the dense ones."""
     step = 0 if spec.start == "zero" else ticket.rewind_step
-    needed = spec.start == "zero" or (spec.permute is not None and spec.weights == "replicate")
+    needed = (spec.start == "zero" and ticket.rewind_step > 0) or (
+        spec.permute is not None and spec.weights == "replicate"
+    )
     if needed and step not in [kept.step for kept in ticket.weights]:
         raise Refused(
             Reason.WEIGHTS_MISSING,

@@ -39,33 +39,33 @@ def carry_width(
     weights: Arrays,
     masks: Mapping[str, NDArray[np.bool_]],
     axes: Axes,
-    shapes: Shapes,
+    old: Shapes,
+    new: Shapes,
     *,
     noise: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Carried]:
-    """The tensors in `shapes`, those of the target at its width, one after another.
+    """The tensors in `new`, which has the target's shapes, one after another; `old` has the source's.
 
     `weights` is a state dict with zeros where pruned; `masks` covers its prunable tensors. Both may make their
     arrays when asked: no more than one is held. What does not change is the very array given. With `noise` 0 a
     wider network computes the same function; otherwise the surviving weights that write a second or later copy of
-    a channel are multiplied by 1 + noise · N(0, 1), drawn for each tensor from (seed, name), so that twins can
-    part in training.
+    a channel are multiplied by 1 + noise · N(0, 1), drawn for each tensor from (seed, source size, name), so that
+    twins can part in training.
 
     Raises `Refused` where the tensors of source or target disagree on a group's channels, and for a shape that
     follows from no width; ValueError for a noise that is negative or not finite; KeyError for an unknown tensor.
     """
     if not (noise >= 0 and math.isfinite(noise)):
         raise ValueError(f"noise is {noise}; accepted are finite numbers from 0 on")
-    old = {name: (masks if name in masks else weights)[name].shape for name in weights}
-    channels = resized(group_sizes(old, axes), group_sizes(shapes, axes), weights, axes, masks)
-    for name, shape in shapes.items():
+    channels = resized(group_sizes(old, axes), group_sizes(new, axes), weights, axes, masks)
+    for name, shape in new.items():
         if name in masks:
             mask = gather(masks[name], axes[name], channels)
             carried = carry_weight(weights[name], axes[name], channels)
             first = old[name][0]
             if noise and len(mask) > first:
-                _part_twins(carried[first:], mask[first:], noise, seed, name)
+                _part_twins(carried[first:], mask[first:], noise, seed, first, name)
         else:
             mask, carried = None, gather(weights[name], axes[name], channels)
         if carried.shape != tuple(shape):
@@ -164,8 +164,11 @@ def carry_weight(weight: NDArray[Scalar], axes: tuple[str, ...], channels: Chann
     return carried
 
 
-def _part_twins(copies: NDArray[Any], mask: NDArray[np.bool_], noise: float, seed: int, name: str) -> None:
+def _part_twins(
+    copies: NDArray[Any], mask: NDArray[np.bool_], noise: float, seed: int, first: int, name: str
+) -> None:
     # Not the stream that initialises this tensor: the noise of a copy would follow the weight that it disturbs.
-    generator = np.random.Generator(np.random.PCG64([seed, *f"twins of {name}".encode()]))
+    # Nor that of an earlier widening, from fewer channels: its twins would get the same noise and stay twins.
+    generator = np.random.Generator(np.random.PCG64([seed, first, *f"twins of {name}".encode()]))
     factors = 1 + noise * generator.standard_normal(copies.shape, dtype=copies.dtype)
     np.multiply(copies, factors, out=copies, where=mask)

@@ -42,7 +42,7 @@ def connect(spec: ConnectSpec, lab: Lab) -> None:
 def between(first: Arrays, second: Arrays, alpha: float) -> Arrays:
     """(1 − α) · first + α · second, running statistics included, as the reference implementation does.
 
-    Counters of batches are those of the first. At α = 0 and 1 the ends themselves, bit for bit.
+    Counters of batches are those of the first. At α = 0 and 1 all other tensors are the ends' own, bit for bit.
     """
     return {
         name: values

@@ -35,9 +35,14 @@ def transform(spec: TransformSpec, lab: Lab) -> None:
 def details(planned: Plan) -> dict[str, Any]:
     """What the new ticket's provenance says: the unit map, and whatever departs from the plain transformation."""
     spec = planned.spec
-    chosen = spec.model_dump(
-        mode="json", include={"weights", "permute", "norm", "start"}, exclude_defaults=True
-    )
-    widened = {"noise": spec.noise} if planned.wide.name != planned.deep.name else {}
-    passed = {"via": [hop.architecture for hop in spec.via]} if spec.via else {}
-    return {"unit_map": format_map(planned.unit_map), **passed, **chosen, **widened}
+    ablations = {"weights", "permute", "norm", "start"}
+    said = spec.model_dump(mode="json", include=ablations, exclude_defaults=True)
+    if spec.via:
+        said["via"] = [hop.architecture for hop in spec.via]
+    if planned.wide.name != planned.deep.name and spec.weights == "replicate":
+        said["noise"] = spec.noise
+    if planned.fresh:
+        said["fresh"] = sorted(planned.fresh)
+    if planned.target != planned.wide:
+        said["refit"] = spec.dataset
+    return {"unit_map": format_map(planned.unit_map), **said}

@@ -20,7 +20,7 @@ def is_tensor_name(text: str) -> bool:
 
 
 class Role(StrEnum):
-    """What a tensor is for. Only `weight` is ever pruned."""
+    """What a tensor is for. Only `weight` is ever pruned. `state` and `index` are values of unknown purpose."""
 
     WEIGHT = "weight"
     BIAS = "bias"
@@ -30,6 +30,7 @@ class Role(StrEnum):
     VARIANCE = "running variance"
     COUNT = "batches tracked"
     STATE = "state"
+    INDEX = "index"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class TensorSpec:
 
     @property
     def dtype(self) -> str:
-        """Its safetensors type: `I64` for the batch counter, `F32` for everything else."""
-        return "I64" if self.role is Role.COUNT else "F32"
+        """Its safetensors type: `I64` for counters and indices, `F32` for everything else."""
+        return "I64" if self.role in (Role.COUNT, Role.INDEX) else "F32"
 
     @property
     def size(self) -> int:

@@ -91,7 +91,8 @@ class Definition(_Model):
 
     `tensors` lists the example's state dict in order, as an object name → shape (or {shape, dtype}) or as a list.
     Prunable are the tensors of two dimensions or more that match a glob of `prunable` and none of `dense`. `input`
-    [C, H, W] and `classes` may be left out where they mean nothing.
+    [C, H, W] and `classes` may be left out where they mean nothing. A member has the example's order, the units of a
+    stage one after another where the first of them stands; it breaks ties in pruning.
     """
 
     name: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,39}|timm:[a-z0-9][a-z0-9_.]{0,50})$")]

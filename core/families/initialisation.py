@@ -47,7 +47,7 @@ def _drawn(architecture: Architecture, spec: TensorSpec, seed: int) -> np.ndarra
             return np.zeros(spec.shape, np.float32)
         case Role.COUNT:
             return np.zeros(spec.shape, np.int64)
-        case Role.STATE:
+        case Role.STATE | Role.INDEX:
             raise ValueError(f"{spec.name} cannot be drawn: it is a value of unknown purpose")
 
 

@@ -135,7 +135,7 @@ def _role(tensor: ExampleTensor, tensors: Mapping[str, ExampleTensor], prunable:
     """The purpose of a tensor that is not prunable, as far as its name and its neighbours tell."""
     module, _, last = tensor.name.rpartition(".")
     if tensor.dtype == "I64":
-        return Role.COUNT
+        return Role.COUNT if last == "num_batches_tracked" else Role.INDEX
     if last in ("running_mean", "running_var"):
         return Role.MEAN if last == "running_mean" else Role.VARIANCE
     if last == "bias" and f"{module}.weight" in prunable:

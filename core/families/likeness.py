@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
-from core.families.architecture import Architecture
+from core.families.architecture import Architecture, Role
 from core.families.definition import BadDefinition, Definition
-from core.families.family import Shapes, UnknownArchitecture
+from core.families.family import UnknownArchitecture
 from core.families.posted import posted_architecture
 
+Forms: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
+"""Shape and type (`F32`, `I64`) of every tensor of a state dict."""
 
-def member_like(definition: Definition, shapes: Shapes) -> Architecture | None:
-    """The member of a posted family whose tensors have exactly these names and shapes; None where none has.
+
+def member_like(definition: Definition, tensors: Forms) -> Architecture | None:
+    """The member of a posted family with exactly these tensors, counters of batches apart; None where none has.
 
     Stages that share one numbering cannot be counted from names: only the example itself is recognised then.
     """
-    counts = [len(_numbers(stage.pattern, shapes)) for stage in definition.stages]
+    counts = [len(_numbers(stage.pattern, tensors)) for stage in definition.stages]
     patterns = {stage.pattern for stage in definition.stages}
     try:
         found = posted_architecture(definition, counts if len(patterns) == len(counts) else None)
     except (BadDefinition, UnknownArchitecture):
         return None
-    return found if {spec.name: spec.shape for spec in found.tensors} == dict(shapes) else None
+    expected = {
+        spec.name: (spec.shape, spec.dtype)
+        for spec in found.tensors
+        if spec.role is not Role.COUNT or spec.name in tensors
+    }
+    return found if expected == dict(tensors) else None
 
 
-def _numbers(pattern: str, names: Shapes) -> set[str]:
+def _numbers(pattern: str, names: Iterable[str]) -> set[str]:
     prefix, _, suffix = pattern.partition("{unit}")
     form = re.compile(f"{re.escape(prefix)}([0-9]+){re.escape(suffix)}.+")
     return {found[1] for name in names if (found := form.fullmatch(name))}

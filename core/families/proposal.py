@@ -14,10 +14,19 @@ Form: TypeAlias = tuple[tuple[int, ...], str]
 Tensors: TypeAlias = Mapping[str, tuple[Sequence[int], str]]
 """Shape and type (`F32`, `I64`) of each tensor, in state-dict order."""
 
-_TABLES = ("embed", "position", "wte", "wpe")
+_TABLES = (
+    "embedding",
+    "embed_tokens",
+    "embed.weight",
+    "position",
+    "wte",
+    "wpe",
+    "shared.",
+    "relative_attention_bias",
+)
 """What the names of embeddings and position tables contain; networks are pruned without them."""
 _WEIGHT = re.compile(r"(.*_)?weight(_.*)?")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
+_NUMBERED = re.compile(r"(|.*[^0-9])(0|[1-9][0-9]{0,5})")
 _MOST_STAGES = 64
 
 
@@ -48,7 +57,7 @@ def propose(
     plain = made_definition(fields)
     posted_architecture(plain)
     try:
-        drafted = made_definition(fields | {"stages": _named(_within("", forms))})
+        drafted = made_definition(fields | {"stages": _named(_within("", forms).stages)})
         posted_architecture(drafted)
     except BadDefinition:
         return plain
@@ -74,30 +83,65 @@ def _tables(weights: Sequence[str]) -> list[str]:
 
 
 class _Found(NamedTuple):
-    """A stage that was found: the module whose children are numbered, and what a definition says of it."""
+    """A stage that was found: what stands before the number in its names, and what a definition says of it."""
 
-    module: str
+    before: str
     fixed: tuple[int, ...]
     units: tuple[int, int]
     shares: int
     """Which of the stages of this numbering it is, from 1; 0 if it is the only one."""
 
 
-def _within(module: str, forms: Mapping[str, Form]) -> list[_Found]:
-    """The stages below `module`, whose tensors `forms` names without it."""
+class _Finding(NamedTuple):
+    """The stages below a module; `sure` where two neighbours are equal, not only alike enough to be."""
+
+    stages: list[_Found]
+    sure: bool
+
+
+def _within(module: str, forms: Mapping[str, Form]) -> _Finding:
+    """The stages below `module`, whose tensors `forms` names without it: what is sure before what is guessed, and
+    what is outside before what is inside.
+    """
     children: dict[str, dict[str, Form]] = {}
     for tensor, form in forms.items():
         child, dot, local = tensor.partition(".")
         if dot:
             children.setdefault(child, {})[local] = form
-    numbers = sorted(int(child) for child in children if _NUMBER.fullmatch(child))
-    numbered = all(following == number + 1 for number, following in pairwise(numbers))
-    blocks = [children[str(number)] for number in numbers] if numbered else []
-    runs = list(_runs(blocks))
-    if any(stop - start > 1 for start, stop in runs):
-        return _stages(module, numbers[0], blocks, runs)
-    below = [stage for child in children for stage in _within(f"{module}{child}.", children[child])]
-    return below or (_stages(module, numbers[0], blocks, runs) if blocks else [])
+    sure: list[_Found] = []
+    guessed: list[_Found] = []
+    for prefix, numbers in _numberings(children):
+        blocks = [children[f"{prefix}{number}"] for number in numbers]
+        runs = list(_runs(blocks))
+        if any(stop - start > 1 for start, stop in runs):
+            sure += _stages(f"{module}{prefix}", numbers[0], blocks, runs)
+            for number in numbers:
+                del children[f"{prefix}{number}"]
+        elif not prefix:
+            guessed = _stages(module, numbers[0], blocks, runs)
+    below = [_within(f"{module}{child}.", inside) for child, inside in children.items()]
+    if sure:
+        return _Finding([*sure, *(stage for found in below if found.sure for stage in found.stages)], True)
+    inside_all = [stage for found in below for stage in found.stages]
+    if any(found.sure for found in below):
+        return _Finding(inside_all, True)
+    return _Finding(guessed or inside_all, False)
+
+
+def _numberings(children: Mapping[str, Mapping[str, Form]]) -> Iterator[tuple[str, list[int]]]:
+    """What stands before a number in the children's names, and the numbers, where they have no gap.
+
+    Parts of one block are numbered too (`conv1`, `conv2`): a number in a name counts only where modules are inside.
+    """
+    found: dict[str, list[int]] = {}
+    for child, inside in children.items():
+        match = _NUMBERED.fullmatch(child)
+        if match is not None and (not match[1] or any("." in local for local in inside)):
+            found.setdefault(match[1], []).append(int(match[2]))
+    for prefix, numbers in found.items():
+        numbers.sort()
+        if all(following == number + 1 for number, following in pairwise(numbers)):
+            yield prefix, numbers
 
 
 def _runs(blocks: Sequence[Mapping[str, Form]]) -> Iterator[tuple[int, int]]:
@@ -110,7 +154,7 @@ def _runs(blocks: Sequence[Mapping[str, Form]]) -> Iterator[tuple[int, int]]:
 
 
 def _stages(
-    module: str, first: int, blocks: Sequence[Mapping[str, Form]], runs: Sequence[tuple[int, int]]
+    before: str, first: int, blocks: Sequence[Mapping[str, Form]], runs: Sequence[tuple[int, int]]
 ) -> list[_Found]:
     """One stage per run of units. What stands before a run is fixed at its head; what follows the last, at its tail."""
     units = [(start, stop) for start, stop in runs if stop - start > 1 or _could_repeat(blocks, start)]
@@ -120,7 +164,7 @@ def _stages(
         tail = len(blocks) - stop if i == len(units) - 1 else 0
         fixed = (*range(start - begins[i]), *range(-tail, 0))
         last = first + stop + tail - 1
-        found.append(_Found(module, fixed, (first + begins[i], last), i + 1 if len(units) > 1 else 0))
+        found.append(_Found(before, fixed, (first + begins[i], last), i + 1 if len(units) > 1 else 0))
     return found
 
 
@@ -153,7 +197,7 @@ def _named(found: Sequence[_Found]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "pattern": f"{stage.module}{{unit}}.",
+            "pattern": f"{stage.before}{{unit}}.",
             "fixed": stage.fixed,
             "units": stage.units if stage.shares else None,
         }
@@ -162,7 +206,7 @@ def _named(found: Sequence[_Found]) -> list[dict[str, Any]]:
 
 
 def _name(stage: _Found, words: int) -> str:
-    last = re.sub(r"\W", "_", "_".join(stage.module.split(".")[:-1][-words:]).lower())
+    last = re.sub(r"\W", "_", "_".join(stage.before.split(".")[:-1][-words:]).lower())
     name = last if re.match("[a-z]", last) else f"stage_{last}" if last else "stage"
     name = name[-34:].lstrip("_0123456789")
     return f"{name}_{stage.shares}" if stage.shares else name

@@ -23,11 +23,15 @@ from core.jobs.formats import FORMATS
 from core.jobs.methods import METHODS, Parameters
 from core.jobs.recipes import Recipe, RecipeChoice
 
+MOST_UNITS = 4096
+
 TicketId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="a ticket's id", examples=["9f2c" * 16])
 ]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="a job's id", examples=["4b1d" * 8])]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Position = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=64)]
 Tickets = Annotated[list[TicketId], Field(min_length=1, max_length=64)]
 ArchitectureName = Annotated[
@@ -142,8 +146,9 @@ class Hop(BaseModel):
         max_length=LONGEST_TEXT,
         description="instead: an explicit map, source:targets, stages joined by |",
     )
-    replicate: dict[str, list[int]] | None = Field(
+    replicate: dict[str, Annotated[list[Position], Field(max_length=MOST_UNITS)]] | None = Field(
         default=None,
+        max_length=64,
         description="by stage, the source units (positions) that may be replicated; default: all",
     )
 
@@ -287,18 +292,20 @@ class ImportSpec(Spec):
 
     kind: Literal["import"] = "import"
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size: int
+    size: Annotated[int, Field(ge=0)]
     format: str | None = Field(default=None, description="default: recognised from the file")
     architecture: ArchitectureName | None = Field(
         default=None, description="default: recognised from names and shapes"
     )
-    input: tuple[int, int, int] | None = Field(
+    input: tuple[Side, Side, Side] | None = Field(
         default=None, description="[C, H, W] of its images, where shapes cannot tell"
     )
     rewind_step: int | None = Field(
-        default=None, ge=0, description="the step of its weights, where it cannot tell"
+        default=None, ge=0, lt=2**53, description="the step of its weights, where it cannot tell"
     )
-    steps_per_epoch: int | None = Field(default=None, ge=1, description="of the training it comes from")
+    steps_per_epoch: int | None = Field(
+        default=None, ge=1, lt=2**31, description="of the training it comes from"
+    )
     dataset: str | None = Field(default=None, description="dataset it was found on")
     seed: Seed | None = None
     level: int | None = Field(default=None, ge=0, le=1000, description="nominal IMP level")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.elastic.refusal import Reason, Refused
 from core.elastic.transform import check_shapes, transform
 from core.elastic.unit_map import UnitMap, compose, named_map, parse_map
-from core.families.architecture import Architecture, Role
+from core.families.architecture import Architecture
 from core.families.definition import read_definition
 from core.families.initialisation import initialise
 from core.families.likeness import member_like
@@ -63,8 +63,7 @@ def plan(spec: TransformSpec, source: Architecture, describe: Describe) -> Plan:
 
     wide = like_source(spec.architecture)
     source = _as_member(source, wide)
-    if spec.weights == "reinit":
-        _check_drawable(wide)
+    _check_drawable(spec, wide)
     deep = like_source(_at_width_of(source, wide))
     members = [source, *(like_source(hop.architecture) for hop in spec.via), deep]
     for passed in members[1:-1]:
@@ -98,7 +97,7 @@ def carry(plan: Plan, ticket: Ticket, seed: int, dense_weights: DenseWeights) ->
             )
         return found
 
-    if spec.start == "zero":
+    if spec.start == "zero" and ticket.rewind_step > 0:
         ticket = over(ticket, dense(0), 0)
     copies = replicas(source, deep.anatomy, plan.unit_map)
     carried = replicate_or_drop(ticket, source, deep, plan.unit_map)
@@ -125,8 +124,9 @@ def _as_member(source: Architecture, target: Architecture) -> Architecture:
     if target.family == source.family:
         return source
     if target.definition:
-        found = member_like(read_definition(target.definition), _shapes(source))
-        if found is not None:
+        forms = {spec.name: (spec.shape, spec.dtype) for spec in source.tensors}
+        found = member_like(read_definition(target.definition), forms)
+        if found is not None and _prunable(found) == _prunable(source):
             return found
     raise Refused(
         Reason.STAGES_DIFFER,
@@ -135,13 +135,17 @@ def _as_member(source: Architecture, target: Architecture) -> Architecture:
     )
 
 
-def _check_drawable(network: Architecture) -> None:
-    unknown = next((spec.name for spec in network.tensors if spec.role is Role.STATE), None)
-    if unknown is not None:
-        raise Refused(
-            Reason.UNDRAWABLE,
-            f"{unknown} cannot be drawn anew: how it starts is not known; leave weights: replicate",
-        )
+def _check_drawable(spec: TransformSpec, target: Architecture) -> None:
+    """A posted network is names and shapes: how its tensors start, and which are its head, is not known."""
+    asked = {"weights": spec.weights == "reinit", "norm": spec.norm == "fresh"}
+    asked |= {"head": spec.head == "fresh", "stem": spec.stem == "fresh"}
+    for option, drawn in asked.items():
+        if drawn and target.definition:
+            raise Refused(
+                Reason.UNDRAWABLE,
+                f"{target.name} is a posted architecture: how its tensors start, and which are its head and its"
+                f" stem, is not known; leave {option} out",
+            )
 
 
 def _at_width_of(source: Architecture, target: Architecture) -> str:
@@ -155,6 +159,10 @@ def _unit_map(hop: Hop, old: Architecture, new: Architecture) -> UnitMap:
     if hop.unit_map is not None:
         return parse_map(hop.unit_map, old.anatomy, new.anatomy)
     return named_map(hop.order, old.anatomy, new.anatomy, hop.replicate)
+
+
+def _prunable(network: Architecture) -> set[str]:
+    return {spec.name for spec in network.prunable}
 
 
 def _shapes(network: Architecture) -> dict[str, tuple[int, ...]]:

@@ -73,8 +73,10 @@ def permuted(ticket: Ticket, names: Collection[str], weights: Arrays, seed: int)
 
 
 def _shuffle(size: int, seed: int, name: str) -> NDArray[np.intp]:
-    # The raw stream of a bit generator never changes; NumPy's own permutation may (NEP 19).
-    return np.argsort(np.random.PCG64([seed, *name.encode()]).random_raw(size), kind="stable")
+    # The raw stream of a bit generator never changes; NumPy's own permutation may (NEP 19). Not the stream that
+    # initialises this tensor: the places would follow the values.
+    stream = np.random.PCG64([seed, *f"mask of {name}".encode()])
+    return np.argsort(stream.random_raw(size), kind="stable")
 
 
 def with_fresh_norm(ticket: Ticket, names: Collection[str], seed: int) -> Ticket:
@@ -91,6 +93,7 @@ def rescaled(ticket: Ticket, target: Architecture, noise: float, seed: int) -> T
         _Made(names, ticket.weight),
         _Made(ticket.masks, lambda name: ticket.masks[name].to_bool()),
         {spec.name: spec.axes for spec in ticket.architecture.tensors},
+        {spec.name: spec.shape for spec in ticket.architecture.tensors},
         {spec.name: spec.shape for spec in target.tensors},
         noise=noise,
         seed=seed,

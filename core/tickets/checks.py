@@ -63,6 +63,8 @@ def check_dense(spec: TensorSpec, array: NDArray[Any]) -> None:
     if spec.role is Role.COUNT:
         refuse_where((chunk < 0 for chunk in chunks(array)), Failure.NEGATIVE_COUNT, spec.name, "0 or more")
         return
+    if spec.role is Role.INDEX:
+        return
     check_finite(spec.name, array)
     if spec.role is Role.VARIANCE:
         refuse_where(

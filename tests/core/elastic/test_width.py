@@ -28,7 +28,8 @@ widths = st.integers(1, 5)
 
 def carry_width(weights: dict, masks: dict, axes: dict, shapes: dict, **noise: float) -> tuple[dict, dict]:
     """All tensors and all masks at once."""
-    carried = list(width.carry_width(weights, masks, axes, shapes, **noise))
+    old = {name: array.shape for name, array in weights.items()}
+    carried = list(width.carry_width(weights, masks, axes, old, shapes, **noise))
     return (
         {one.name: one.weight for one in carried},
         {one.name: one.mask for one in carried if one.mask is not None},

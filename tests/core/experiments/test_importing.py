@@ -55,6 +55,34 @@ class TestArchitecture:
         (made,) = imported(bench, saved(network().state_dict(), tmp_path), input=(3, 16, 16))
         assert made.ticket.architecture.input == (3, 16, 16)
 
+    def test_the_image_size_is_that_of_the_dataset_it_was_found_on(
+        self, bench: "Bench", tmp_path: Path
+    ) -> None:
+        state = network().state_dict() | {"conv.weight": torch.randn(4, 1, 3, 3)}
+        (made,) = imported(bench, saved(state, tmp_path), dataset="mnist")
+        assert made.ticket.architecture == architecture("cifar_resnet_8_4", (1, 28, 28), 10)
+
+    def test_an_alias_names_its_network(self, bench: "Bench", tmp_path: Path) -> None:
+        state = network("mlp_1_5_5").state_dict()
+        (made,) = imported(bench, saved(state, tmp_path), architecture="lenet_5_5")
+        assert made.ticket.architecture.name == "mlp_1_5_5"
+
+    def test_a_posted_family_that_cannot_be_pruned_so_is_passed_over(
+        self, bench: "Bench", tmp_path: Path
+    ) -> None:
+        posted = {
+            "name": "stiff",
+            "prunable": ["b.weight"],
+            "tensors": {"a.weight": [4, 4], "b.weight": [4, 4]},
+        }
+        state = {"a.weight": torch.randn(4, 4), "b.weight": torch.randn(4, 4)}
+        masked = {**state, "a.weight_mask": torch.eye(4)}
+        (made,) = imported(bench, saved(masked, tmp_path), [posted])
+        assert made.ticket.architecture.family != "stiff"
+        assert made.ticket.masks["a.weight"].survivors == 4
+        (made,) = imported(bench, saved(state, tmp_path), [posted])
+        assert made.ticket.architecture.family == "stiff"
+
     def test_one_that_is_named_and_is_another_is_refused_at_the_first_difference(
         self, bench: "Bench", tmp_path: Path
     ) -> None:

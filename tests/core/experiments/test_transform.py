@@ -50,6 +50,23 @@ class TestTransform:
         assert (made.metadata.seed, made.metadata.dataset) == (5, "digits")
         assert made.metadata.details == {"unit_map": "0:0;1:1,3;2:2;3:4"}
 
+    def test_says_what_departs_from_the_plain_transformation(self, bench: "Bench", source: str) -> None:
+        spec = TransformSpec(
+            tickets=[source],
+            architecture="mlp_4_320",
+            via=[{"architecture": "mlp_2"}],  # type: ignore[list-item]
+            norm="fresh",
+            head="fresh",
+            noise=0.5,
+        )
+        (made,) = bench.made(bench.run(spec))
+        said = made.metadata.details
+        assert said.keys() == {"unit_map", "via", "norm", "noise", "fresh"}
+        assert (said["via"], said["fresh"]) == (["mlp_2"], ["fc.bias", "fc.weight"])
+        drawn = spec.model_copy(update={"weights": "reinit"})
+        (made,) = bench.made(bench.run(drawn))[-1:]
+        assert "noise" not in made.metadata.details
+
     def test_a_stretch_and_its_squeeze_give_the_ticket_back(self, bench: "Bench", source: str) -> None:
         bench.run(TransformSpec(tickets=[source], architecture="mlp_6"))
         stretched = list(bench.tickets)[-1]

@@ -114,6 +114,30 @@ class TestNumberings:
         assert {spec.name: (spec.shape, spec.dtype) for spec in member.tensors} == tensors
 
 
+class TestNumbering:
+    def test_a_number_may_end_a_name_of_modules(self):
+        tensors = {
+            f"encoder.layers.encoder_layer_{i}.{part}.weight": ((8, 8), "F32")
+            for i in range(3)
+            for part in ("attention", "mlp")
+        }
+        assert stages(tensors) == [("layers", "encoder.layers.encoder_layer_{unit}.", (), None)]
+
+    def test_equal_layers_within_a_block_are_no_units_of_their_own(self):
+        tensors = {f"layer1.{i}.conv{j}.weight": ((4, 4, 3, 3), "F32") for i in range(2) for j in (1, 2)}
+        assert stages(tensors) == [("layer1", "layer1.{unit}.", (), None)]
+
+    def test_a_guess_outside_goes_before_a_guess_inside(self):
+        inner = {"0.weight": (8, 4), "1.weight": (8, 1), "2.weight": (4, 8)}
+        first = {"0.weight": (8, 3), "1.weight": (8, 1), "2.weight": (4, 8)}
+        tensors = {
+            f"features.{unit}.block.{name}": ((*shape, 1, 1), "F32")
+            for unit, block in enumerate((first, inner))
+            for name, shape in block.items()
+        }
+        assert stages(tensors) == [("features", "features.{unit}.", (0,), None)]
+
+
 class TestPrunable:
     def test_embeddings_and_positions_stay_dense(self):
         tensors = forms(
@@ -123,8 +147,17 @@ class TestPrunable:
             fc__weight=(8, 8),
         )
         definition = propose("net", tensors)
-        assert definition.dense == ("*embed*", "*position*", "*wpe*")
+        assert definition.dense == ("*embedding*", "*position*", "*wpe*")
         assert [spec.name for spec in posted_architecture(definition).prunable] == ["fc.weight"]
+
+    def test_tables_that_are_shared_or_relative_stay_dense_and_patches_are_a_convolution(self):
+        tensors = forms(
+            shared__weight=(30, 8),
+            layer__relative_attention_bias__weight=(4, 2),
+            patch_embed__proj__weight=(8, 3, 2, 2),
+        )
+        prunable = posted_architecture(propose("net", tensors)).prunable
+        assert [spec.name for spec in prunable] == ["patch_embed.proj.weight"]
 
     def test_unless_nothing_else_is_left(self):
         member = posted_architecture(propose("net", forms(embed__weight=(30, 8))))

@@ -112,7 +112,10 @@ class TestRefit:
 
 
 class TestDrawn:
-    def test_what_cannot_be_drawn_is_not_drawn_anew(self) -> None:
+    @pytest.mark.parametrize(
+        "option", [{"weights": "reinit"}, {"norm": "fresh"}, {"head": "fresh"}, {"stem": "fresh"}]
+    )
+    def test_a_posted_network_is_not_drawn_anew(self, option: dict[str, str]) -> None:
         definition = Definition.model_validate(
             {
                 "name": "tiny",
@@ -122,8 +125,8 @@ class TestDrawn:
             }
         )
         source = posted_architecture(definition)
-        spec = TransformSpec(tickets=[TICKET], architecture="tiny:3", weights="reinit")
-        with pytest.raises(Refused, match="token") as refused:
+        spec = TransformSpec.model_validate({"tickets": [TICKET], "architecture": "tiny:3", **option})
+        with pytest.raises(Refused, match=next(iter(option))) as refused:
             plan(spec, source, lambda name, *_: posted_member(definition, name))
         assert refused.value.reason is Reason.UNDRAWABLE
 
@@ -158,6 +161,11 @@ class TestCarry:
         assert made.masks == ticket.masks
         for name, mask in ticket.bool_masks().items():
             assert np.array_equal(made.weight(name), np.where(mask, theta_0[name], 0))
+
+    def test_a_ticket_of_step_0_starts_there_anyway(self) -> None:
+        ticket, _ = ticket_on("mlp_2_6_5")
+        first = Ticket(ticket.architecture, 0, ticket.masks, ticket.kept, ticket.dense)
+        assert ticket_id(carried(first, "mlp_2_6_5", start="zero")) == ticket_id(first)
 
     def test_permuted_copies_have_the_weights_beneath_them(self) -> None:
         ticket, theta = ticket_on("mlp_2_6_5")
@@ -247,6 +255,24 @@ class TestPostedAnatomy:
         assert made.architecture.name == f"{kind}:{target}"
         assert made.weights().keys() == expected.keys()
         assert all(np.array_equal(made.weight(name), values) for name, values in expected.items())
+
+    def test_stages_that_would_prune_other_tensors_are_not_for_this_ticket(self) -> None:
+        ticket, _ = ticket_on("mlp_2_6_5")
+        definition = Definition.model_validate(
+            {
+                "name": "mine",
+                "input": [1, 8, 8],
+                "classes": 10,
+                "stages": [{"name": "layers", "pattern": "fc_layers.{unit}.", "fixed": [0, -1]}],
+                "prunable": ["*.weight"],
+                "dense": ["fc.weight"],
+                "tensors": {spec.name: list(spec.shape) for spec in ticket.architecture.tensors},
+            }
+        )
+        spec = TransformSpec(tickets=[TICKET], architecture="mine:4")
+        with pytest.raises(Refused) as refused:
+            plan(spec, ticket.architecture, lambda name, *_: posted_member(definition, name))
+        assert refused.value.reason is Reason.STAGES_DIFFER
 
     def test_a_ticket_of_a_built_in_family_moves_by_the_users_own_stages(self) -> None:
         ticket, _ = ticket_on("mlp_4_6_5")

@@ -44,7 +44,8 @@ def sparse_state(network: Architecture) -> tuple[dict, dict]:
 
 def carried(network: Architecture, shapes: dict[str, tuple[int, ...]]) -> tuple[dict, dict]:
     axes = {spec.name: spec.axes for spec in network.tensors}
-    tensors = list(width.carry_width(*sparse_state(network), axes, shapes))
+    old = {spec.name: spec.shape for spec in network.tensors}
+    tensors = list(width.carry_width(*sparse_state(network), axes, old, shapes))
     masks = {one.name: one.mask for one in tensors if one.mask is not None}
     return {one.name: one.weight for one in tensors}, masks
 

@@ -46,7 +46,7 @@ def tiny_architecture(name: str, input: tuple[int, int, int], classes: int) -> A
 def random_state(architecture: Architecture, rng: np.random.Generator) -> dict[str, np.ndarray]:
     state: dict[str, np.ndarray] = {}
     for spec in architecture.tensors:
-        if spec.role is Role.COUNT:
+        if spec.dtype == "I64":
             state[spec.name] = np.array(rng.integers(0, 2**40), np.int64)
         else:
             values = rng.normal(size=spec.shape).astype(np.float32)

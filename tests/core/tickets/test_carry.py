@@ -163,6 +163,13 @@ class TestRescaled:
         assert np.array_equal(wide.weight("fc_layers.1.weight"), np.concatenate([second, second], 1) / 2)
         assert wide.survivors == ticket.survivors * 2 - ticket.masks["fc.weight"].survivors
 
+    def test_twins_of_a_second_widening_part_too(self) -> None:
+        ticket = ticket_on("mlp_1_4_4", (1, 1, 2), density=1.0)
+        once = rescaled(ticket, architecture("mlp_1_8_4", (1, 1, 2), 3), 0.1, 0)
+        twice = rescaled(once, architecture("mlp_1_16_4", (1, 1, 2), 3), 0.1, 0)
+        rows = {row.tobytes() for row in twice.weight("fc_layers.0.weight")}
+        assert len(rows) == 16
+
     def test_noise_touches_copies_only_and_never_a_pruned_weight(self) -> None:
         ticket = ticket_on("mlp_1_4_3", (1, 1, 2))
         target = architecture("mlp_1_8_3", (1, 1, 2), 3)
