@@ -61,6 +61,17 @@ class Request:
         return cls(**data)
 
 
+def storable(value: Any) -> Any:
+    """The same JSON value with what no database stores, NUL and lone surrogates, replaced: a file may name anything."""
+    if isinstance(value, str):
+        return value.replace("\0", "�").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {storable(key): storable(inside) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(inside) for inside in value]
+    return value
+
+
 class Reports:
     """The trainer's end of the report pipe; any thread may write."""
 
@@ -69,12 +80,12 @@ class Reports:
         self._lock = threading.Lock()
 
     def log(self, text: str) -> None:
-        """Write a piece of log; PostgreSQL stores no NUL characters."""
-        self.send("log", text=text.replace("\0", ""))
+        """Write a piece of log."""
+        self.send("log", text=text)
 
     def send(self, message: str, /, **data: Any) -> None:
         """Write one message whole."""
-        line = memoryview(json.dumps({"type": message, **data}, allow_nan=False).encode() + b"\n")
+        line = memoryview(json.dumps(storable({"type": message, **data}), allow_nan=False).encode() + b"\n")
         with self._lock:
             while line:
                 line = line[os.write(self._descriptor, line) :]

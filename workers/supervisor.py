@@ -21,6 +21,7 @@ from core.jobs.states import State
 from core.settings import Settings
 from core.tickets import read, ticket_id
 from workers.inputs import InputGone, request_for
+from workers.protocol import storable
 from workers.watch import Ending, Watch
 from workers.zygote import Zygote
 
@@ -97,7 +98,8 @@ class Supervisor:
                 if ending.outcome is None:
                     raise
                 # The same outcome would be refused by every later attempt.
-                ending = Ending(failure=Failure("error", f"the outcome was not accepted: {error}"))
+                message = storable(f"the outcome was not accepted: {error}")
+                ending = Ending(failure=Failure("error", message))
             else:
                 return
 

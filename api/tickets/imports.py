@@ -21,12 +21,15 @@ from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.tickets import MOST_TAGS
 from core.interchange.archives import HEAD_BYTES, guess_container
-from core.interchange.importing import precheck
+from core.interchange.checking import check
 from core.interchange.imports.registry import FORMATS
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import ArchitectureName, ImportSpec, Seed
 from core.settings import Settings
 from core.tickets.header import LENGTH_BYTES, MAX_HEADER
+
+ATTEMPTS = 2
+"""At an import. What the kernel ends at a limit is tried again, as if a worker had died, but not for ever."""
 
 _PICKLE = b"\x80"
 
@@ -122,7 +125,7 @@ def enter_import(
     """
     path = upload.staged.path
     settings.scratch_directory.mkdir(parents=True, exist_ok=True)
-    precheck(path, settings.scratch_directory, settings.import_memory_bytes)
+    check(path, settings.scratch_directory, settings.import_memory_bytes)
     options = said.options
     if said.input is not None:
         options["input"] = [int(side) for side in said.input.split(",")]
@@ -136,7 +139,7 @@ def enter_import(
     folder = settings.scratch_directory / job_id
 
     def create(session: Session) -> Made:
-        return Made(202, jobs.create(session, spec, settings.max_attempts, job_id=job_id).id)
+        return Made(202, jobs.create(session, spec, ATTEMPTS, job_id=job_id).id)
 
     made = None
     try:

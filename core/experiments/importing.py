@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from core.experiments.lab import Arrays, Lab
 from core.experiments.networks import network_of
-from core.families.architecture import Architecture
+from core.families.architecture import Architecture, Role
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Foreign, Given
 from core.interchange.importing import read_foreign
 from core.jobs.specs import ImportSpec
 from core.tickets import Metadata, Ticket
+from core.tickets.arrays import dtype_name
 
 
 def import_file(spec: ImportSpec, lab: Lab) -> None:
@@ -44,11 +45,24 @@ def import_file(spec: ImportSpec, lab: Lab) -> None:
 
 
 def completed(network: Architecture, weights: Arrays) -> dict[str, NDArray[np.generic]]:
-    """A whole state dict in the network's order; counters of batches, which many formats leave out, are 0."""
-    return {
-        spec.name: weights[spec.name] if spec.name in weights else np.zeros(spec.shape, np.int64)
-        for spec in network.tensors
-    }
+    """A whole state dict in the network's order; counters of batches, which many formats leave out, are 0.
+
+    Raises `Unreadable` for anything else that is missing, or of another shape or type.
+    """
+    whole: dict[str, NDArray[np.generic]] = {}
+    for spec in network.tensors:
+        if spec.name not in weights and spec.role is Role.COUNT:
+            whole[spec.name] = np.zeros(spec.shape, np.int64)
+            continue
+        if spec.name not in weights:
+            raise Unreadable(Reason.TENSOR_MISSING, spec.name, f"the tensors of {network.name}")
+        values = weights[spec.name]
+        if values.shape != spec.shape:
+            raise Unreadable(Reason.TENSOR_SHAPE, spec.name, f"{list(spec.shape)}, as {network.name} has it")
+        if dtype_name(values) != spec.dtype:
+            raise Unreadable(Reason.TENSOR_DTYPE, spec.name, spec.dtype)
+        whole[spec.name] = values
+    return whole
 
 
 def whole_masks(network: Architecture, foreign: Foreign) -> dict[str, NDArray[np.bool_]]:

@@ -73,6 +73,8 @@ def _proposed(forms: Forms, spec: ImportSpec) -> Architecture:
         return posted_architecture(propose(f"net_{digest[:12]}", forms, input=spec.input))
     except BadDefinition as error:
         raise Unreadable(Reason.ARCHITECTURE_UNKNOWN, error.where or "tensors", error.accepted) from None
+    except UnknownArchitecture as error:
+        raise Unreadable(Reason.ARCHITECTURE_UNKNOWN, "tensors", str(error)) from None
 
 
 def _refuse(name: str, shapes: Shapes, spec: ImportSpec, lab: Lab) -> Architecture:

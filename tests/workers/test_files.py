@@ -96,6 +96,14 @@ class TestImport:
         with fleet.database.read() as session:
             assert session.query(Ticket).count() == 0
 
+    def test_a_reason_with_names_that_no_database_stores_is_told_all_the_same(
+        self, fleet: "Fleet", tmp_path: Path
+    ) -> None:
+        state = build(architecture("mlp_1", (1, 8, 8), 10)).state_dict()
+        torch.save({**state, "nul\0_and_\ud800": torch.ones(1)}, tmp_path / "names.pth")
+        job = fleet.result(submit_import(fleet, tmp_path / "names.pth"))
+        assert (job.state, job.attempt, job.error["reason"]) == (State.FAILED, 1, "unreadable_file")
+
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_a_file_is_opened_in_a_cage_of_bounded_memory(self, fleet: "Fleet", tmp_path: Path) -> None:
         fleet.kill("worker")

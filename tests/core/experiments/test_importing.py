@@ -1,5 +1,6 @@
 """Foreign files become tickets: the right architecture, masks for every prunable tensor, dense weights where known."""
 
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,30 @@ class TestDenseWeights:
         state = {name: value for name, value in network().state_dict().items() if "num_batches" not in name}
         (made,) = imported(bench, saved(state, tmp_path))
         assert made.ticket.dense["bn.num_batches_tracked"] == 0
+
+
+class TestInitialWeights:
+    @pytest.mark.parametrize("fault", ["shape", "missing", "dtype"])
+    def test_those_of_another_network_are_refused(self, bench: "Bench", tmp_path: Path, fault: str) -> None:
+        state = network("mlp_1_5_5").state_dict()
+        initial = dict(state)
+        if fault == "shape":
+            initial["fc.weight"] = torch.ones(2, 2)
+        elif fault == "missing":
+            del initial["fc.bias"]
+        else:
+            initial["fc.bias"] = torch.ones(10, dtype=torch.int64)
+        masks = {name: torch.ones_like(t, dtype=torch.int32) for name, t in state.items() if t.ndim > 1}
+        folder = tmp_path / "level_0" / "main"
+        folder.mkdir(parents=True)
+        torch.save(masks, folder / "mask.pth")
+        torch.save(initial, folder / "model_ep0_it0.pth")
+        torch.save(state, folder / "model_ep0_it5.pth")
+        with tarfile.open(tmp_path / "upload", "w") as archive:
+            archive.add(tmp_path / "level_0", "level_0")
+        with pytest.raises(Unreadable):
+            imported(bench, tmp_path / "upload", rewind_step=5)
+        assert not bench.tickets
 
 
 class TestFacts:
