@@ -15,6 +15,7 @@ from core.elastic.refusal import Reason, Refused
 from core.families import FAMILIES, UnknownArchitecture, architecture
 from core.families.architecture import Architecture
 from core.families.definition import TIMM
+from core.families.posted import has_network
 from core.jobs.datasets import DATASETS, DatasetFacts
 from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import PRESETS, Recipe, steps, steps_per_epoch
@@ -211,7 +212,7 @@ def _check_trainable(found: Iterable[Ticket]) -> None:
             f"tickets of {', '.join(FAMILIES)} and {TIMM} models",
         )
         for i, ticket in enumerate(found)
-        if ticket.family not in FAMILIES and not ticket.family.startswith(TIMM)
+        if not has_network(ticket.family)
     ]
     if flaws:
         raise _unsuitable(*flaws)

@@ -19,7 +19,7 @@ from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
 from api.pages.rendering import render
 from api.tickets import service as ticket_service
-from api.tickets.formats import DOWNLOADS, OWN
+from api.tickets.formats import OWN, downloads
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.paging import Cursor, Page
@@ -208,7 +208,7 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) 
             ],
             present={one.id for one in ancestors},
             measured=by_job,
-            downloads=[facts for facts in DOWNLOADS.values() if facts is not OWN],
+            downloads=[facts for facts in downloads(ticket.family).values() if facts is not OWN],
             lines=ticket_views.lines(ticket, base_url(request), describer(session)),
             at=jobs.clock(session),
         )

@@ -7,13 +7,11 @@ from sqlalchemy.orm import Session
 
 from api.jobs.schemas import JobBody
 from api.problems import EXPORT_FAILED, Rejected
+from api.tickets.formats import downloads
 from api.tickets.service import existing
 from core.catalog import jobs, tickets
 from core.catalog.database import Database
 from core.catalog.tables import Job, Ticket
-from core.families import FAMILIES
-from core.families.definition import TIMM
-from core.jobs.formats import FORMATS
 from core.jobs.specs import ExportSpec
 from core.jobs.states import TERMINAL, State
 from core.settings import Settings
@@ -33,7 +31,7 @@ def find_or_queue(
         digest = tickets.copy(session, identity, format)
         if digest is not None:
             return digest, None
-        if FORMATS[format].network and ticket.family not in FAMILIES and not ticket.family.startswith(TIMM):
+        if format not in downloads(ticket.family):
             raise Rejected(
                 EXPORT_FAILED,
                 f"{format} holds the network itself, and that of {ticket.architecture}, a posted architecture,"

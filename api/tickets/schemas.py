@@ -12,18 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.jobs.schemas import ResultBody
 from api.tickets import examples
-from api.tickets.formats import DOWNLOADS
+from api.tickets.formats import downloads
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket
 from core.studies.table import spread
 
 
-def links(identity: str) -> dict[str, str | dict[str, str]]:
+def links(identity: str, family: str) -> dict[str, str | dict[str, str]]:
     """Where a ticket can be read, and its file in each format."""
     here = f"/tickets/{identity}"
     return {
         "self": here,
         "file": f"{here}/file?format=elasticket",
-        "files": {name: f"{here}/file?format={name}" for name in DOWNLOADS},
+        "files": {name: f"{here}/file?format={name}" for name in downloads(family)},
         **{name: f"{here}/{name}" for name in ("layers", "lineage", "results", "anatomy")},
     }
 
@@ -87,7 +87,7 @@ class TicketBody(BaseModel):
             "file": FileBytes(header=ticket.header_bytes, payload=ticket.payload_bytes),
             "provenance": origins,
             "tags": [tag.tag for tag in ticket.tags],
-            "links": links(ticket.id),
+            "links": links(ticket.id, ticket.family),
         }
 
     @classmethod

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from core.elastic.anatomy import Anatomy, Entry, Stage
 from core.families.architecture import LONGEST_TENSOR_NAME, Architecture, TensorSpec
-from core.families.definition import MOST_TENSORS, Definition
+from core.families.definition import MOST_TENSORS, TIMM, Definition
 from core.families.family import UnknownArchitecture
 from core.families.layout import Layout, StageLayout, understood
-from core.families.registry import LONGEST_NAME, MOST_VALUES
+from core.families.registry import FAMILIES, LONGEST_NAME, MOST_VALUES
 
 _NAME = re.compile(r"((?:timm:)?[a-z0-9][a-z0-9_.]*)(?::([1-9][0-9]{0,4}(?:-[1-9][0-9]{0,4})*))?")
 
@@ -151,3 +151,8 @@ def _check_tensors(name: str, tensors: Sequence[TensorSpec]) -> None:
         raise UnknownArchitecture(f"{name}: a tensor's name exceeds {LONGEST_TENSOR_NAME} characters")
     if not any(spec.prunable for spec in tensors):
         raise UnknownArchitecture(f"{name}: without its units it has nothing to prune")
+
+
+def has_network(family: str) -> bool:
+    """Whether the networks of a family can be run: built-in ones and timm's, not those that are known as data only."""
+    return family in FAMILIES or family.startswith(TIMM)
