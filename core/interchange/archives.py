@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import struct
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copyfileobj
 from typing import Literal
 
 from core.interchange.failure import Reason, Unreadable
@@ -20,14 +18,20 @@ Container = Literal["zip", "tar", "gzip", "safetensors"]
 Archive = Literal["zip", "tar", "gzip"]
 
 _BROKEN = (
-    tarfile.TarError,
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
     EOFError,
+    NotImplementedError,
     ValueError,
     struct.error,
 )
+
+LARGEST_RATIO = 200
+"""Bytes that an archive may unpack to, for each of its own; masks of 0 and 1 come to a tenth of it."""
+
+ALWAYS_ALLOWED = 256 << 20
+"""Bytes that any archive may unpack to."""
 
 HEAD_BYTES = 262
 """As much of the start of a file as `guess_container` wants to see; the magic of a tar ends there."""
@@ -52,8 +56,10 @@ def unpack(
 ) -> dict[str, Path]:
     """Write the wanted files of an archive into `scratch` as `0`, `1`, ...: their paths by member name.
 
-    The archive may unpack to at most `limit` bytes, wanted or not. Raises `Unreadable`.
+    The archive may unpack to at most `limit` bytes, and `LARGEST_RATIO` times its own, wanted or not. Raises
+    `Unreadable`.
     """
+    limit = min(limit, max(ALWAYS_ALLOWED, LARGEST_RATIO * path.stat().st_size))
     opened = (
         zip_files(path, limit)
         if container == "zip"
@@ -65,7 +71,7 @@ def unpack(
             if wanted(name):
                 files[name] = scratch / str(len(files))
                 with files[name].open("xb") as target:
-                    copyfileobj(content, target)
+                    target.writelines(content)
     except Unreadable:
         raise
     except _BROKEN as problem:

@@ -27,23 +27,58 @@ class Unconfinable(RuntimeError):
 
 
 class _Machine(NamedTuple):
-    """One kind of machine: its number in seccomp data (linux/audit.h), and the calls that are denied on it."""
+    """One kind of machine: its number in seccomp data (linux/audit.h), the numbers of two calls, its column below."""
 
     audit: int
     seccomp: int
     clone: int
-    denied: tuple[int, ...]
+    column: int
 
 
-# In the order: socket socketpair connect bind sendto sendmsg sendmmsg execve execveat ptrace process_vm_readv
-# process_vm_writev io_uring_setup, and where they exist fork vfork. An io_uring can open sockets by itself.
-_MACHINES = {
-    "x86_64": _Machine(
-        0xC000003E, 317, 56, (41, 53, 42, 49, 44, 46, 307, 59, 322, 101, 310, 311, 425, 57, 58)
-    ),
-    "aarch64": _Machine(
-        0xC00000B7, 277, 220, (198, 199, 203, 200, 206, 211, 269, 221, 281, 117, 270, 271, 425)
-    ),
+_MACHINES = {"x86_64": _Machine(0xC000003E, 317, 56, 0), "aarch64": _Machine(0xC00000B7, 277, 220, 1)}
+
+# What is denied, by its numbers on x86_64 and aarch64; there, fork and vfork are clone.
+_DENIED: dict[str, tuple[int, ...]] = {
+    # The network; an io_uring can open sockets by itself.
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "sendto": (44, 206),
+    "sendmsg": (46, 211),
+    "sendmmsg": (307, 269),
+    "io_uring_setup": (425, 425),
+    # Programs and processes, new ones and others.
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "fork": (57,),
+    "vfork": (58,),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438),
+    "pidfd_send_signal": (424, 424),
+    "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+    # Namespaces and file systems.
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    # Parts of the kernel that no reader of files needs.
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    # Memory that the limits do not count, or that outlives the process.
+    "memfd_create": (319, 279),
+    "mq_open": (240, 180),
+    "shmget": (29, 194),
 }
 _CLONE3 = 435
 _X32 = 0x40000000
@@ -64,7 +99,8 @@ def confine(memory_bytes: int, cpu_seconds: int, file_bytes: int) -> None:
 
     `memory_bytes` of address space beyond what is mapped now, then MemoryError; `cpu_seconds` beyond what is used
     now, then `LimitReached` in the main thread, and a kill `GRACE_SECONDS` later; files of at most `file_bytes`,
-    then OSError. Sockets, programs, new processes and other processes' memory: PermissionError. Threads are left.
+    then OSError; where the process may have less already, that. Sockets, programs, new processes, other processes'
+    memory, signals to any process, namespaces, shared memory: PermissionError. Threads are left.
     Raises `Unconfinable` where that cannot be had.
     """
     try:
@@ -80,10 +116,18 @@ def _limit(memory_bytes: int, cpu_seconds: int, file_bytes: int) -> None:
     seconds = int(usage.ru_utime + usage.ru_stime) + 1 + cpu_seconds
     signal.signal(signal.SIGXCPU, _limit_reached)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + GRACE_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (mapped + memory_bytes, mapped + memory_bytes))
+    _lower(resource.RLIMIT_CORE, 0, 0)
+    _lower(resource.RLIMIT_FSIZE, file_bytes, file_bytes)
+    _lower(resource.RLIMIT_CPU, seconds, seconds + GRACE_SECONDS)
+    _lower(resource.RLIMIT_AS, mapped + memory_bytes, mapped + memory_bytes)
+
+
+def _lower(limit: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep to what this process may have at most where that is less."""
+    _, ceiling = resource.getrlimit(limit)
+    if ceiling != resource.RLIM_INFINITY:
+        soft, hard = min(soft, ceiling), min(hard, ceiling)
+    resource.setrlimit(limit, (soft, hard))
 
 
 def _limit_reached(_signal: int, _frame: Any) -> None:
@@ -128,7 +172,7 @@ def _program(machine: _Machine) -> bytes:
         _step(_EQUAL, _CLONE3, 0, 1),
         _step(_RETURN, _ERRNO | _ENOSYS),
     ]
-    for number in machine.denied:
+    for number in (number for numbers in _DENIED.values() for number in numbers[machine.column :][:1]):
         steps += [_step(_EQUAL, number, 0, 1), _step(_RETURN, denied)]
     steps += [
         _step(_EQUAL, machine.clone, 1, 0),

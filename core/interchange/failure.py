@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     CONTAINER_UNKNOWN = "container-unknown"
     TOO_LARGE = "too-large"
+    TOO_COSTLY = "too-costly"
     TOO_MANY_MEMBERS = "too-many-members"
     ARCHIVE_DAMAGED = "archive-damaged"
     ARCHIVE_HEADERS_DISAGREE = "archive-headers-disagree"
@@ -60,6 +61,7 @@ class Reason(StrEnum):
     STATE_AMBIGUOUS = "state-ambiguous"
     ARCHITECTURE_UNKNOWN = "architecture-unknown"
     LEVEL_MISSING = "level-missing"
+    LEVEL_TOO_HIGH = "level-too-high"
     STEP_UNKNOWN = "step-unknown"
     REPORT_SYNTAX = "report-syntax"
     REPORT_DISAGREES = "report-disagrees"

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from core.interchange.archives import HEAD_BYTES, Archive, guess_container, unpack
+from core.interchange.effort import Effort
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Foreign, Given
 from core.interchange.imports import huggingface, open_lth
@@ -54,10 +55,11 @@ def precheck(path: Path, scratch: Path, limit: int = LARGEST) -> None:
     elif container == "safetensors":
         check_safetensors(path, limit)
     else:
+        effort = Effort()
         with TemporaryDirectory(dir=scratch) as folder:
             for name, file in unpack(path, container, Path(folder), limit, _is_read).items():
                 if name.endswith(".pth"):
-                    check_pth(file, limit)
+                    check_pth(file, limit, effort)
                 elif name.endswith(".safetensors"):
                     check_safetensors(file, limit)
 

@@ -18,28 +18,22 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from core.interchange.effort import Effort
 from core.interchange.failure import Reason, Unreadable
-from core.interchange.pickles import StoredTensor, evaluated
+from core.interchange.pickles import evaluated
+from core.interchange.rebuilding import StoredTensor
+from core.interchange.tensors import SHAPES, TYPES, is_shape, typed
 from core.interchange.zips import Stored, place, read_stored, zip_members
 from core.tickets.failure import quoted
 
 DEEPEST = 16
+LONGEST_KEY, LONGEST_TRAIL = 80, 240
+STEPS_PER_MEMBER = 10
+"""A member of a zip costs as much to check as so many opcodes."""
 
 Source = Path | bytes
 Leaf = Callable[[StoredTensor, str], Any]
-
-_NUMPY: dict[str, np.dtype[Any]] = {
-    "float32": np.dtype("<f4"),
-    "float64": np.dtype("<f8"),
-    "float16": np.dtype("<f2"),
-    "bfloat16": np.dtype("<u2"),
-    "int64": np.dtype("<i8"),
-    "int32": np.dtype("<i4"),
-    "int16": np.dtype("<i2"),
-    "int8": np.dtype("i1"),
-    "uint8": np.dtype("u1"),
-    "bool": np.dtype("u1"),
-}
+Trail = tuple[Any, ...]
 
 
 def is_torch(names: Iterator[str] | list[str]) -> bool:
@@ -47,21 +41,24 @@ def is_torch(names: Iterator[str] | list[str]) -> bool:
     return any(re.fullmatch(r"[^/]+/data\.pkl", name) for name in names)
 
 
-def open_pth(source: Source, limit: int) -> dict[str, Any]:
+def open_pth(source: Source, limit: int, effort: Effort | None = None) -> dict[str, Any]:
     """The mapping that a `.pth` holds: nested dicts, lists and tuples as saved, NumPy arrays for tensors.
 
-    bfloat16 is widened to float32; nothing else is converted. At most `limit` bytes of tensors. Raises `Unreadable`.
+    bfloat16 is widened to float32; nothing else is converted. At most `limit` bytes of tensors; `effort` is shared by
+    the files of one upload. Raises `Unreadable`.
     """
+    effort = effort or Effort()
     with _stream(source) as stream:
-        archive = _Archive(stream, limit)
-        return _mapping(_walked(archive.tree, archive.array))
+        archive = _Archive(stream, limit, effort)
+        return _mapping(_walked(archive.tree, archive.array, effort))
 
 
-def check_pth(source: Source, limit: int) -> None:
+def check_pth(source: Source, limit: int, effort: Effort | None = None) -> None:
     """Everything that `open_pth` checks, except what needs the values of the tensors: checksums, a bool of 2."""
+    effort = effort or Effort()
     with _stream(source) as stream:
-        archive = _Archive(stream, limit)
-        _mapping(_walked(archive.tree, archive.check))
+        archive = _Archive(stream, limit, effort)
+        _mapping(_walked(archive.tree, archive.check, effort))
 
 
 def _mapping(tree: Any) -> dict[str, Any]:
@@ -86,9 +83,10 @@ def _stream(source: Source) -> Iterator[BinaryIO]:
 class _Archive:
     """One zip as `torch.save` writes it, and the tree that its pickle describes."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, effort: Effort) -> None:
         self.stream = stream
         self.members = zip_members(stream, limit, stored=True)
+        effort.spend(STEPS_PER_MEMBER * len(self.members))
         pickles = [name for name in self.members if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(pickles) != 1:
             raise Unreadable(
@@ -98,7 +96,7 @@ class _Archive:
         if any(name.startswith((f"{self.root}code/", f"{self.root}constants.pkl")) for name in self.members):
             raise Unreadable(Reason.TORCHSCRIPT, quoted(self.root), "a state dict, no TorchScript program")
         self._check_byte_order()
-        self.tree = evaluated(self._read(pickles[0]), pickles[0])
+        self.tree = evaluated(self._read(pickles[0]), quoted(pickles[0]).strip("'"), effort)
         self.owners: dict[str, str] = {}
 
     def check(self, tensor: StoredTensor, where: str) -> Stored:
@@ -114,8 +112,10 @@ class _Archive:
         info = self.members.get(name)
         if info is None:
             raise Unreadable(Reason.STORAGE_MISSING, where, f"a member {quoted(name)}")
+        if not is_shape(tensor.shape):
+            raise Unreadable(Reason.TENSOR_SHAPE, where, SHAPES)
         numel = math.prod(tensor.shape)
-        if tensor.offset or tensor.numel != numel or info.file_size != numel * _NUMPY[tensor.dtype].itemsize:
+        if tensor.offset or tensor.numel != numel or info.file_size != numel * TYPES[tensor.dtype].itemsize:
             raise Unreadable(
                 Reason.STORAGE_SIZE, where, "a storage of exactly the tensor's size: save a clone of a slice"
             )
@@ -125,19 +125,13 @@ class _Archive:
     def array(self, tensor: StoredTensor, where: str) -> NDArray[Any]:
         """The values of a tensor, row-major."""
         stored = self.check(tensor, where)
-        flat = np.empty(math.prod(tensor.shape), _NUMPY[tensor.dtype])
+        flat = np.empty(math.prod(tensor.shape), TYPES[tensor.dtype])
         if flat.size:
             read_stored(self.stream, where, stored, memoryview(flat.view(np.uint8).data))
         order = _order(tensor, where)
         laid_out = flat.reshape([tensor.shape[axis] for axis in order])
         values = np.ascontiguousarray(laid_out.transpose(np.argsort(order))).reshape(tensor.shape)
-        if tensor.dtype == "bfloat16":
-            return (values.astype("<u4") << 16).view("<f4")
-        if tensor.dtype == "bool":
-            if values.size and values.max() > 1:
-                raise Unreadable(Reason.MASK_VALUE, where, "booleans, 0 or 1")
-            return values.view(np.bool_)
-        return values
+        return typed(values, tensor.dtype, where)
 
     def _read(self, name: str) -> bytearray:
         info = self.members[name]
@@ -170,7 +164,7 @@ def _order(tensor: StoredTensor, where: str) -> list[int]:
     return [axis for axis in axes if tensor.shape[axis] == 1] + wide
 
 
-def _walked(tree: Any, leaf: Leaf) -> Any:
+def _walked(tree: Any, leaf: Leaf, effort: Effort) -> Any:
     """The same tree with `leaf` of each tensor; a container that occurs twice is walked, and made, once.
 
     Refuses a tree that is deeper than `DEEPEST` or contains itself.
@@ -178,31 +172,38 @@ def _walked(tree: Any, leaf: Leaf) -> Any:
     done: dict[int, Any] = {}
     open_: set[int] = set()
 
-    def walk(node: Any, where: str, depth: int) -> Any:
+    def walk(node: Any, trail: Trail) -> Any:
         if isinstance(node, StoredTensor):
-            return leaf(node, where)
+            return leaf(node, _named(trail))
         if not isinstance(node, dict | list | tuple):
-            return node if isinstance(node, str | int | float | None) else _unknown(where)
+            return node if isinstance(node, str | int | float | None) else _unknown(trail)
         if id(node) in done:
             return done[id(node)]
         if id(node) in open_:
-            raise Unreadable(Reason.NESTED_IN_ITSELF, where, "containers that do not contain themselves")
-        if depth == DEEPEST:
-            raise Unreadable(Reason.NESTED_TOO_DEEP, where, f"at most {DEEPEST} containers in each other")
+            raise Unreadable(
+                Reason.NESTED_IN_ITSELF, _named(trail), "containers that do not contain themselves"
+            )
+        if len(trail) == DEEPEST:
+            raise Unreadable(
+                Reason.NESTED_TOO_DEEP, _named(trail), f"at most {DEEPEST} containers in each other"
+            )
+        effort.spend(len(node))
         open_.add(id(node))
         items = node.items() if isinstance(node, dict) else enumerate(node)
-        made = {key: walk(value, _inside(where, key), depth + 1) for key, value in items}
+        made = {key: walk(value, (*trail, key)) for key, value in items}
         open_.remove(id(node))
         done[id(node)] = made if isinstance(node, dict) else type(node)(made.values())
         return done[id(node)]
 
-    return walk(tree, "", 0)
+    return walk(tree, ())
 
 
-def _inside(where: str, key: Any) -> str:
-    text = quoted(key).strip("'")
-    return f"{where}/{text}" if where else text
+def _named(trail: Trail) -> str:
+    """The keys that lead to a node; a long one is cut before it is made printable."""
+    keys = [quoted(key[:LONGEST_KEY] if isinstance(key, str) else key).strip("'") for key in trail]
+    text = "/".join(keys)
+    return text if len(text) <= LONGEST_TRAIL else f"{text[:LONGEST_TRAIL]}..."
 
 
-def _unknown(where: str) -> Any:
-    raise Unreadable(Reason.PICKLE_VALUE, where, "tensors, numbers, strings, lists and dicts")
+def _unknown(trail: Trail) -> Any:
+    raise Unreadable(Reason.PICKLE_VALUE, _named(trail), "tensors, numbers, strings, lists and dicts")

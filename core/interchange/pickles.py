@@ -1,88 +1,56 @@
 """The pickle inside a `.pth`, evaluated without unpickling it.
 
-A state dict needs two dozen of pickle's opcodes and eight names. This is a machine that knows those and no others:
-what it builds are dicts, lists, tuples, strings, numbers and descriptions of tensors, and nothing in a file can make
-it import or call anything. Opcodes as in protocol 2 (PEP 307; CPython, Lib/pickletools.py).
+A state dict needs two dozen of pickle's opcodes and a few names (`rebuilding`). This is a machine that knows those and
+no others: what it builds are dicts, lists, tuples, strings, numbers and descriptions of tensors, and nothing in a file
+can make it import or call anything. Opcodes as in protocol 2 (PEP 307; CPython, Lib/pickletools.py).
 """
 
 from __future__ import annotations
 
 import pickletools
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
+from core.interchange.effort import Effort
 from core.interchange.failure import Reason, Unreadable
+from core.interchange.rebuilding import (
+    NAMES,
+    OTHER_TYPES,
+    PLAIN_NAMES,
+    Name,
+    Namespace,
+    OtherType,
+    set_items,
+    storage,
+)
+from core.interchange.tensors import TYPES
 from core.tickets.failure import quoted
 
 LONGEST_PICKLE = 64 << 20
-MOST_OPCODES = 1_000_000
-MOST_DIMENSIONS = 8
-LARGEST_NUMBER = 2**53 - 1
-
-STORAGES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-}
-"""The storage classes of torch that are read, and their types."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredTensor:
-    """A tensor as the pickle describes it: a view of a storage, in elements."""
-
-    key: str
-    numel: int
-    dtype: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Storage:
-    key: str
-    numel: int
-    dtype: str
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A global that is known here; `call` says what it makes of its arguments, None what cannot be called."""
-
-    name: str
-    call: Callable[[tuple[Any, ...]], Any] | None = None
 
 
 class _Mark:
     """What opcode MARK leaves on the stack."""
 
 
-def evaluated(pickled: bytes | bytearray, where: str) -> Any:
+def evaluated(pickled: bytes | bytearray, where: str, effort: Effort) -> Any:
     """What a pickle of protocol 2 describes, with `StoredTensor` for tensors and dicts for all mappings.
 
-    Raises `Unreadable` that names the opcode's byte or the global for everything else.
+    Every opcode and every item is a step of `effort`. Raises `Unreadable` that names the opcode's byte or the global
+    for everything else.
     """
     if len(pickled) > LONGEST_PICKLE:
         raise Unreadable(Reason.PICKLE_TOO_LONG, where, f"a pickle of at most {LONGEST_PICKLE} bytes")
-    machine = _Machine(where)
+    machine = _Machine(where, effort)
     try:
-        for count, (opcode, argument, position) in enumerate(pickletools.genops(bytes(pickled))):
-            if count >= MOST_OPCODES:
-                raise Unreadable(Reason.PICKLE_TOO_LONG, where, f"at most {MOST_OPCODES} opcodes")
+        for opcode, argument, position in pickletools.genops(bytes(pickled)):
+            effort.spend()
             machine.position = position or 0
             machine.step(opcode.name, argument)
     except Unreadable as problem:
-        if problem.reason is Reason.PICKLES_CODE and _holds_module(pickled):
+        if problem.reason is Reason.PICKLES_CODE and _holds_module(pickled, effort):
             raise Unreadable(
                 Reason.PICKLES_MODULE,
                 problem.where,
@@ -104,8 +72,9 @@ def evaluated(pickled: bytes | bytearray, where: str) -> Any:
 class _Machine:
     """The stack and the memo of one pickle."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, effort: Effort) -> None:
         self.where = where
+        self.effort = effort
         self.position = 0
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -173,22 +142,43 @@ class _Machine:
     def name(self, argument: str) -> None:
         """GLOBAL: one of the known names."""
         module, _, name = argument.partition(" ")
-        known = _GLOBALS.get((module, name))
+        known = NAMES.get((module, name))
         if known is None:
-            raise self.refusal(
-                Reason.PICKLES_CODE,
-                quoted(f"{module}.{name}"),
-                "tensors, numbers, strings, lists, dicts: this file names code that opening it would run",
-            )
+            raise self.unknown(module, name)
         self.stack.append(known)
+
+    def unknown(self, module: str, name: str) -> Unreadable:
+        """What is wrong with any other name."""
+        if kind := OTHER_TYPES.get((module, name)):
+            return self.other_type(kind)
+        where = quoted(f"{module}.{name}")
+        if (module, name) in PLAIN_NAMES:
+            return self.refusal(
+                Reason.PICKLE_VALUE,
+                where,
+                "tensors, numbers, strings, lists, dicts: save only model.state_dict(), without what is beside it",
+            )
+        return self.refusal(
+            Reason.PICKLES_CODE,
+            where,
+            "tensors, numbers, strings, lists, dicts: this file names code that opening it would run",
+        )
+
+    def other_type(self, kind: str) -> Unreadable:
+        """A tensor that is not read because of its type."""
+        return self.refusal(Reason.TENSOR_DTYPE, quoted(kind), f"dense tensors of {', '.join(TYPES)}")
 
     def call(self, _: Any) -> None:
         """REDUCE and NEWOBJ: what a known name makes of its arguments."""
         function, arguments = self.pop(2)
-        if type(function) is not _Name or function.call is None or type(arguments) is not tuple:
+        if type(function) is not Name or function.call is None or type(arguments) is not tuple:
             raise ValueError("nothing that can be called")
         try:
-            made = function.call(arguments)
+            made = function.call(arguments, self.effort)
+        except Unreadable:
+            raise
+        except OtherType as problem:
+            raise self.other_type(str(problem)) from None
         except (TypeError, ValueError) as problem:
             raise self.refusal(
                 Reason.PICKLE_VALUE, function.name, "the arguments that torch.save writes"
@@ -198,35 +188,31 @@ class _Machine:
     def build(self, _: Any) -> None:
         """BUILD: the fields of a namespace; attributes of a dict (`_metadata` of a state dict) are dropped."""
         (state,) = self.pop(1)
-        target = self.top(dict) if type(self.stack[-1]) is dict else self.top(_Namespace)
+        target = self.top(dict) if type(self.stack[-1]) is dict else self.top(Namespace)
         if type(state) is not dict:
             raise ValueError("a state that is no dict")
-        if type(target) is _Namespace:
-            set_items(target, state.items())
+        if type(target) is Namespace:
+            set_items(target, state.items(), self.effort)
 
     def storage(self, _: Any) -> None:
-        """BINPERSID: ('storage', class, key, location, numel)."""
-        ((tag, kind, key, location, numel),) = self.pop(1)
-        known = type(kind) is _Name and kind.name in STORAGES
-        if (
-            tag != "storage"
-            or not known
-            or not _is_key(key)
-            or type(location) is not str
-            or not _is_count(numel)
-        ):
-            raise self.refusal(Reason.PICKLE_VALUE, "storage", "a storage as torch.save describes it")
-        self.stack.append(_Storage(key, numel, STORAGES[kind.name]))
+        """BINPERSID: a storage."""
+        (identity,) = self.pop(1)
+        try:
+            self.stack.append(storage(identity))
+        except (TypeError, ValueError) as problem:
+            raise self.refusal(
+                Reason.PICKLE_VALUE, "storage", "a storage as torch.save describes it"
+            ) from problem
 
     def set_item(self, _: Any) -> None:
         """SETITEM."""
         key, value = self.pop(2)
-        set_items(self.top(dict), [(key, value)])
+        set_items(self.top(dict), [(key, value)], self.effort)
 
     def set_many(self, _: Any) -> None:
         """SETITEMS."""
         values = self.pop_to_mark()
-        set_items(self.top(dict), zip(values[::2], values[1::2], strict=True))
+        set_items(self.top(dict), zip(values[::2], values[1::2], strict=True), self.effort)
 
     def append(self, _: Any) -> None:
         """APPEND."""
@@ -243,76 +229,6 @@ class _Machine:
         (self.result,) = self.stack
         if isinstance(self.result, _Mark):
             raise ValueError("a mark is no value")
-
-
-class _Namespace(dict[str, Any]):
-    """The arguments of a training script (`argparse.Namespace`), as the mapping that they are."""
-
-
-def set_items(target: dict[Any, Any], items: Any) -> None:
-    """Set items whose keys are names or numbers below 2^53: larger ones can be made to share one hash."""
-    for key, value in items:
-        if type(key) is not str and (type(key) is not int or abs(key) > LARGEST_NUMBER):
-            raise ValueError("a key that is no string or number")
-        target[key] = value
-
-
-def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
-    """`_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks[, metadata])`."""
-    storage, offset, shape, strides, _, hooks, *metadata = arguments
-    if type(storage) is not _Storage or not _is_count(offset) or hooks or any(metadata) or len(metadata) > 1:
-        raise ValueError("not a plain tensor")
-    for sizes in (shape, strides):
-        if type(sizes) is not tuple or len(sizes) > MOST_DIMENSIONS or not all(map(_is_count, sizes)):
-            raise ValueError("not a shape")
-    if len(shape) != len(strides):
-        raise ValueError("not as many strides as dimensions")
-    return StoredTensor(storage.key, storage.numel, storage.dtype, offset, shape, strides)
-
-
-def _parameter(arguments: tuple[Any, ...]) -> StoredTensor:
-    """`_rebuild_parameter(tensor, requires_grad, hooks)`."""
-    tensor, _, hooks = arguments
-    if type(tensor) is not StoredTensor or hooks:
-        raise ValueError("not a plain parameter")
-    return tensor
-
-
-def _mapping(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """`OrderedDict()`, `OrderedDict(pairs)`, `Counter(mapping)`."""
-    made: dict[Any, Any] = {}
-    for items in arguments:
-        if type(items) not in (dict, list):
-            raise ValueError("not items")
-        set_items(made, items.items() if type(items) is dict else items)
-    return made
-
-
-def _namespace(arguments: tuple[Any, ...]) -> _Namespace:
-    if arguments:
-        raise ValueError("a namespace is made empty")
-    return _Namespace()
-
-
-def _sizes(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """`torch.Size(sizes)`."""
-    (sizes,) = arguments
-    return tuple(sizes)
-
-
-def _device(arguments: tuple[Any, ...]) -> str:
-    """`torch.device(kind[, index])`: its kind."""
-    if type(arguments[0]) is not str:
-        raise ValueError("not a device")
-    return arguments[0]
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LARGEST_NUMBER
-
-
-def _is_key(value: Any) -> bool:
-    return type(value) is str and len(value) <= 9 and value.isascii() and value.isdigit()
 
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {
@@ -344,28 +260,14 @@ _OPCODES: dict[str, Callable[[_Machine, Any], None]] = {
     "LONG_BINGET": lambda machine, index: machine.stack.append(machine.memo[index]),
     "STOP": _Machine.stop,
 }
-_GLOBALS: dict[tuple[str, str], _Name] = {
-    ("torch._utils", "_rebuild_tensor_v2"): _Name("torch._utils._rebuild_tensor_v2", _tensor),
-    ("torch._utils", "_rebuild_parameter"): _Name("torch._utils._rebuild_parameter", _parameter),
-    ("collections", "OrderedDict"): _Name("collections.OrderedDict", _mapping),
-    ("collections", "Counter"): _Name("collections.Counter", _mapping),
-    ("argparse", "Namespace"): _Name("argparse.Namespace", _namespace),
-    ("torch", "Size"): _Name("torch.Size", _sizes),
-    ("torch", "device"): _Name("torch.device", _device),
-    **{("torch", storage): _Name(storage) for storage in STORAGES},
-}
 
 
-def _globals(pickled: bytes | bytearray) -> Iterator[str]:
-    """The globals of a pickle, as far as it can be followed."""
+def _holds_module(pickled: bytes | bytearray, effort: Effort) -> bool:
+    """Whether it names a layer of torch, as far as it can be followed: then it is a module that was pickled whole."""
     try:
-        for opcode, argument, _ in pickletools.genops(bytes(pickled)):
-            if opcode.name == "GLOBAL":
-                yield str(argument)
+        for opcode, argument, _ in islice(pickletools.genops(bytes(pickled)), effort.left):
+            if opcode.name == "GLOBAL" and str(argument).startswith("torch.nn.modules."):
+                return True
     except (ValueError, struct.error):
-        return
-
-
-def _holds_module(pickled: bytes | bytearray) -> bool:
-    """Whether it names a layer of torch: then it is a module that was pickled whole."""
-    return any(name.startswith("torch.nn.modules.") for name in _globals(pickled))
+        pass
+    return False

@@ -7,10 +7,11 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from core.interchange.budget import MOST_MEMBERS, Budget
 from core.interchange.failure import Reason, Unreadable
@@ -18,11 +19,15 @@ from core.tickets.failure import quoted
 
 # The directory is parsed into objects ten times its size.
 LARGEST_DIRECTORY = 4 << 20
+CHUNK = 1 << 20
 
 _END = struct.Struct("<4s4H2LH")
+# Of zip64: the end of the directory, from its count on, and the locator of that end.
+_WIDE_END = struct.Struct("<4s28x2Q8x4s16x")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _DESCRIBED = 0x08
 _ENCRYPTED = 0x01 | 0x40 | 0x2000
+_PATCHED = 0x20
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, struct.error)
 
@@ -82,7 +87,7 @@ def read_stored(
     return buffer
 
 
-def zip_files(path: Path, limit: int) -> Iterator[tuple[str, IO[bytes]]]:
+def zip_files(path: Path, limit: int) -> Iterator[tuple[str, Iterable[bytes]]]:
     """The files of a zip with their names, each to be read before the next is asked for.
 
     Raises `Unreadable` as `zip_members` does; a broken member breaks when it is read, as zipfile says it.
@@ -94,7 +99,7 @@ def zip_files(path: Path, limit: int) -> Iterator[tuple[str, IO[bytes]]]:
                 if not info.is_dir():
                     # zipfile gives no more bytes than the directory announces, and those fit the limit.
                     with archive.open(info) as content:
-                        yield name, content
+                        yield name, iter(partial(content.read, CHUNK), b"")
 
 
 def _check_directory(stream: BinaryIO, size: int) -> None:
@@ -106,11 +111,15 @@ def _check_directory(stream: BinaryIO, size: int) -> None:
     magic, _, _, _, count, length, _, comment = _END.unpack(stream.read(_END.size))
     if magic != b"PK\x05\x06" or comment:
         raise damaged
-    if size >= _END.size + 76:
-        stream.seek(size - _END.size - 76)
-        record = stream.read(76)
-        if record[56:60] == b"PK\x06\x07":
-            count, length = struct.unpack_from("<2Q", record, 32)
+    if size >= _END.size + _WIDE_END.size:
+        stream.seek(size - _END.size - _WIDE_END.size)
+        record, wide_count, wide_length, locator = _WIDE_END.unpack(stream.read(_WIDE_END.size))
+        if locator == b"PK\x06\x07":
+            # 2^16 − 1 and 2^32 − 1 stand for what zip64 says; anything else must say the same.
+            same = count in (0xFFFF, wide_count) and length in (0xFFFFFFFF, wide_length)
+            if record != b"PK\x06\x06" or not same:
+                raise damaged
+            count, length = wide_count, wide_length
     if length > LARGEST_DIRECTORY or count > MOST_MEMBERS:
         raise Unreadable(Reason.TOO_MANY_MEMBERS, "zip directory", f"at most {MOST_MEMBERS} members")
 
@@ -119,6 +128,8 @@ def _check_kind(info: zipfile.ZipInfo, *, stored: bool) -> None:
     name = quoted(info.orig_filename)
     if info.flag_bits & _ENCRYPTED:
         raise Unreadable(Reason.MEMBER_ENCRYPTED, name, "members that are not encrypted")
+    if info.flag_bits & _PATCHED:
+        raise Unreadable(Reason.MEMBER_COMPRESSED, name, "members that are no patches")
     if stored and (info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size):
         raise Unreadable(Reason.MEMBER_COMPRESSED, name, "uncompressed members, as torch.save writes them")
     if info.compress_type not in _METHODS:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from core.interchange.foreign import Foreign, Given
 from core.interchange.imports.format import File, Format, Source
-from core.interchange.imports.states import masks_beside, split, state_of, ticket
+from core.interchange.imports.states import masks_beside, split, state_of, tensors_of, ticket
 
 
 def recognises(source: Source) -> bool:
     """Whether a parameter of a `.pth` has a mask beside it."""
     if not isinstance(source, File) or source.container != "pth":
         return False
-    return bool(masks_beside(state_of(source.tree)[0], "_mask"))
+    return bool(masks_beside(tensors_of(source), "_mask"))
 
 
 def read(source: Source, given: Given) -> list[Foreign]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from core.interchange.effort import Effort
 from core.interchange.foreign import Foreign, Given
 
 
@@ -21,10 +22,14 @@ class File:
 
 @dataclass(frozen=True)
 class Folder:
-    """An unpacked archive: paths by the name that a file had in it. Its `.pth` files hold up to `limit` bytes."""
+    """An unpacked archive: paths by the name that a file had in it.
+
+    Each of its files holds up to `limit` bytes; `effort` is what all its pickles may cost together.
+    """
 
     files: dict[str, Path]
     limit: int
+    effort: Effort = field(default_factory=Effort)
 
 
 Source = File | Folder
@@ -34,7 +39,7 @@ Source = File | Folder
 class Format:
     """A foreign format.
 
-    `recognises` looks at names only; `read` gives one `Foreign` per ticket or raises `Unreadable`.
+    `recognises` looks at names only and never raises; `read` gives one `Foreign` per ticket or raises `Unreadable`.
     """
 
     name: str

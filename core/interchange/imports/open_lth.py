@@ -24,11 +24,16 @@ PRETRAIN, BARE = "pretrain", ""
 LARGEST_REPORT = 1 << 16
 REPORT_TOLERANCE = 1e-6
 
-_LEVEL = re.compile(r"(?:(?P<run>.+)/)?level_(?P<level>[0-9]{1,4}|pretrain)/main/(?P<file>[^/]+)")
+HIGHEST_LEVEL = 1000
+"""The highest that a ticket may say of itself."""
+
+# One number has one spelling: level_1 and level_0001 would both be level 1.
+_NUMBER = "0|[1-9][0-9]{0,%d}"
+_LEVEL = re.compile(rf"(?:(?P<run>.+)/)?level_(?P<level>{_NUMBER % 3}|pretrain)/main/(?P<file>[^/]+)")
 _BARE = re.compile(r"(?:main/)?(?P<file>[^/]+)")
-_MODEL = re.compile(r"model_ep([0-9]{1,9})_it([0-9]{1,9})\.pth")
+_MODEL = re.compile(rf"model_ep({_NUMBER % 8})_it({_NUMBER % 8})\.pth")
 _MODEL_NAME = "model_ep{}_it{}.pth"
-_REPLICATE = re.compile(r"(?:^|/)replicate_([0-9]{1,9})(?:/|$)")
+_REPLICATE = re.compile(rf"(?:^|/)replicate_({_NUMBER % 8})(?:/|$)")
 
 
 class Step(NamedTuple):
@@ -81,6 +86,8 @@ def read(source: Source, given: Given) -> list[Foreign]:
         ):
             level = given.level if label == BARE else int(label)
             if given.level in (None, level):
+                if level is not None and level > HIGHEST_LEVEL:
+                    raise Unreadable(Reason.LEVEL_TOO_HIGH, f"level_{level}", f"levels 0 to {HIGHEST_LEVEL}")
                 seed = _REPLICATE.search(name)
                 foreign = _ticket(_Reader(source, states), run, label, replace(given, level=level))
                 found.append(replace(foreign, seed=int(seed[1]) if seed else None))
@@ -143,10 +150,12 @@ def _check_report(level: _Level, foreign: Foreign) -> None:
         if path.stat().st_size > LARGEST_REPORT:
             raise ValueError("too long")
         report = strict_json.loads(path.read_text("utf-8"), REPORT)
-        claimed = {
-            key: float(report[key]) for key in ("sparsity_ratio", "unpruned", "total") if key in report
-        }
-    except (InvalidTicket, ValueError, TypeError) as problem:
+        if type(report) is not dict:
+            raise ValueError("not an object")
+        claimed = {key: report[key] for key in ("sparsity_ratio", "unpruned", "total") if key in report}
+        if any(type(value) not in (int, float) for value in claimed.values()):
+            raise ValueError("not a number")
+    except (InvalidTicket, ValueError) as problem:
         raise Unreadable(Reason.REPORT_SYNTAX, REPORT, "an object of numbers in JSON") from problem
     total = sum(mask.size for mask in foreign.masks.values())
     kept = sum(int(mask.sum()) for mask in foreign.masks.values())
@@ -168,7 +177,7 @@ class _Reader:
     def state(self, path: Path) -> Arrays:
         """The state dict of a file, without the `model.` that wraps ImageNet networks."""
         if path not in self.states:
-            state, _ = state_of(open_pth(path, self.folder.limit))
+            state, _ = state_of(open_pth(path, self.folder.limit, self.folder.effort))
             wrapped = all(name.startswith("model.") for name in state)
             self.states[path] = {
                 name.removeprefix("model.") if wrapped else name: v for name, v in state.items()

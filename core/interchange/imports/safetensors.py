@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, deserialize, safe_open
+from safetensors import SafetensorError, safe_open
 
 from core.interchange.budget import too_large
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Foreign, Given
 from core.interchange.imports.format import File, Format, Source
 from core.interchange.imports.states import masks_beside, split, state_of, ticket
+from core.interchange.tensors import SHAPES, TYPES, is_shape, typed
+from core.tickets import InvalidTicket, strict_json
 from core.tickets.failure import quoted
+from core.tickets.header import MAX_TENSORS
 
 LARGEST_HEADER = 4 << 20
 
-_NUMPY = {
-    "F32": "<f4",
-    "F64": "<f8",
-    "F16": "<f2",
-    "BF16": "<u2",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "u1",
+_TYPES = {
+    "F32": "float32",
+    "F64": "float64",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
 }
+
+
+class _Entry(NamedTuple):
+    """A tensor: its type, its shape, and where it starts in the file."""
+
+    kind: str
+    shape: tuple[int, ...]
+    start: int
 
 
 def recognises(source: Source) -> bool:
@@ -59,43 +71,56 @@ def stated(source: File, given: Given) -> Given:
 
 
 def open_safetensors(path: Path, limit: int) -> File:
-    """The tensors of a safetensors file of at most `limit` bytes; bfloat16 is widened to float32."""
-    metadata = check_safetensors(path, limit)
-    entries = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    return File("safetensors", {name: _array(name, entry) for name, entry in entries}, metadata)
+    """The tensors of a safetensors file of at most `limit` bytes, in its order; bfloat16 is widened to float32."""
+    metadata, entries = _header(path, limit)
+    return File("safetensors", {name: _array(path, name, entry) for name, entry in entries.items()}, metadata)
 
 
-def check_safetensors(path: Path, limit: int) -> dict[str, str]:
-    """Refuse a file whose header is wrong, without reading its tensors; its metadata."""
+def check_safetensors(path: Path, limit: int) -> None:
+    """Refuse a file whose header is wrong, without reading its tensors."""
+    _header(path, limit)
+
+
+def _header(path: Path, limit: int) -> tuple[dict[str, str], dict[str, _Entry]]:
+    """The metadata, and the tensors in the order of their bytes.
+
+    What the library accepts tiles the file. It hands tensors out in an order that changes from process to process,
+    and the order of a network's tensors is part of a ticket: so their places are read here.
+    """
     if path.stat().st_size > limit:
         raise too_large("file", limit)
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-    if length > LARGEST_HEADER:
-        raise Unreadable(Reason.SAFETENSORS_HEADER, "byte 0", f"a header of at most {LARGEST_HEADER} bytes")
+        if length > LARGEST_HEADER:
+            raise _bad_header("byte 0", f"a header of at most {LARGEST_HEADER} bytes")
+        encoded = stream.read(length)
     try:
         with safe_open(path, framework="numpy") as file:
-            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
             metadata: dict[str, str] = file.metadata() or {}
-    except SafetensorError as problem:
-        raise Unreadable(
-            Reason.SAFETENSORS_HEADER, "header", f"a sound safetensors file ({problem})"
-        ) from problem
-    for name, kind in kinds.items():
-        if kind not in _NUMPY:
-            raise Unreadable(Reason.TENSOR_DTYPE, quoted(name), ", ".join(_NUMPY))
-    return metadata
+        header = strict_json.loads(encoded.decode("utf-8"), "header")
+    except (SafetensorError, InvalidTicket) as problem:
+        raise _bad_header("header", f"a sound safetensors file ({quoted(str(problem))})") from problem
+    header.pop("__metadata__", None)
+    if len(header) > MAX_TENSORS:
+        raise Unreadable(Reason.TOO_MANY_TENSORS, "file", f"at most {MAX_TENSORS} tensors")
+    entries = {}
+    for name, entry in sorted(header.items(), key=lambda item: (item[1]["data_offsets"], item[0])):
+        if entry["dtype"] not in _TYPES:
+            raise Unreadable(Reason.TENSOR_DTYPE, quoted(name), ", ".join(_TYPES))
+        if not is_shape(entry["shape"]):
+            raise Unreadable(Reason.TENSOR_SHAPE, quoted(name), SHAPES)
+        start = 8 + length + entry["data_offsets"][0]
+        entries[name] = _Entry(_TYPES[entry["dtype"]], tuple(entry["shape"]), start)
+    return metadata, entries
 
 
-def _array(name: str, entry: dict[str, Any]) -> NDArray[Any]:
-    values: NDArray[Any] = np.frombuffer(entry["data"], _NUMPY[entry["dtype"]]).reshape(entry["shape"])
-    if entry["dtype"] == "BF16":
-        return (values.astype("<u4") << 16).view("<f4")
-    if entry["dtype"] == "BOOL":
-        if values.size and values.max() > 1:
-            raise Unreadable(Reason.MASK_VALUE, quoted(name), "booleans, 0 or 1")
-        return values.view(np.bool_)
-    return values
+def _bad_header(where: str, accepted: str) -> Unreadable:
+    return Unreadable(Reason.SAFETENSORS_HEADER, where, accepted)
+
+
+def _array(path: Path, name: str, entry: _Entry) -> NDArray[Any]:
+    flat = np.fromfile(path, TYPES[entry.kind], math.prod(entry.shape), offset=entry.start)
+    return typed(flat.reshape(entry.shape), entry.kind, quoted(name))
 
 
 FORMAT = Format("safetensors", "safetensors with a mask beside each prunable tensor", recognises, read)

@@ -13,6 +13,7 @@ from core.families.architecture import LONGEST_TENSOR_NAME, is_tensor_name
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Arrays, Foreign, Given
 from core.interchange.imports import values
+from core.interchange.imports.format import File, Source
 from core.tickets.failure import quoted
 from core.tickets.header import MAX_TENSORS
 
@@ -41,6 +42,16 @@ def state_of(tree: Mapping[str, Any]) -> tuple[Arrays, list[str]]:
     return unwrapped({name: value for name, value in found.items() if isinstance(value, np.ndarray)}), beside
 
 
+def tensors_of(source: Source) -> Arrays:
+    """The same tensors for a format to recognise; none where `state_of` would refuse, which `read` is to explain."""
+    if not isinstance(source, File):
+        return {}
+    try:
+        return state_of(source.tree)[0]
+    except Unreadable:
+        return {}
+
+
 def _has_tensors(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -50,8 +61,8 @@ def _has_tensors(value: Any) -> bool:
 
 
 def unwrapped(named: Mapping[str, Any]) -> dict[str, Any]:
-    """The same under names without `module.` and `_orig_mod.`."""
-    names = {name: re.sub(r"(^|\.)_orig_mod\.", r"\1", name) for name in named}
+    """The same under names without `module.` and `_orig_mod.`; all of them must be names that a ticket may use."""
+    names = {name: re.sub(r"(^|\.)_orig_mod\.", r"\1", checked_name(name)) for name in named}
     while names and all(name.startswith("module.") for name in names.values()):
         names = {name: short.removeprefix("module.") for name, short in names.items()}
     if len(set(names.values())) < len(names):
@@ -94,7 +105,7 @@ def ticket(
     if len(weights) > MAX_TENSORS:
         raise Unreadable(Reason.TOO_MANY_TENSORS, "file", f"at most {MAX_TENSORS} tensors")
     rounded: list[str] = []
-    sound = {checked_name(name): values.weight(name, array, rounded) for name, array in weights.items()}
+    sound = {name: values.weight(name, array, rounded) for name, array in weights.items()}
     if rounded:
         details["rounded"] = rounded
     if masks is None:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from core.interchange.foreign import Foreign, Given
 from core.interchange.imports.format import File, Format, Source
-from core.interchange.imports.states import masks_beside, split, state_of, ticket
+from core.interchange.imports.states import masks_beside, split, state_of, tensors_of, ticket
 
 
 def recognises(source: Source) -> bool:
     """Whether a vector, a bias or of a normalisation, has a mask."""
-    if not isinstance(source, File):
-        return False
-    state, _ = state_of(source.tree)
+    state = tensors_of(source)
     return any(state[base].ndim == 1 for base in masks_beside(state, "_mask").values())
 
 

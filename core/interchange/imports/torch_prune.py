@@ -5,16 +5,14 @@ from __future__ import annotations
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Foreign, Given
 from core.interchange.imports.format import File, Format, Source
-from core.interchange.imports.states import split, state_of, ticket
+from core.interchange.imports.states import split, state_of, tensors_of, ticket
 
 _ORIGINAL, _MASK = "_orig", "_mask"
 
 
 def recognises(source: Source) -> bool:
     """Whether a state dict has both of some tensor."""
-    if not isinstance(source, File):
-        return False
-    state, _ = state_of(source.tree)
+    state = tensors_of(source)
     return any(
         f"{name.removesuffix(_ORIGINAL)}{_MASK}" in state for name in state if name.endswith(_ORIGINAL)
     )

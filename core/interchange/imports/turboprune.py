@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from core.interchange.foreign import Arrays, Foreign, Given
 from core.interchange.imports.format import File, Format, Source
-from core.interchange.imports.states import split, state_of, ticket
+from core.interchange.imports.states import split, state_of, tensors_of, ticket
 
 
 def recognises(source: Source) -> bool:
     """Whether a layer has a mask."""
-    return isinstance(source, File) and bool(_bases(state_of(source.tree)[0]))
+    return bool(_bases(tensors_of(source)))
 
 
 def read(source: Source, given: Given) -> list[Foreign]:

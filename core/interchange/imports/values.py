@@ -15,6 +15,8 @@ def weight(name: str, array: NDArray[Any], rounded: list[str]) -> NDArray[Any]:
 
     Narrower floats are widened; float64 is rounded, and its name noted in `rounded` where that changes a value.
     """
+    if not array.size:
+        raise Unreadable(Reason.TENSOR_SHAPE, name, f"at least one value, not the shape {list(array.shape)}")
     kind = array.dtype.kind
     if kind in "iub":
         return array.astype(np.int64, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import textwrap
@@ -62,23 +63,77 @@ class TestConfine:
             "subprocess.run(['/bin/true'])",
             "os.execv('/bin/true', ['true'])",
             "os.posix_spawn('/bin/true', ['true'], {})",
+            "os.kill(os.getppid(), 0)",
+            "os.kill(os.getpid(), signal.SIGTERM)",
+            "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
+            "os.pidfd_open(os.getppid())",
+            "os.memfd_create('a')",
         ],
     )
     def test_sockets_and_processes_are_denied(self, tmp_path: Path, code: str) -> None:
         assert error_of(tmp_path, code) == "PermissionError 1"
 
     @pytest.mark.parametrize(
-        ("number", "machine"),
-        [(101, "x86_64"), (310, "x86_64"), (425, "x86_64"), (41 | 0x40000000, "x86_64"), (117, "aarch64")],
+        "numbers",
+        [
+            pytest.param({"x86_64": x86_64, "aarch64": aarch64}, id=name)
+            for name, x86_64, aarch64 in [
+                ("ptrace", 101, 117),
+                ("process_vm_readv", 310, 270),
+                ("io_uring_setup", 425, 425),
+                ("socket of x32", 41 | 0x40000000, None),
+                ("pidfd_open", 434, 434),
+                ("pidfd_getfd", 438, 438),
+                ("pidfd_send_signal", 424, 424),
+                ("unshare", 272, 97),
+                ("setns", 308, 268),
+                ("mount", 165, 40),
+                ("bpf", 321, 280),
+                ("keyctl", 250, 219),
+                ("userfaultfd", 323, 282),
+                ("perf_event_open", 298, 241),
+                ("memfd_create", 319, 279),
+                ("mq_open", 240, 180),
+                ("shmget", 29, 194),
+                ("kill", 62, 129),
+                ("tkill", 200, 130),
+                ("tgkill", 234, 131),
+                ("rt_sigqueueinfo", 129, 138),
+                ("rt_tgsigqueueinfo", 297, 240),
+            ]
+        ],
     )
-    def test_raw_calls_are_denied(self, tmp_path: Path, number: int, machine: str) -> None:
-        if __import__("platform").machine() != machine:
-            pytest.skip(f"a number of {machine}")
+    def test_raw_calls_are_denied(self, tmp_path: Path, numbers: dict[str, int | None]) -> None:
+        number = numbers.get(platform.machine())
+        if number is None:
+            pytest.skip(f"no such call on {platform.machine()}")
         code = f"""
         libc = ctypes.CDLL(None, use_errno=True)
         print(libc.syscall({number}, 0, 0, 0, 0), ctypes.get_errno())
         """
         assert error_of(tmp_path, code) == "-1 1"
+
+    def test_a_lower_limit_that_is_set_already_stays(self, tmp_path: Path) -> None:
+        program = """
+import resource
+from core.interchange.confinement import confine
+kinds = [resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU]
+lower = [1 << 32, 1 << 16, 7]
+for kind, most in zip(kinds, lower):
+    resource.setrlimit(kind, (most, most))
+confine(1 << 40, 20, 1 << 20)
+assert [resource.getrlimit(kind) for kind in kinds] == [(most, most) for most in lower]
+print("confined")
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stdout == "confined\n", done.stderr
 
     def test_os_system_cannot_start_a_shell(self, tmp_path: Path) -> None:
         error_of(tmp_path, "os.system('touch ' + os.environ['HERE'] + '/marker')")

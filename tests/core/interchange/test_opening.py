@@ -64,6 +64,7 @@ class TestOpen:
             tensor = torch.nn.Parameter(tensor)
         found = open_pth(save({"t": tensor}), LIMIT)["t"]
         expected = numpy_of(tensor.detach())
+        assert isinstance(found, np.ndarray)
         assert found.dtype == expected.dtype
         assert found.shape == expected.shape
         assert found.flags.c_contiguous
@@ -96,6 +97,14 @@ class TestOpen:
         assert found["s"]["milestones"] == {2: 1, 5: 1}
         buffer = optimizer.state_dict()["state"][0]["momentum_buffer"]
         np.testing.assert_array_equal(found["o"]["state"][0]["momentum_buffer"], buffer.numpy())
+
+    def test_types_of_torch_are_constants(self, save: Save) -> None:
+        found = open_pth(save({"a": torch.float32, "b": [torch.float8_e5m2, torch.bool]}), LIMIT)
+        assert found == {"a": "torch.float32", "b": ["torch.float8_e5m2", "torch.bool"]}
+
+    def test_sizes_and_devices(self, save: Save) -> None:
+        found = open_pth(save({"a": torch.Size([2, 3]), "b": torch.device("cuda", 1)}), LIMIT)
+        assert found == {"a": (2, 3), "b": "cuda"}
 
     def test_shared_containers_stay_one(self, save: Save) -> None:
         inner = [1, 2]
