@@ -242,9 +242,8 @@ MODEL = saved({"fc.weight": torch.ones(1, 2)})
 GLOBAL_SYSTEM = b"cposix\nsystem\n" + tuple_of(text(COMMAND)) + b"R"
 
 
-@pytest.fixture(scope="session")
-def build() -> SimpleNamespace:
-    """What makes hostile files."""
+def builders() -> SimpleNamespace:
+    """What makes hostile files; the test of the whole service loads it by this file's path."""
     makers = (
         Bomb,
         saved,
@@ -281,6 +280,12 @@ def build() -> SimpleNamespace:
         MARKER=MARKER,
         LIMIT=LIMIT,
     )
+
+
+@pytest.fixture(scope="session")
+def build() -> SimpleNamespace:
+    """What makes hostile files."""
+    return builders()
 
 
 @pytest.fixture(autouse=True)
