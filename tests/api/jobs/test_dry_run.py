@@ -163,7 +163,7 @@ class TestRefusals:
         ],
     )
     def test_they_are_the_same_with_and_without(self, client, upload, spec, kind):
-        body = {"tickets": [upload(name="mlp_2")]} | spec
+        body = {"tickets": [upload(name="mlp_2", rewind_step=7)]} | spec
         dry = client.post("/transform", params={"dry_run": True}, json=body)
         wet = client.post("/transform", json=body)
         assert dry.json()["type"] == f"urn:elasticket:problem:{kind}"
