@@ -145,7 +145,7 @@ def database(settings: Settings) -> list[Finding]:
 
 
 def datasets(settings: Settings) -> list[Finding]:
-    """Which datasets are there; the others are downloaded when first needed."""
+    """Which datasets are there, and whether the others are downloaded when first needed."""
     return [_dataset(facts, settings.dataset_directory) for facts in DATASETS.values()]
 
 
@@ -153,9 +153,10 @@ def _dataset(facts: DatasetFacts, root: Path) -> Finding:
     if not facts.layouts:
         return Finding(Mark.GOOD, f"dataset {facts.name}", "always there")
     for folder in (root / facts.name, root):
-        if any(all((folder / file).is_file() for file in layout) for layout in facts.layouts):
+        if facts.files_in(folder):
             return Finding(Mark.GOOD, f"dataset {facts.name}", str(folder))
-    return Finding(Mark.NOTE, f"dataset {facts.name}", f"not in {root}; downloaded when first used")
+    remedy = "downloaded when first used" if facts.sources else "not downloaded: put it there"
+    return Finding(Mark.NOTE, f"dataset {facts.name}", f"not in {root}; {remedy}")
 
 
 def disk(settings: Settings) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.datasets import cifar10, digits, idx
+from core.datasets import cifar, digits, idx, svhn, tiny_imagenet
 from core.datasets.download import download
 from core.datasets.splits import Splits
 from core.jobs.datasets import DATASETS, DatasetFacts
@@ -21,7 +22,10 @@ _READERS: dict[str, Callable[[DatasetFacts, Sequence[Path]], Splits]] = {
     "digits": digits.read,
     "mnist": idx.read,
     "fashion_mnist": idx.read,
-    "cifar10": cifar10.read,
+    "cifar10": partial(cifar.read, cifar.CIFAR10),
+    "cifar100": partial(cifar.read, cifar.CIFAR100),
+    "svhn": svhn.read,
+    "tiny_imagenet": tiny_imagenet.read,
 }
 
 
@@ -66,10 +70,8 @@ def locate(facts: DatasetFacts, directory: Path) -> tuple[Path, ...]:
     if not facts.layouts:
         return ()
     for root in (directory / facts.name, directory):
-        for layout in facts.layouts:
-            files = tuple(root / file for file in layout)
-            if all(file.is_file() for file in files):
-                return files
+        if files := facts.files_in(root):
+            return files
     return download(facts, directory / facts.name)
 
 

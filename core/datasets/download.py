@@ -23,6 +23,8 @@ def download(facts: DatasetFacts, root: Path) -> tuple[Path, ...]:
 
     Raises `DatasetMissing` where they cannot be fetched, `DatasetInvalid` where the checksum is another.
     """
+    if not facts.sources:
+        raise DatasetMissing(facts, [root, root.parent], "it is not downloaded")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,9 @@ class DatasetFacts:
     """A dataset by name: input [C, H, W], classes, image counts, and how it is laid out.
 
     `augmented`: training images may be cropped and flipped without changing their class. `layouts`: the
-    accepted sets of files, each complete in itself, looked for in DIRECTORY/NAME and then in DIRECTORY; none
-    where a dependency brings the images along. `sources` yield the first layout.
+    accepted sets of files and (ending in `/`) folders, each complete in itself, looked for in DIRECTORY/NAME
+    and then in DIRECTORY; none where a dependency brings the images along. `sources` yield the first layout;
+    without any, the dataset is not downloaded.
     """
 
     name: str
@@ -32,6 +34,14 @@ class DatasetFacts:
     augmented: bool
     layouts: tuple[tuple[str, ...], ...] = ()
     sources: tuple[Source, ...] = ()
+
+    def files_in(self, root: Path) -> tuple[Path, ...] | None:
+        """The files and folders of the first layout that is complete in `root`."""
+        for layout in self.layouts:
+            paths = {name: root / name for name in layout}
+            if all(path.is_dir() if name.endswith("/") else path.is_file() for name, path in paths.items()):
+                return tuple(paths.values())
+        return None
 
 
 # Training images, training labels, test images, test labels.
@@ -112,6 +122,65 @@ _FACTS = (
                 "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
                 "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
                 "cifar-10-binary.tar.gz",
+            ),
+        ),
+    ),
+    DatasetFacts(
+        name="cifar100",
+        title="CIFAR-100 tiny colour photographs, by their fine labels",
+        input=(3, 32, 32),
+        classes=100,
+        train=50_000,
+        test=10_000,
+        augmented=True,
+        layouts=(
+            ("cifar-100-binary/train.bin", "cifar-100-binary/test.bin"),
+            ("cifar-100-python/train", "cifar-100-python/test"),
+        ),
+        sources=(
+            Source(
+                "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+                "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+                "cifar-100-binary.tar.gz",
+            ),
+        ),
+    ),
+    DatasetFacts(
+        name="svhn",
+        title="SVHN street view house numbers, cropped digits",
+        input=(3, 32, 32),
+        classes=10,
+        train=73_257,
+        test=26_032,
+        augmented=False,
+        layouts=(("train_32x32.mat", "test_32x32.mat"),),
+        sources=(
+            Source(
+                "http://ufldl.stanford.edu/housenumbers/train_32x32.mat",
+                "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                "train_32x32.mat",
+            ),
+            Source(
+                "http://ufldl.stanford.edu/housenumbers/test_32x32.mat",
+                "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                "test_32x32.mat",
+            ),
+        ),
+    ),
+    DatasetFacts(
+        name="tiny_imagenet",
+        title="Tiny ImageNet photographs, its validation images as test images",
+        input=(3, 64, 64),
+        classes=200,
+        train=100_000,
+        test=10_000,
+        augmented=True,
+        layouts=(
+            (
+                "tiny-imagenet-200/wnids.txt",
+                "tiny-imagenet-200/train/",
+                "tiny-imagenet-200/val/images/",
+                "tiny-imagenet-200/val/val_annotations.txt",
             ),
         ),
     ),

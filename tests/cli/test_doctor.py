@@ -65,6 +65,11 @@ class TestDatasets:
         (folder / last).touch()
         assert {f.subject: f.mark for f in doctor.datasets(settings)}["dataset mnist"] is Mark.GOOD
 
+    def test_it_says_which_are_not_downloaded(self, settings: Settings) -> None:
+        words = {finding.subject: finding.words for finding in doctor.datasets(settings)}
+        assert words["dataset svhn"].endswith("downloaded when first used")
+        assert words["dataset tiny_imagenet"].endswith("not downloaded: put it there")
+
 
 class TestDisk:
     def test_too_little_room_is_bad(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

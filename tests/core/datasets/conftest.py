@@ -3,7 +3,9 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import struct
+import zlib
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,6 +24,16 @@ def cifar_facts() -> DatasetFacts:
     return dataclasses.replace(DATASETS["cifar10"], train=20, test=3)
 
 
+@pytest.fixture
+def cifar100_facts() -> DatasetFacts:
+    return dataclasses.replace(DATASETS["cifar100"], train=20, test=3)
+
+
+@pytest.fixture
+def svhn_facts() -> DatasetFacts:
+    return dataclasses.replace(DATASETS["svhn"], train=12, test=5)
+
+
 def _random(facts: DatasetFacts) -> Splits:
     rng = np.random.default_rng(1)
 
@@ -30,9 +42,9 @@ def _random(facts: DatasetFacts) -> Splits:
 
     return Splits(
         images(facts.train),
-        rng.integers(0, 10, facts.train),
+        rng.integers(0, facts.classes, facts.train),
         images(facts.test),
-        rng.integers(0, 10, facts.test),
+        rng.integers(0, facts.classes, facts.test),
     )
 
 
@@ -44,6 +56,16 @@ def mnist(mnist_facts: DatasetFacts) -> Splits:
 @pytest.fixture
 def cifar(cifar_facts: DatasetFacts) -> Splits:
     return _random(cifar_facts)
+
+
+@pytest.fixture
+def cifar100(cifar100_facts: DatasetFacts) -> Splits:
+    return _random(cifar100_facts)
+
+
+@pytest.fixture
+def svhn(svhn_facts: DatasetFacts) -> Splits:
+    return _random(svhn_facts)
 
 
 class IdxFiles:
@@ -66,3 +88,50 @@ class IdxFiles:
 @pytest.fixture
 def idx_files() -> IdxFiles:
     return IdxFiles()
+
+
+class MatFiles:
+    """Writes version 5 of MATLAB's files as its manual lays them out."""
+
+    TYPES: ClassVar = {
+        "int8": (1, 8),
+        "uint8": (2, 9),
+        "int16": (3, 10),
+        "float32": (7, 7),
+        "float64": (9, 6),
+    }
+
+    @staticmethod
+    def element(kind: int, content: bytes) -> bytes:
+        if 0 < len(content) <= 4:
+            return struct.pack("<2H", kind, len(content)) + content.ljust(4, b"\0")
+        return struct.pack("<2I", kind, len(content)) + content + bytes(-len(content) % 8)
+
+    def variable(self, name: str, array: np.ndarray) -> bytes:
+        """Flags, dimensions, name, and the values column by column."""
+        stored, kind = self.TYPES[array.dtype.name]
+        parts = (
+            self.element(6, struct.pack("<2I", kind, 0)),
+            self.element(5, struct.pack(f"<{array.ndim}i", *array.shape)),
+            self.element(1, name.encode()),
+            self.element(stored, array.tobytes(order="F")),
+        )
+        return self.element(14, b"".join(parts))
+
+    @staticmethod
+    def compressed(content: bytes) -> bytes:
+        packed = zlib.compress(content)
+        return struct.pack("<2I", 15, len(packed)) + packed
+
+    @staticmethod
+    def header(version: int = 0x0100) -> bytes:
+        return b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + struct.pack("<H", version) + b"IM"
+
+    def write(self, path: Path, *elements: bytes) -> Path:
+        path.write_bytes(self.header() + b"".join(elements))
+        return path
+
+
+@pytest.fixture
+def mat() -> MatFiles:
+    return MatFiles()

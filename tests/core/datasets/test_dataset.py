@@ -41,8 +41,8 @@ class TestDigits:
 
 class TestLoad:
     def test_an_unknown_name_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="'svhn'; there are: digits, mnist, fashion_mnist, cifar10"):
-            load("svhn", tmp_path)
+        with pytest.raises(ValueError, match="'stl10'; there are: digits, mnist, fashion_mnist, cifar10"):
+            load("stl10", tmp_path)
 
 
 class TestLocate:

@@ -137,3 +137,10 @@ class TestMissing:
         gone = (Source(f"{server}gone.gz", "0" * 64, "gone.gz"),)
         with pytest.raises(DatasetMissing, match="404"):
             download(dataclasses.replace(mnist_facts, sources=gone), tmp_path / "root")
+
+    def test_a_dataset_without_a_source_is_not_looked_for_elsewhere(
+        self, mnist_facts: DatasetFacts, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DatasetMissing, match="it is not downloaded"):
+            locate(dataclasses.replace(mnist_facts, sources=()), tmp_path / "root")
+        assert not (tmp_path / "root").exists()

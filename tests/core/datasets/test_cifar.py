@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.datasets import DatasetInvalid
-from core.datasets.cifar10 import read
+from core.datasets.cifar import CIFAR10, CIFAR100, read
 from core.datasets.splits import Splits
 from core.jobs.datasets import DatasetFacts
 
@@ -80,7 +80,7 @@ class TestRead:
         form: Callable[..., bytes],
     ) -> None:
         files = write(cifar, tmp_path, cifar_facts.layouts[layout], form)
-        for found, expected in zip(read(cifar_facts, files), cifar, strict=True):
+        for found, expected in zip(read(CIFAR10, cifar_facts, files), cifar, strict=True):
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == expected.dtype
             assert found.flags.writeable
@@ -93,6 +93,77 @@ class TestRead:
         assert batch[b"labels"] == labels.tolist()
 
 
+def binary_100(images: np.ndarray, labels: np.ndarray) -> bytes:
+    """A superclass, which nothing here reads, before the class."""
+    records = zip(images, labels, strict=True)
+    return b"".join(bytes([label % 20, label]) + image.tobytes() for image, label in records)
+
+
+def pickled_100(images: np.ndarray, labels: np.ndarray) -> bytes:
+    batch = {
+        b"filenames": [b"x.png"] * len(images),
+        b"batch_label": b"training batch 1 of 1",
+        b"fine_labels": labels.tolist(),
+        b"coarse_labels": (labels % 20).tolist(),
+        b"data": images.reshape(len(images), -1),
+    }
+    return pickle.dumps(batch, protocol=2)
+
+
+def write_100(
+    splits: Splits, root: Path, layout: tuple[str, ...], form: Callable[..., bytes]
+) -> tuple[Path, ...]:
+    train, test = (root / name for name in layout)
+    train.parent.mkdir(parents=True)
+    train.write_bytes(form(splits.train_images, splits.train_labels))
+    test.write_bytes(form(splits.test_images, splits.test_labels))
+    return train, test
+
+
+class TestRead100:
+    @pytest.mark.parametrize(
+        ("layout", "form"), [(0, binary_100), (1, pickled_100)], ids=["binary", "python"]
+    )
+    def test_fine_labels_are_read(
+        self,
+        cifar100: Splits,
+        cifar100_facts: DatasetFacts,
+        tmp_path: Path,
+        layout: int,
+        form: Callable[..., bytes],
+    ) -> None:
+        assert cifar100.train_labels.max() > 20
+        files = write_100(cifar100, tmp_path, cifar100_facts.layouts[layout], form)
+        for found, expected in zip(read(CIFAR100, cifar100_facts, files), cifar100, strict=True):
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype
+            assert found.flags.writeable
+
+    def test_records_with_one_label_are_refused(
+        self, cifar100: Splits, cifar100_facts: DatasetFacts, tmp_path: Path
+    ) -> None:
+        files = write_100(cifar100, tmp_path, cifar100_facts.layouts[0], binary)
+        with pytest.raises(
+            DatasetInvalid, match=r"train\.bin: holds 61460 bytes, expected 20 records of 3074"
+        ):
+            read(CIFAR100, cifar100_facts, files)
+
+    def test_a_fine_label_that_is_no_class_is_refused(
+        self, cifar100: Splits, cifar100_facts: DatasetFacts, tmp_path: Path
+    ) -> None:
+        files = write_100(cifar100, tmp_path, cifar100_facts.layouts[0], binary_100)
+        files[1].write_bytes(b"\x00\x64" + files[1].read_bytes()[2:])
+        with pytest.raises(DatasetInvalid, match=r"test\.bin: holds labels outside 0 … 99"):
+            read(CIFAR100, cifar100_facts, files)
+
+    def test_a_pickle_of_cifar10_is_refused(
+        self, cifar100: Splits, cifar100_facts: DatasetFacts, tmp_path: Path
+    ) -> None:
+        files = write_100(cifar100, tmp_path, cifar100_facts.layouts[1], pickled)
+        with pytest.raises(DatasetInvalid, match=r"train: is not a CIFAR batch: KeyError: b'fine_labels'"):
+            read(CIFAR100, cifar100_facts, files)
+
+
 class TestBinaryRefusals:
     @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: content + b"\0"])
     def test_another_length(
@@ -103,13 +174,13 @@ class TestBinaryRefusals:
         with pytest.raises(
             DatasetInvalid, match=r"data_batch_3\.bin: holds \d+ bytes, expected 4 records of 3073"
         ):
-            read(cifar_facts, files)
+            read(CIFAR10, cifar_facts, files)
 
     def test_a_label_that_is_no_class(self, cifar: Splits, cifar_facts: DatasetFacts, tmp_path: Path) -> None:
         files = write(cifar, tmp_path, cifar_facts.layouts[0], binary)
         files[5].write_bytes(b"\x0a" + files[5].read_bytes()[1:])
         with pytest.raises(DatasetInvalid, match=r"test_batch\.bin: holds labels outside 0 … 9"):
-            read(cifar_facts, files)
+            read(CIFAR10, cifar_facts, files)
 
 
 class Caller:
@@ -127,7 +198,7 @@ class TestPickleRefusals:
         test = folder / "test_batch"
         test.write_bytes(content)
         with pytest.raises(DatasetInvalid, match=defect) as refusal:
-            read(cifar_facts, (test, test))
+            read(CIFAR10, cifar_facts, (test, test))
         assert str(test) in str(refusal.value)
 
     @pytest.fixture
@@ -164,7 +235,7 @@ class TestPickleRefusals:
         content = pickled_by_python_2(cifar.test_images, cifar.test_labels)
         short = content.replace(b"T\x00\x24\x00\x00" + cifar.test_images.tobytes()[:1], b"T\xff\x23\x00\x00")
         assert short != content
-        self.refused(facts, tmp_path, short, "is not a CIFAR-10 batch")
+        self.refused(facts, tmp_path, short, "is not a CIFAR batch")
 
     def test_a_column_major_array(self, cifar: Splits, facts: DatasetFacts, tmp_path: Path) -> None:
         data = np.asfortranarray(cifar.test_images.reshape(3, -1))
@@ -188,4 +259,4 @@ class TestPickleRefusals:
         "content", [b"", b"\x80\x02}", b"not a pickle", pickle.dumps([1]), pickle.dumps({})]
     )
     def test_anything_else(self, facts: DatasetFacts, tmp_path: Path, content: bytes) -> None:
-        self.refused(facts, tmp_path, content, "is not a CIFAR-10 batch")
+        self.refused(facts, tmp_path, content, "is not a CIFAR batch")

@@ -1,11 +1,11 @@
-"""CIFAR-10 in its two layouts: fixed-length binary records, and the pickled batches for Python."""
+"""CIFAR-10 and CIFAR-100 in their two layouts: fixed-length binary records, and pickles for Python."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,52 +17,66 @@ from core.jobs.datasets import DatasetFacts
 _Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
-def read(facts: DatasetFacts, files: Sequence[Path]) -> Splits:
+class Form(NamedTuple):
+    """How a dataset writes classes: labels in each binary record, the last of them its class; key of the pickle."""
+
+    labels: int
+    key: bytes
+
+
+CIFAR10 = Form(labels=1, key=b"labels")
+CIFAR100 = Form(labels=2, key=b"fine_labels")  # the first label is one of 20 superclasses
+
+
+def read(form: Form, facts: DatasetFacts, files: Sequence[Path]) -> Splits:
     """The training batches in order, then the test batch; all `.bin`, or all pickled.
 
     Raises `DatasetInvalid` on anything but the sizes that `facts` states.
     """
     *train, test = files
     count = facts.train // len(train)
-    batches = [_batch(path, facts, count) for path in train]
+    batches = [_batch(path, form, facts, count) for path in train]
     return Splits(
         np.concatenate([images for images, _ in batches]),
         np.concatenate([labels for _, labels in batches]),
-        *_batch(test, facts, facts.test),
+        *_batch(test, form, facts, facts.test),
     )
 
 
-def _batch(path: Path, facts: DatasetFacts, count: int) -> _Batch:
-    pixels, labels = _binary(path, facts, count) if path.suffix == ".bin" else _pickled(path, facts, count)
+def _batch(path: Path, form: Form, facts: DatasetFacts, count: int) -> _Batch:
+    size = int(np.prod(facts.input))
+    if path.suffix == ".bin":
+        pixels, labels = _binary(path, form, count, size)
+    else:
+        pixels, labels = _pickled(path, form, count, size)
     if labels.min() < 0 or labels.max() >= facts.classes:
         raise DatasetInvalid(path, f"holds labels outside 0 … {facts.classes - 1}")
     return pixels.reshape(count, *facts.input), labels
 
 
-def _binary(path: Path, facts: DatasetFacts, count: int) -> _Batch:
-    """`count` records: one byte of label, then the red, green and blue planes."""
-    record = 1 + int(np.prod(facts.input))
+def _binary(path: Path, form: Form, count: int, size: int) -> _Batch:
+    """`count` records: a byte for each label, then the red, green and blue planes."""
+    record = form.labels + size
     length = path.stat().st_size
     if length != count * record:
         raise DatasetInvalid(path, f"holds {length} bytes, expected {count} records of {record}")
     records = np.fromfile(path, np.uint8).reshape(count, record)
-    return np.ascontiguousarray(records[:, 1:]), records[:, 0].astype(np.int64)
+    return np.ascontiguousarray(records[:, form.labels :]), records[:, form.labels - 1].astype(np.int64)
 
 
-def _pickled(path: Path, facts: DatasetFacts, count: int) -> _Batch:
-    """A pickled dict with `data`, uint8 [count, C·H·W], and `labels`, a list of integers."""
-    size = int(np.prod(facts.input))
+def _pickled(path: Path, form: Form, count: int, size: int) -> _Batch:
+    """A pickled dict with `data`, uint8 [count, C·H·W], and labels, a list of integers."""
     try:
         with path.open("rb") as stream:
             batch = _Unpickler(stream, encoding="bytes").load()
-        pixels, labels = batch[b"data"], batch[b"labels"]
+        pixels, labels = batch[b"data"], batch[form.key]
         if not isinstance(pixels, _Array) or not all(type(label) is int for label in labels):
             raise DatasetInvalid(path, "data is not a uint8 array, or labels are not a list of integers")
         images, classes = pixels.read((count, size)), np.array(labels, dtype=np.int64)
     except DatasetInvalid:
         raise
     except Exception as error:  # a malformed pickle can raise almost anything
-        raise DatasetInvalid(path, f"is not a CIFAR-10 batch: {type(error).__name__}: {error}") from error
+        raise DatasetInvalid(path, f"is not a CIFAR batch: {type(error).__name__}: {error}") from error
     if classes.shape != (count,):
         raise DatasetInvalid(path, f"holds {len(classes)} labels, expected {count}")
     return images, classes
