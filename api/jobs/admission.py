@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.problems import UNSUITABLE, Flaw, Rejected
+from api.problems import flaws as flaws_of
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.tables import Job, Run, Ticket
@@ -198,7 +200,11 @@ def _complete(spec: TrainedSpec, family: str | None) -> TrainedSpec:
     """The spec with every field of its recipe written out; only the built-in families have presets."""
     try:
         return spec.complete(family)
-    except ValueError:
+    except ValidationError as error:
+        wrong = error.errors()
+        if all(found["type"] != "missing" for found in wrong):
+            located = [{**found, "loc": ("body", "recipe", *found["loc"])} for found in wrong]
+            raise _unsuitable(*flaws_of(located)) from None
         what = "this architecture's family has no preset: name one, or give every field"
         raise _unsuitable(_flaw("/recipe/preset", what, ", ".join(PRESETS))) from None
 

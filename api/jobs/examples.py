@@ -48,6 +48,11 @@ SPEC: dict[str, Any] = {
         "rewind": "0it",
         "augment": False,
         "dense": ["fc.weight"],
+        "nesterov": False,
+        "decay": "all",
+        "label_smoothing": 0.0,
+        "optimizer": "sgd",
+        "schedule": "steps",
     },
 }
 RUNNING: dict[str, Any] = {

@@ -55,11 +55,12 @@ def imp(
             f"seed {seed}, to the rewind point",
             network,
             dataset,
-            recipe.model_copy(update={"length": f"{k}it"}),
+            recipe,
             seed=seed,
             weights=theta_0,
             masks=masks,
             start_step=0,
+            end_step=k,
             exact=spec.exact,
         ).weights
     for level in range(parameters.level):

@@ -103,9 +103,10 @@ class Lab:
         weights: Arrays,
         masks: Mapping[str, NDArray[np.bool_]],
         start_step: int,
+        end_step: int | None = None,
         exact: bool,
     ) -> Trained:
-        """Train from `weights` under `masks` to the recipe's end; `seed` orders and augments the data.
+        """Train from `weights` under `masks` to the recipe's end, or to a step; `seed` orders and augments the data.
 
         The name is unique in the job.
         """
@@ -118,6 +119,7 @@ class Lab:
             weights=weights,
             masks=masks,
             start_step=start_step,
+            end_step=end_step,
             state=next(iter(self.journal.states(name)), None),
             observer=reporter,
             device=self.device,

@@ -23,6 +23,7 @@ class CheckpointInvalid(ValueError):
 class EpochRecord:
     """What one epoch came to: measured after `step` steps; losses are means per image.
 
+    `train_loss` is what the training minimises, with label smoothing where the recipe has it; `test_loss` is without.
     `epoch` counts from 1. The first may be part of an epoch (a rewound training), so may the last.
     """
 
@@ -44,39 +45,40 @@ class EpochRecord:
 class TrainingState:
     """A training after `step` steps.
 
-    `weights`: all parameters and buffers; `momentum`: by parameter name, empty without momentum or before
-    the first step; `loss_sum`, `seen`: of the current
-    epoch so far; `seconds`: spent so far, over all attempts. Data order and augmentation are functions of the
-    step: they have no state.
+    `weights`: all parameters and buffers; `slots`: what the optimiser remembers, by slot and parameter, nothing
+    before the first step; `loss_sum`, `seen`: of the current epoch so far; `seconds`: spent so far, over all
+    attempts. Data order and augmentation are functions of the step: they have no state.
     """
 
     step: int
     weights: Mapping[str, np.ndarray]
-    momentum: Mapping[str, np.ndarray]
     masks: Mapping[str, np.ndarray]
+    slots: Mapping[str, Mapping[str, np.ndarray]]
     history: tuple[EpochRecord, ...]
     loss_sum: float
     seen: int
     seconds: float
 
 
-_GROUPS = ("weights", "momentum", "masks")
+# Files from before there were other slots call SGD's so.
+_RENAMED = {"momentum": "momentum_buffer"}
 
 
 def write_state(state: TrainingState, stream: BinaryIO) -> None:
     """Write a safetensors file: tensors named GROUP/NAME, the rest as one JSON string.
 
-    Equal states give equal bytes.
+    The groups are `weights`, `masks` and the optimiser's slots. Equal states give equal bytes.
     """
+    groups = {"weights": state.weights, "masks": state.masks, **state.slots}
     tensors = {
         f"{group}/{name}": np.asarray(array, order="C")
-        for group in _GROUPS
-        for name, array in getattr(state, group).items()
+        for group, arrays in groups.items()
+        for name, array in arrays.items()
     }
     described = {
         "format": FORMAT,
         # safetensors sorts its tensors; the order of masks breaks ties in pruning and must survive.
-        "names": {group: list(getattr(state, group)) for group in _GROUPS},
+        "names": {group: list(arrays) for group, arrays in groups.items()},
         "step": state.step,
         "history": [asdict(record) for record in state.history],
         "loss_sum": state.loss_sum,
@@ -94,18 +96,18 @@ def read_state(path: Path) -> TrainingState:
             if described["format"] != FORMAT:
                 raise CheckpointInvalid(f"{path}: format {described['format']!r}, expected {FORMAT!r}")
             groups = {
-                group: {name: file.get_tensor(f"{group}/{name}") for name in described["names"][group]}
-                for group in _GROUPS
+                group: {name: file.get_tensor(f"{group}/{name}") for name in names}
+                for group, names in described["names"].items()
             }
         return TrainingState(
             step=described["step"],
-            weights=groups["weights"],
-            momentum=groups["momentum"],
-            masks=groups["masks"],
+            weights=groups.pop("weights"),
+            masks=groups.pop("masks"),
+            slots={_RENAMED.get(slot, slot): arrays for slot, arrays in groups.items() if arrays},
             history=tuple(EpochRecord(**record) for record in described["history"]),
             loss_sum=described["loss_sum"],
             seen=described["seen"],
             seconds=described["seconds"],
         )
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise CheckpointInvalid(f"{path}: not a checkpoint: {error}") from error

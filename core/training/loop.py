@@ -1,4 +1,4 @@
-"""One training: SGD on a masked network, from any step of the schedule, resumable bit for bit."""
+"""One training of a masked network, from any step of the schedule, resumable bit for bit."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.evaluation import evaluate
 from core.training.exactness import arithmetic
 from core.training.masking import Masking
+from core.training.optimizers import optimizer_of, restore, set_rate, slots_of
 from core.training.schedule import learning_rate
 
 Arrays = Mapping[str, np.ndarray]
@@ -82,18 +83,19 @@ def train(
     masks: Arrays,
     observer: Observer,
     start_step: int = 0,
+    end_step: int | None = None,
     state: TrainingState | None = None,
     device: torch.device | str = "cpu",
     exact: bool = True,
 ) -> Trained:
-    """Train to the end of the recipe with a fresh optimiser; schedule and data order begin at `start_step`.
+    """Train with a fresh optimiser from `start_step` of schedule and data order to the recipe's end, or to `end_step`.
 
     `seed` draws data order and augmentation. `weights` are those to start from, `masks` those of the prunable
     tensors (a tensor without one stays dense). `state` resumes: then it alone says where, and with what
     weights and masks; resumed at its end, a training is only read back.
 
-    Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where `start_step` is past
-    the end.
+    Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where `start_step` is at the end
+    or past it.
     """
     with arithmetic(exact):
         training = _Training(
@@ -101,6 +103,7 @@ def train(
             dataset,
             recipe,
             seed=seed,
+            end_step=end_step,
             state=state or _initial(weights, masks, start_step),
             device=torch.device(device),
         )
@@ -108,9 +111,7 @@ def train(
 
 
 def _initial(weights: Arrays, masks: Arrays, step: int) -> TrainingState:
-    return TrainingState(
-        step, weights, momentum={}, masks=masks, history=(), loss_sum=0.0, seen=0, seconds=0.0
-    )
+    return TrainingState(step, weights, masks=masks, slots={}, history=(), loss_sum=0.0, seen=0, seconds=0.0)
 
 
 class _Training:
@@ -123,6 +124,7 @@ class _Training:
         recipe: Recipe,
         *,
         seed: int,
+        end_step: int | None,
         state: TrainingState,
         device: torch.device,
     ) -> None:
@@ -134,18 +136,8 @@ class _Training:
         self.model.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
         self.masking = Masking(self.model, state.masks)
         self.masking.prune_weights()
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        for name, parameter in self.model.named_parameters():
-            if name in state.momentum:
-                buffer = torch.empty_like(parameter, requires_grad=False)
-                buffer.copy_(torch.tensor(state.momentum[name]))
-                self.optimizer.state[parameter]["momentum_buffer"] = buffer
+        self.optimizer = optimizer_of(recipe, architecture, self.model)
+        restore(self.optimizer, self.model, state.slots)
 
         self.normalise = Normalisation(dataset, device, memory_format)
         self.batches = Batches(
@@ -160,7 +152,7 @@ class _Training:
         self.test_labels = dataset.test_labels.to(device)
 
         self.recipe = recipe
-        self.total = steps(recipe.length, self.batches.steps_per_epoch)
+        self.total = steps(recipe.length, self.batches.steps_per_epoch) if end_step is None else end_step
         self.begun = time.perf_counter() - state.seconds
         self.step = state.step
         self.masks = state.masks
@@ -183,9 +175,9 @@ class _Training:
     def _step(self) -> None:
         images, labels = self.batches.at(self.step)
         rate = learning_rate(self.recipe, self.step, self.batches.steps_per_epoch)
-        self.optimizer.param_groups[0]["lr"] = rate
+        set_rate(self.optimizer, rate)
         self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(images), labels)
+        loss = F.cross_entropy(self.model(images), labels, label_smoothing=self.recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         self.masking.prune_gradients()
         self.optimizer.step()
@@ -216,16 +208,11 @@ class _Training:
         return record
 
     def _state(self) -> TrainingState:
-        momentum = {
-            name: self.optimizer.state[parameter]["momentum_buffer"].cpu().numpy().copy()
-            for name, parameter in self.model.named_parameters()
-            if self.recipe.momentum
-        }
         return TrainingState(
             step=self.step,
             weights=arrays_of(self.model),
-            momentum=momentum,
             masks=self.masks,
+            slots=slots_of(self.optimizer, self.model),
             history=tuple(self.history),
             loss_sum=float(self.loss_sum),
             seen=self.seen,

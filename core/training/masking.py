@@ -12,9 +12,9 @@ from torch import Tensor, nn
 class Masking:
     """The masks of a network's prunable tensors, on its device.
 
-    A pruned weight starts at 0 and its gradient is 0 at every step. So its momentum is 0, weight decay adds
-    wd · 0, and it never moves; the forward pass needs no multiplication. Tensors whose mask keeps everything
-    cost nothing.
+    A pruned weight starts at 0 and its gradient is 0 at every step. So whatever the optimiser remembers of it is
+    0, weight decay adds wd · 0, and it never moves; the forward pass needs no multiplication. Tensors whose mask
+    keeps everything cost nothing.
 
     Raises `ValueError` where a mask names no parameter of the network or has another shape.
     """
@@ -30,7 +30,8 @@ class Masking:
                 weight = parameters[name]
                 self._weights.append(weight)
                 # In the weight's layout: where strides differ, foreach falls back to one launch per tensor.
-                self._masks.append(torch.empty_like(weight, requires_grad=False).copy_(torch.tensor(mask)))
+                kept = torch.empty_like(weight, dtype=torch.int32, requires_grad=False)
+                self._masks.append(kept.copy_(torch.tensor(mask)))
 
     @torch.no_grad()
     def prune_weights(self) -> None:
@@ -40,7 +41,8 @@ class Masking:
 
     @torch.no_grad()
     def prune_gradients(self) -> None:
-        """Set the gradients of pruned weights to 0: after the backward pass, before the optimiser's step."""
+        """Set the gradients of pruned weights to +0, whatever they are: before the optimiser's step."""
         if self._weights:
-            gradients = [weight.grad for weight in self._weights]
-            torch._foreach_mul_(gradients, self._masks)  # type: ignore[arg-type]
+            # Multiplied as 32-bit integers: 0 times the bits of a NaN is 0, and 1 times any bits leaves them.
+            gradients = [weight.grad.view(torch.int32) for weight in self._weights]  # type: ignore[union-attr]
+            torch._foreach_mul_(gradients, self._masks)

@@ -134,6 +134,30 @@ class TestSubmit:
         assert (unknown.status_code, unknown.json()["errors"][0]["where"]) == (422, "/architecture")
 
 
+class TestRecipesThatContradictThemselves:
+    @pytest.mark.parametrize(
+        ("recipe", "field", "accepted"),
+        [
+            ({"optimizer": "adam"}, "optimizer", "momentum 0, or sgd"),
+            ({"schedule": "cosine"}, "schedule", "milestones [], or steps"),
+            ({"momentum": 0, "nesterov": True}, "nesterov", "a momentum above 0"),
+        ],
+    )
+    def test_the_field_is_named_with_what_would_be_accepted(self, client, recipe, field, accepted):
+        spec = {"architecture": "cifar_resnet_8", "dataset": "cifar10", "recipe": recipe}
+        for path in ("/find", "/train"):
+            answer = client.post(path, json=spec)
+            (error,) = answer.json()["errors"]
+            assert (answer.status_code, error["where"]) == (422, f"/recipe/{field}")
+            assert error["accepted"] == accepted
+
+    def test_without_the_presets_momentum_and_milestones_adam_and_cosine_are_taken(self, client):
+        recipe = {"optimizer": "adam", "momentum": 0, "lr": 0.001, "schedule": "cosine", "milestones": []}
+        spec = {"architecture": "cifar_resnet_8", "dataset": "cifar10", "recipe": recipe}
+        stored = client.post("/find", json=spec).json()["spec"]["recipe"]
+        assert stored.items() >= recipe.items()
+
+
 class TestArchitecturesThatAreNotBuiltIn:
     RECIPE = {"preset": "cifar_resnet", "length": "2ep", "rewind": "1it"}  # noqa: RUF012
 

@@ -6,6 +6,9 @@ import re
 import pytest
 from httpx import Client
 
+from api.pages import specs
+from core.jobs.recipes import Recipe, recipe_for
+
 
 class Shown:
     """A page's words with single spaces, its links and its buttons."""
@@ -24,6 +27,19 @@ class TestKindsOfJobs:
 
     def text(self, client: Client, catalog, **spec: object) -> str:
         return Shown(client, f"/ui/jobs/{catalog.queued(**spec)}").text
+
+    def test_a_recipe_is_stated_field_by_field(self) -> None:
+        recipe = recipe_for("cifar_resnet", {"dense": ["fc.weight"]})
+        names = [term.name for term in specs.recipe({"recipe": recipe.model_dump(mode="json")})]
+        assert len(names) == len(set(names)) == len(Recipe.model_fields)
+
+    def test_a_training_tells_its_optimizer_and_its_schedule(self, client: Client, catalog) -> None:
+        changes = {"momentum": 0.9, "nesterov": True, "decay": "weights", "schedule": "cosine"}
+        recipe = recipe_for("mlp", changes | {"label_smoothing": 0.1}).model_dump(mode="json")
+        text = self.text(client, catalog, kind="train", architecture="mlp_2", dataset="digits", recipe=recipe)
+        for words in ("optimizer sgd", "Nesterov momentum yes", "weight decay on weights", "schedule cosine"):
+            assert words in text
+        assert "label smoothing 0.1" in text
 
     def test_a_plain_transformation_states_no_option(self, client: Client, catalog) -> None:
         text = self.text(client, catalog, kind="transform", tickets=[self.TICKET], architecture="mlp_3")

@@ -104,17 +104,32 @@ class TestImp:
 class TestRewinding:
     """The whole of IMP, written once more around the training loop alone (E-LTH, section 2)."""
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"momentum": 0.9},
+            {"momentum": 0.9, "nesterov": True, "schedule": "cosine"},
+            {"optimizer": "adam", "lr": 0.001, "schedule": "cosine"},
+        ],
+    )
     def test_every_level_trains_its_mask_from_the_weights_at_the_rewind_point(
-        self, bench: "Bench", silent: Observer
+        self, bench: "Bench", silent: Observer, change: dict[str, Any]
     ) -> None:
-        spec = imp(level=3, rewind="5it", length="2ep", momentum=0.9)
+        spec = imp(level=3, rewind="5it", length="2ep", **change)
         outcome = bench.run(spec)
         network = architecture("mlp_2", (1, 8, 8), 10)
         recipe, digits = spec.full_recipe, load("digits", Path("none"))
         masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
-        to_k = recipe.model_copy(update={"length": "5it"})
+        # Five steps of the two epochs' schedule, not a schedule of five steps.
         theta_k = train(
-            network, digits, to_k, seed=0, weights=initialise(network, 0), masks=masks, observer=silent
+            network,
+            digits,
+            recipe,
+            seed=0,
+            weights=initialise(network, 0),
+            masks=masks,
+            end_step=5,
+            observer=silent,
         ).weights
         for run in outcome.runs:
             level = train(

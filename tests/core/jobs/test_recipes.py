@@ -54,7 +54,7 @@ class TestPresets:
 
     def test_lenet5(self) -> None:
         recipe = PRESETS["lenet5"]
-        assert (recipe.length, recipe.batch, recipe.lr, recipe.momentum) == ("20ep", 128, 0.05, 0.9)
+        assert (recipe.length, recipe.batch, recipe.lr, recipe.optimizer) == ("20ep", 128, 0.001, "adam")
         assert (recipe.rewind, recipe.weight_decay, recipe.augment, recipe.dense) == ("0it", 0, False, ())
 
 
@@ -83,13 +83,66 @@ class TestRecipe:
             {"gamma": 0},
             {"rewind": "-1it"},
             {"dense": [""]},
-            {"nesterov": True},
+            {"optimizer": "adamw"},
+            {"decay": "bias"},
+            {"schedule": "linear"},
+            {"label_smoothing": 1},
+            {"label_smoothing": -0.1},
+            {"label_smoothing": float("nan")},
+            {"dampening": 0.1},
         ],
     )
     def test_what_is_out_of_bounds_is_refused(self, change: dict[str, Any]) -> None:
         with pytest.raises(ValidationError) as refusal:
             recipe_for("mlp", change)
         assert refusal.value.errors()[0]["loc"][0] == next(iter(change))
+
+    @pytest.mark.parametrize(
+        ("change", "field", "said", "accepted"),
+        [
+            ({"nesterov": True, "momentum": 0}, "nesterov", "momentum is 0", "a momentum above 0"),
+            ({"optimizer": "adam"}, "optimizer", "momentum is 0.9", "momentum 0, or sgd"),
+            (
+                {"optimizer": "adam", "momentum": 0, "nesterov": True},
+                "nesterov",
+                "momentum is 0",
+                "a momentum above 0",
+            ),
+            ({"schedule": "cosine"}, "schedule", "there are 80ep, 120ep", "milestones [], or steps"),
+        ],
+    )
+    def test_fields_that_contradict_each_other_are_refused(
+        self, change: dict[str, Any], field: str, said: str, accepted: str
+    ) -> None:
+        with pytest.raises(ValidationError) as refusal:
+            recipe_for("cifar_resnet", change)
+        (error,) = refusal.value.errors()
+        assert error["loc"] == (field,)
+        assert said in error["msg"]
+        assert error["ctx"]["expected"] == accepted
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"nesterov": True},
+            {"optimizer": "adam", "momentum": 0},
+            {"schedule": "cosine", "milestones": []},
+            {"decay": "weights", "label_smoothing": 0.1},
+        ],
+    )
+    def test_what_goes_together_is_accepted(self, change: dict[str, Any]) -> None:
+        assert recipe_for("cifar_resnet", change).model_dump(mode="json").items() >= change.items()
+
+    def test_a_field_out_of_bounds_is_one_error(self) -> None:
+        with pytest.raises(ValidationError) as refusal:
+            recipe_for("mlp", {"momentum": 2, "nesterov": True, "optimizer": "adam"})
+        assert [error["loc"] for error in refusal.value.errors()] == [("momentum",)]
+
+    def test_one_stored_before_there_was_a_choice_means_plain_sgd(self) -> None:
+        stored = {"length": "3ep", "batch": 8, "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+        for recipe in (Recipe.model_validate(stored), RecipeChoice.model_validate(stored).resolve(None)):
+            assert (recipe.optimizer, recipe.nesterov, recipe.decay) == ("sgd", False, "all")
+            assert (recipe.label_smoothing, recipe.schedule) == (0, "steps")
 
     def test_every_field_is_described(self) -> None:
         assert all(field.get("description") for field in Recipe.model_json_schema()["properties"].values())
@@ -110,6 +163,10 @@ class TestRecipeFor:
 
 
 class TestRecipeChoice:
+    def test_it_leaves_every_field_of_a_recipe_open(self) -> None:
+        assert set(RecipeChoice.model_fields) == {"preset", *Recipe.model_fields}
+        assert set(RecipeChoice().model_dump().values()) == {None}
+
     def test_the_family_gives_the_preset(self) -> None:
         assert RecipeChoice().resolve("mlp") == PRESETS["mlp"]
 

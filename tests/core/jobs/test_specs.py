@@ -36,6 +36,30 @@ class TestStoredSpec:
         assert None not in recipe.values()
         assert recipe == PRESETS["mlp"].model_dump(mode="json")
 
+    @pytest.mark.parametrize("preset", ["mlp", "cifar_resnet"])
+    def test_one_from_before_recipes_had_a_choice_of_optimizer_means_what_it_meant(self, preset: str) -> None:
+        spec = FindSpec(architecture="mlp_2", dataset="digits").complete(preset)
+        stored = spec.model_dump(mode="json")
+        for later in ("nesterov", "decay", "label_smoothing", "optimizer", "schedule"):
+            del stored["recipe"][later]
+        found = parse_spec(stored)
+        assert isinstance(found, FindSpec)
+        assert found.full_recipe == spec.full_recipe == PRESETS[preset]
+
+    def test_a_lenet5_of_before_keeps_its_sgd(self) -> None:
+        recipe = {
+            "preset": None,
+            "length": "20ep",
+            "batch": 128,
+            "lr": 0.05,
+            "momentum": 0.9,
+            "weight_decay": 0,
+        }
+        stored = {"kind": "train", "architecture": "lenet5", "dataset": "digits", "recipe": recipe}
+        found = parse_spec(stored)
+        assert isinstance(found, TrainSpec)
+        assert (found.full_recipe.optimizer, found.full_recipe.lr) == ("sgd", 0.05)
+
     def test_keeps_the_methods_parameters(self) -> None:
         stored = FindSpec(architecture="mlp_2", dataset="digits", parameters=ImpParameters(level=3))
         assert stored.model_dump(mode="json")["parameters"] == {"level": 3, "fraction": 0.2}

@@ -15,7 +15,7 @@ from core.datasets.augment import crop_and_flip, epoch_choices
 from core.datasets.batches import Normalisation
 from core.datasets.order import epoch_order
 from core.families import architecture
-from core.families.architecture import Architecture
+from core.families.architecture import Architecture, Role
 from core.families.initialisation import initialise
 from core.jobs.recipes import Recipe, recipe_for
 from core.models import build
@@ -42,15 +42,31 @@ def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any) 
     return run
 
 
-def plain_sgd(
+VARIANTS = {
+    "momentum": {},
+    "nesterov, weights decay": {"nesterov": True, "decay": "weights", "weight_decay": 0.1},
+    "plain, smoothed": {"momentum": 0.0, "label_smoothing": 0.2},
+    "cosine": {"schedule": "cosine", "milestones": ()},
+    "adam": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002},
+    "adam, weights decay": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002, "decay": "weights"},
+}
+
+
+@pytest.fixture(params=list(VARIANTS))
+def variant(request: pytest.FixtureRequest, recipe: Recipe) -> Recipe:
+    return Recipe.model_validate(recipe.model_dump() | VARIANTS[request.param])
+
+
+def plain(
     network: Architecture, dataset: Dataset, recipe: Recipe, start: Any, seed: int, first: int, end: int
 ) -> Any:
-    """The reference: masks multiplied into the weights in the forward pass, SGD written out, NCHW, no shortcuts."""
+    """The reference: masks multiplied into the weights in the forward pass, steps written out, NCHW, no shortcuts."""
     model = build(network)
     load_state(model, start.weights)
     parameters = dict(model.named_parameters())
     masks = {name: torch.from_numpy(mask).float() for name, mask in start.masks.items()}
-    velocity = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    first_moment = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
+    second_moment = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     normalise = Normalisation(dataset, torch.device("cpu"))
     n = len(dataset.train_labels)
     per_epoch = -(-n // recipe.batch)
@@ -66,13 +82,30 @@ def plain_sgd(
         masked = {name: parameter * masks.get(name, 1.0) for name, parameter in parameters.items()}
         logits = torch.func.functional_call(model, masked, normalise(images))
         gradients = torch.autograd.grad(
-            F.cross_entropy(logits, dataset.train_labels[rows]), list(parameters.values())
+            smoothed_cross_entropy(logits, dataset.train_labels[rows], recipe.label_smoothing),
+            list(parameters.values()),
         )
+        rate = learning_rate(recipe, step, per_epoch)
         with torch.no_grad():
             for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
-                velocity[name] = recipe.momentum * velocity[name] + gradient + recipe.weight_decay * parameter
-                parameter -= learning_rate(recipe, step, per_epoch) * velocity[name]
+                if recipe.decay == "all" or network.specs[name].role is Role.WEIGHT:
+                    gradient = gradient + recipe.weight_decay * parameter
+                if recipe.optimizer == "adam":
+                    count = step - first + 1
+                    mean = first_moment[name].mul_(0.9).add_(0.1 * gradient) / (1 - 0.9**count)
+                    square = second_moment[name].mul_(0.999).add_(0.001 * gradient**2) / (1 - 0.999**count)
+                    parameter -= rate * mean / (square.sqrt() + 1e-8)
+                else:
+                    velocity = first_moment[name].mul_(recipe.momentum).add_(gradient)
+                    ahead = gradient + recipe.momentum * velocity if recipe.nesterov else velocity
+                    parameter -= rate * ahead
     return {name: array * start.masks.get(name, True) for name, array in state(model).items()}
+
+
+def smoothed_cross_entropy(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Against (1 - ε) of the label and ε / K of every class (Szegedy et al., 2016, section 7)."""
+    target = F.one_hot(labels, logits.shape[1]) * (1 - smoothing) + smoothing / logits.shape[1]
+    return -(target * logits.log_softmax(1)).sum(1).mean()
 
 
 class TestArithmetic:
@@ -83,12 +116,12 @@ class TestArithmetic:
         recorder: Any,
         resnet: Architecture,
         photographs: Dataset,
-        recipe: Recipe,
+        variant: Recipe,
         start: Any,
         first: int,
     ) -> None:
-        expected = plain_sgd(resnet, photographs, recipe, start, seed=5, first=first, end=20)
-        found = run(recorder(set()), start_step=first).weights
+        expected = plain(resnet, photographs, variant, start, seed=5, first=first, end=20)
+        found = run(recorder(set()), recipe=variant, start_step=first).weights
         for name, array in expected.items():
             np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=2e-5, err_msg=name)
         assert any(np.abs(found[name] - start.weights[name]).max() > 0.01 for name in start.masks)
@@ -98,28 +131,34 @@ class TestArithmetic:
 
 
 class TestMasks:
-    def test_no_pruned_weight_or_momentum_is_ever_non_zero(self, run: Any, recorder: Any, start: Any) -> None:
+    def test_no_pruned_weight_is_ever_non_zero_or_remembered(
+        self, run: Any, recorder: Any, variant: Recipe, start: Any
+    ) -> None:
         observer = recorder()
-        trained = run(observer)
+        trained = run(observer, recipe=variant)
         assert len(observer.states) == 20
         for seen in observer.states:
             for name, mask in start.masks.items():
                 assert (seen.weights[name][~mask] == 0).all()
-                # After a first step the momentum is the gradient; a non-zero gradient at any step would stay in it.
-                assert (seen.momentum[name][~mask] == 0).all()
+                # After a first step the slots follow the gradient; a non-zero one at any step would stay in them.
+                for slot in seen.slots.keys() - {"step"}:
+                    assert (seen.slots[slot][name][~mask] == 0).all()
         assert all((trained.weights[name][mask] != 0).all() for name, mask in start.masks.items())
 
-    @pytest.mark.parametrize("decay", [0.0, 0.01])
-    def test_nor_without_momentum(
-        self, run: Any, recorder: Any, recipe: Recipe, start: Any, decay: float
+    def test_nor_when_the_gradients_are_no_longer_finite(
+        self, run: Any, recorder: Any, variant: Recipe, start: Any
     ) -> None:
         observer = recorder()
-        run(observer, recipe=recipe.model_copy(update={"momentum": 0.0, "weight_decay": decay}))
-        assert all(
-            (seen.weights[name][~mask] == 0).all()
-            for seen in observer.states
-            for name, mask in start.masks.items()
-        )
+        broken = {**start.weights, "fc.bias": np.full_like(start.weights["fc.bias"], np.nan)}
+        with pytest.raises(Diverged):
+            run(observer, recipe=variant, weights=broken)
+        assert len(observer.states) == 5
+        for seen in observer.states:
+            for name, mask in start.masks.items():
+                assert (seen.weights[name][~mask] == 0).all()
+                assert np.isnan(seen.weights[name][mask]).all()
+                for slot in seen.slots.keys() - {"step"}:
+                    assert (seen.slots[slot][name][~mask] == 0).all()
 
     def test_what_pruned_weights_held_does_not_matter(
         self, run: Any, recorder: Any, start: Any, digest: Any
@@ -136,24 +175,25 @@ class TestMasks:
 
 class TestResume:
     def test_from_any_step_it_ends_in_the_same_bits(
-        self, run: Any, recorder: Any, digest: Any, checkpoint_path: Path
+        self, run: Any, recorder: Any, variant: Recipe, digest: Any, checkpoint_path: Path
     ) -> None:
         observer = recorder()
-        undisturbed = run(observer)
-        for saved in observer.states:
+        undisturbed = run(observer, recipe=variant)
+        for saved in random.Random(variant.lr).sample(observer.states, 7) + observer.states[-1:]:
             with checkpoint_path.open("wb") as stream:
                 write_state(saved, stream)
             again = recorder()
-            resumed = run(again, weights={}, masks={}, state=read_state(checkpoint_path))
+            resumed = run(again, recipe=variant, weights={}, masks={}, state=read_state(checkpoint_path))
             assert digest(resumed.weights) == digest(undisturbed.weights)
             assert resumed.history == undisturbed.history
             assert [step for step, _ in again.steps] == list(range(saved.step + 1, 21))
             if again.states:
                 final, expected = again.states[-1], observer.states[-1]
-                assert digest(final.momentum) == digest(expected.momentum)
+                assert list(final.slots) == list(expected.slots)
+                assert all(digest(final.slots[slot]) == digest(expected.slots[slot]) for slot in final.slots)
 
-    def test_resumed_again_and_again(self, run: Any, recorder: Any, digest: Any) -> None:
-        undisturbed = run(recorder(set()))
+    def test_resumed_again_and_again(self, run: Any, recorder: Any, variant: Recipe, digest: Any) -> None:
+        undisturbed = run(recorder(set()), recipe=variant)
 
         class Killed(Exception):
             pass
@@ -167,9 +207,9 @@ class TestResume:
         for step in sorted(random.Random(0).sample(range(1, 20), 5)):
             observer = Mortal({step})
             with pytest.raises(Killed):
-                run(observer, state=saved)
+                run(observer, recipe=variant, state=saved)
             saved = observer.states[0]
-        resumed = run(recorder(set()), state=saved)
+        resumed = run(recorder(set()), recipe=variant, state=saved)
         assert digest(resumed.weights) == digest(undisturbed.weights)
         assert resumed.history == undisturbed.history
 
@@ -204,14 +244,21 @@ class TestResume:
 
 
 class TestRewinding:
-    def test_the_recipe_cut_at_step_k_ends_in_the_weights_at_step_k(
-        self, run: Any, recorder: Any, recipe: Recipe, digest: Any
+    def test_cut_at_step_k_it_ends_in_the_weights_at_step_k(
+        self, run: Any, recorder: Any, variant: Recipe, digest: Any
     ) -> None:
-        observer = recorder({4})
-        run(observer)
-        to_k = run(recorder(set()), recipe=recipe.model_copy(update={"length": "4it"}))
+        observer, cut = recorder({4}), recorder(set())
+        run(observer, recipe=variant)
+        to_k = run(cut, recipe=variant, end_step=4)
         assert digest(to_k.weights) == digest(observer.states[0].weights)
         assert to_k.weights["bn.num_batches_tracked"] == 4
+        assert (to_k.steps, to_k.last.step, cut.steps[-1]) == (4, 4, (4, 4))
+
+    def test_a_recipe_of_k_steps_is_the_same_where_its_schedule_does_not_look_ahead(
+        self, run: Any, recorder: Any, recipe: Recipe, digest: Any
+    ) -> None:
+        to_k = run(recorder(set()), recipe=recipe.model_copy(update={"length": "4it"}))
+        assert digest(to_k.weights) == digest(run(recorder(set()), end_step=4).weights)
 
     def test_without_momentum_a_rewound_training_continues_as_if_never_left(
         self, run: Any, recorder: Any, recipe: Recipe, digest: Any
@@ -232,6 +279,8 @@ class TestRewinding:
     def test_a_start_past_the_end_is_refused(self, run: Any, recorder: Any) -> None:
         with pytest.raises(ValueError, match="of 20 steps cannot start at step 20"):
             run(recorder(set()), start_step=20)
+        with pytest.raises(ValueError, match="of 4 steps cannot start at step 4"):
+            run(recorder(set()), start_step=4, end_step=4)
 
 
 class TestHistory:
@@ -265,10 +314,26 @@ class TestHistory:
         assert len({record.correct for record in trained.history}) == 1
         assert trained.best.epoch == 1
 
+    @pytest.mark.parametrize("smoothing", [0.0, 0.3])
     def test_the_training_loss_is_the_mean_over_images(
-        self, run: Any, recorder: Any, resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any
+        self,
+        run: Any,
+        recorder: Any,
+        resnet: Architecture,
+        photographs: Dataset,
+        recipe: Recipe,
+        start: Any,
+        smoothing: float,
     ) -> None:
-        still = recipe.model_copy(update={"lr": 1e-30, "warmup": "0it", "augment": False, "length": "1ep"})
+        still = recipe.model_copy(
+            update={
+                "lr": 1e-30,
+                "warmup": "0it",
+                "augment": False,
+                "length": "1ep",
+                "label_smoothing": smoothing,
+            }
+        )
         found = run(recorder(set()), recipe=still).history[0].train_loss
         model = build(resnet)
         load_state(
@@ -281,8 +346,16 @@ class TestHistory:
         normalise, total = Normalisation(photographs, torch.device("cpu")), 0.0
         for rows in torch.from_numpy(epoch_order(5, 0, 44)).split(8):
             logits = model(normalise(photographs.train_images[rows]))
-            total += F.cross_entropy(logits, photographs.train_labels[rows], reduction="sum").item()
+            labels = photographs.train_labels[rows]
+            total += smoothed_cross_entropy(logits, labels, smoothing).item() * len(rows)
         assert found == pytest.approx(total / 44, rel=1e-5)
+
+    def test_the_test_loss_knows_no_smoothing(self, run: Any, recorder: Any, recipe: Recipe) -> None:
+        still = recipe.model_copy(update={"lr": 1e-30, "length": "1ep"})
+        smoothed = still.model_copy(update={"label_smoothing": 0.3})
+        one, other = (run(recorder(set()), recipe=given).last for given in (still, smoothed))
+        assert one.test_loss == other.test_loss
+        assert one.train_loss != other.train_loss
 
 
 class TestSeeds:
@@ -303,7 +376,7 @@ class TestSeeds:
         upright = dataclasses.replace(
             photographs, facts=dataclasses.replace(photographs.facts, augmented=False)
         )
-        plain = run(recorder(set()), recipe=off)
+        unaugmented = run(recorder(set()), recipe=off)
         on_upright = train(
             resnet,
             upright,
@@ -313,8 +386,8 @@ class TestSeeds:
             masks=start.masks,
             observer=recorder(set()),
         )
-        assert digest(on_upright.weights) == digest(plain.weights)
-        assert digest(run(recorder(set())).weights) != digest(plain.weights)
+        assert digest(on_upright.weights) == digest(unaugmented.weights)
+        assert digest(run(recorder(set())).weights) != digest(unaugmented.weights)
 
 
 class TestDiverged:
@@ -350,6 +423,11 @@ class TestLearning:
         assert trained.steps == 180
         assert trained.last.accuracy >= 0.9
 
-    def test_a_resnet_learns_colours(self, run: Any, recorder: Any, recipe: Recipe) -> None:
-        longer = recipe.model_copy(update={"length": "20ep", "milestones": ()})
+    @pytest.mark.parametrize(
+        "change", [{}, {"optimizer": "adam", "momentum": 0.0, "lr": 0.01, "schedule": "cosine"}]
+    )
+    def test_a_resnet_learns_colours(
+        self, run: Any, recorder: Any, recipe: Recipe, change: dict[str, Any]
+    ) -> None:
+        longer = recipe.model_copy(update={"length": "20ep", "milestones": (), **change})
         assert run(recorder(set()), recipe=longer).last.accuracy >= 0.9

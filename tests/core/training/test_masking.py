@@ -31,6 +31,21 @@ class TestMasking:
             assert torch.equal(parameter.detach(), torch.where(mask, weight, 0.0))
             assert torch.equal(parameter.grad, torch.where(mask, before[name], 0.0))
 
+    @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf"), -1.0])
+    def test_whatever_the_gradient_of_a_pruned_weight_is_it_becomes_zero(
+        self, resnet: Architecture, start: Any, odd: float
+    ) -> None:
+        model = build(resnet)
+        masking = Masking(model, start.masks)
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, odd)
+        masking.prune_gradients()
+        for name, parameter in model.named_parameters():
+            mask = torch.from_numpy(start.masks.get(name, np.ones(parameter.shape, bool)))
+            assert (parameter.grad.view(torch.int32)[~mask] == 0).all()
+            assert torch.equal(parameter.grad[mask].isnan(), torch.full((int(mask.sum()),), odd != odd))
+            assert odd != odd or (parameter.grad[mask] == odd).all()
+
     def test_pruned_weights_hold_no_negative_zero(self, resnet: Architecture, start: Any) -> None:
         model = build(resnet)
         load_state(model, start.weights)
