@@ -78,7 +78,8 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
         case TrainSpec() | EvaluateSpec():
             return Inputs(tickets=_tickets(session, spec.tickets or (), store))
         case ImportSpec():
-            return Inputs(upload=_upload(scratch), definitions=_latest_definitions(session))
+            named = _definitions(session, [spec.architecture] if spec.architecture else [])
+            return Inputs(upload=_upload(scratch), definitions=[*named, *_latest_definitions(session)])
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
 

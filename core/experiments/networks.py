@@ -67,8 +67,9 @@ def _canonical(name: str) -> str:
 
 
 def _proposed(forms: Forms, spec: ImportSpec) -> Architecture:
-    # The same network again is the same family, whatever its weights are.
-    digest = sha256(repr(sorted(forms.items())).encode()).hexdigest()
+    # The same network again is the same family, whatever its weights are. The order of its tensors is part of a
+    # definition, and of its name: in another order it is recognised by the first.
+    digest = sha256(repr(list(forms.items())).encode()).hexdigest()
     try:
         return posted_architecture(propose(f"net_{digest[:12]}", forms, input=spec.input))
     except BadDefinition as error:

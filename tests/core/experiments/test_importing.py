@@ -203,3 +203,19 @@ class TestFacts:
             ).tickets
             assert list(bench.tickets) == [identity], name
             assert made.digest
+
+
+class TestProposedFamilies:
+    def test_another_order_of_the_same_tensors_is_recognised_by_the_first(
+        self, bench: "Bench", tmp_path: Path
+    ) -> None:
+        state = {f"layers.{i}.weight": torch.randn(4, 4) for i in range(3)} | {
+            "head.weight": torch.randn(2, 4)
+        }
+        (first,) = imported(bench, saved(state, tmp_path))
+        turned = dict(reversed(state.items()))
+        (unknown,) = imported(bench, saved(turned, tmp_path))
+        assert unknown.ticket.architecture.family != first.ticket.architecture.family
+        known = Definition.model_validate_json(first.ticket.architecture.definition)
+        (again,) = imported(bench, saved(turned, tmp_path), [known.model_dump(mode="json")])
+        assert again.ticket.architecture == first.ticket.architecture
