@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert
@@ -64,13 +64,6 @@ def get(session: Session, name: str, input: Shape, classes: int) -> Definition |
     """The definition of a family by its name, without counts."""
     row = session.get(PostedArchitecture, (name, _text(input), classes))
     return None if row is None else Definition.model_validate(row.definition)
-
-
-def known(session: Session, name: str, input: Shape, classes: int) -> bool:  # noqa: A002
-    """Whether this family, its name without counts, is posted."""
-    table = PostedArchitecture
-    where = (table.name == name, table.shape == _text(input), table.classes == classes)
-    return session.scalar(select(exists().where(*where))) or False
 
 
 def sizes(session: Session, names: Sequence[str]) -> list[Size]:

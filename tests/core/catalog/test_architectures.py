@@ -69,7 +69,7 @@ class TestPost:
         with database.write() as session:
             with pytest.raises(BadDefinition):
                 architectures.post(session, chain(name="mlp_2"))
-            assert not architectures.known(session, "mlp_2", (1, 2, 2), 4)
+            assert architectures.get(session, "mlp_2", (1, 2, 2), 4) is None
 
 
 class TestEnsure:
