@@ -13,7 +13,6 @@ from api.problems import flaws as flaws_of
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.tables import Job, Run, Ticket
-from core.elastic.refusal import Reason, Refused
 from core.families import FAMILIES, UnknownArchitecture, architecture
 from core.families.architecture import Architecture
 from core.families.definition import TIMM
@@ -32,7 +31,7 @@ from core.jobs.specs import (
     TransformSpec,
 )
 from core.jobs.states import State
-from core.jobs.transforms import plan
+from core.jobs.transforms import needed_weights, plan, weights_missing
 from core.pruning.levels import quota
 
 TrainedSpec = TypeVar("TrainedSpec", bound=Trained)
@@ -226,16 +225,9 @@ def _check_trainable(found: Iterable[Ticket]) -> None:
 
 def _check_weights(ticket: Ticket, spec: TransformSpec) -> None:
     """What lays a mask over other weights needs the dense ones."""
-    step = 0 if spec.start == "zero" else ticket.rewind_step
-    needed = (spec.start == "zero" and ticket.rewind_step > 0) or (
-        spec.permute is not None and spec.weights == "replicate"
-    )
-    if needed and step not in [kept.step for kept in ticket.weights]:
-        raise Refused(
-            Reason.WEIGHTS_MISSING,
-            f"the dense weights of step {step} under the mask of ticket {ticket.id} were not kept;"
-            " tickets found here, and imported with them, have them",
-        )
+    step = needed_weights(spec, ticket.rewind_step)
+    if step is not None and step not in [kept.step for kept in ticket.weights]:
+        raise weights_missing(step, f"the mask of ticket {ticket.id}")
 
 
 def _check_fit(found: Iterable[Ticket], facts: DatasetFacts) -> None:

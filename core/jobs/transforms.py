@@ -80,32 +80,46 @@ def plan(spec: TransformSpec, source: Architecture, describe: Describe) -> Plan:
     return Plan(spec, source, deep, wide, target, reduce(compose, maps), fresh)
 
 
+def needed_weights(spec: TransformSpec, rewind_step: int) -> int | None:
+    """The step whose dense weights a ticket of `rewind_step` needs to be carried so; None where its own suffice."""
+    if spec.start == "zero" and rewind_step > 0:
+        return 0
+    if spec.permute is not None and spec.weights == "replicate":
+        return rewind_step
+    return None
+
+
+def weights_missing(step: int, mask: str) -> Refused:
+    """The refusal where the dense weights of a step under a mask were not kept."""
+    return Refused(
+        Reason.WEIGHTS_MISSING,
+        f"the dense weights of step {step} under {mask} were not kept;"
+        " tickets found here, and imported with them, have them",
+    )
+
+
 def carry(plan: Plan, ticket: Ticket, seed: int, dense_weights: DenseWeights) -> Ticket:
     """The ticket on the plan's target; `seed` draws what is drawn.
 
     Raises Refused where dense weights are needed and were not kept.
     """
     spec, source, deep = plan.spec, plan.source.anatomy, plan.deep
-
-    def dense(step: int) -> Mapping[str, NDArray[Any]]:
+    beneath: Mapping[str, NDArray[Any]] = {}
+    step = needed_weights(spec, ticket.rewind_step)
+    if step is not None:
         found = dense_weights(step)
         if found is None:
-            raise Refused(
-                Reason.WEIGHTS_MISSING,
-                f"the dense weights of step {step} under this ticket's mask were not kept;"
-                " tickets found here, and imported with them, have them",
-            )
-        return found
-
+            raise weights_missing(step, "this ticket's mask")
+        beneath = found
     if spec.start == "zero" and ticket.rewind_step > 0:
-        ticket = over(ticket, dense(0), 0)
+        ticket = over(ticket, beneath, 0)
     copies = replicas(source, deep.anatomy, plan.unit_map)
     carried = replicate_or_drop(ticket, source, deep, plan.unit_map)
     if spec.permute is not None:
         beneath = (
             initialise(deep, seed)
             if spec.weights == "reinit"
-            else transform(dense(ticket.rewind_step), source, deep.anatomy, plan.unit_map)
+            else transform(beneath, source, deep.anatomy, plan.unit_map)
         )
         carried = permuted(carried, copies, beneath, spec.permute)
     if spec.norm == "fresh":

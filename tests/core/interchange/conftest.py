@@ -7,6 +7,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -374,3 +376,20 @@ def same() -> Callable[..., None]:
             assert found[name].tobytes() == tensor.numpy().tobytes(), name
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def run_program() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Runs a program of this project in a process of its own."""
+
+    def run(program: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

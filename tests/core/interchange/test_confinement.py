@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,7 @@ class TestConfine:
         """
         assert error_of(tmp_path, code) == "-1 1"
 
-    def test_a_lower_limit_that_is_set_already_stays(self, tmp_path: Path) -> None:
+    def test_a_lower_limit_that_is_set_already_stays(self, tmp_path: Path, run_program: Any) -> None:
         program = """
 import resource
 from core.interchange.confinement import confine
@@ -125,21 +126,14 @@ confine(1 << 40, 20, 1 << 20)
 assert [resource.getrlimit(kind) for kind in kinds] == [(most, most) for most in lower]
 print("confined")
 """
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program)
         assert done.stdout == "confined\n", done.stderr
 
     def test_os_system_cannot_start_a_shell(self, tmp_path: Path) -> None:
         error_of(tmp_path, "os.system('touch ' + os.environ['HERE'] + '/marker')")
         assert list(tmp_path.iterdir()) == []
 
-    def test_threads_that_ran_before_are_confined_too(self, tmp_path: Path) -> None:
+    def test_threads_that_ran_before_are_confined_too(self, tmp_path: Path, run_program: Any) -> None:
         program = """
 import os, socket, threading
 from core.interchange.confinement import confine
@@ -158,14 +152,7 @@ go.set()
 thread.join()
 print(found)
 """
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program)
         assert done.stdout == "['denied']\n", done.stderr
 
     def test_memory_is_bounded_beyond_what_is_mapped(self, tmp_path: Path) -> None:
@@ -191,7 +178,7 @@ print(found)
         assert error_of(tmp_path, code) == ""
         assert (tmp_path / "small").read_text() == "2500.0"
 
-    def test_an_unknown_machine_is_refused(self, tmp_path: Path) -> None:
+    def test_an_unknown_machine_is_refused(self, tmp_path: Path, run_program: Any) -> None:
         program = """
 import platform
 platform.machine = lambda: "vax"
@@ -201,12 +188,5 @@ try:
 except Unconfinable as problem:
     print(problem)
 """
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program)
         assert "vax" in done.stdout, done.stderr

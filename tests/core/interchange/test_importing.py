@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +65,7 @@ class TestReadForeign:
         state: State,
         masks: State,
         tmp_path: Path,
+        run_program: Any,
     ) -> None:
         (tmp_path / "upload").write_bytes(experiment(save, tar, state, masks))
         program = f"""
@@ -77,14 +76,7 @@ confine(128 << 20, 20, 16 << 20)
 name, (found,) = read_foreign(Path({str(tmp_path / "upload")!r}), scratch=Path({str(tmp_path)!r}))
 print(name, found.level, found.rewind_step, sum(int(mask.sum()) for mask in found.masks.values()))
 """
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program)
         survivors = sum(int(mask.sum()) for mask in masks.values())
         assert done.stdout == f"open_lth 3 7 {survivors}\n", done.stderr
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -123,7 +121,7 @@ class TestOpen:
             open_pth(content, 4000)
         assert caught.value.reason is Reason.TOO_LARGE
 
-    def test_torch_is_not_imported(self, save: Save, tmp_path: Path) -> None:
+    def test_torch_is_not_imported(self, save: Save, tmp_path: Path, run_program: Any) -> None:
         (tmp_path / "a.pth").write_bytes(save({"t": torch.zeros(3)}))
         program = (
             "import sys; from pathlib import Path; from core.interchange import importing;"
@@ -131,14 +129,7 @@ class TestOpen:
             f"importing.read_foreign(Path({str(tmp_path / 'a.pth')!r}), scratch=Path({str(tmp_path)!r}));"
             "print('torch' in sys.modules)"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_program(program)
         assert done.stdout == "False\n", done.stderr
 
 
