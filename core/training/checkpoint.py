@@ -6,13 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 FORMAT = "elasticket-checkpoint/1"
+
+Arrays = Mapping[str, np.ndarray]
+Slots = Mapping[str, Arrays]
+"""An optimiser's memory: by torch's name of the slot (`momentum_buffer`, `exp_avg`, …), then by parameter."""
 
 
 class CheckpointInvalid(ValueError):
@@ -51,13 +55,21 @@ class TrainingState:
     """
 
     step: int
-    weights: Mapping[str, np.ndarray]
-    masks: Mapping[str, np.ndarray]
-    slots: Mapping[str, Mapping[str, np.ndarray]]
+    weights: Arrays
+    masks: Arrays
+    slots: Slots
     history: tuple[EpochRecord, ...]
     loss_sum: float
     seen: int
     seconds: float
+
+    @classmethod
+    def fresh(cls, weights: Arrays, masks: Arrays, step: int = 0) -> Self:
+        """A training that is about to take its first step, which is `step` of the schedule.
+
+        `masks` are those of the prunable tensors; a tensor without one stays dense.
+        """
+        return cls(step, weights, masks, slots={}, history=(), loss_sum=0.0, seen=0, seconds=0.0)
 
 
 # Files from before there were other slots call SGD's so.

@@ -1,4 +1,4 @@
-"""Accuracy and loss of a network on a set of images."""
+"""Accuracy and loss of networks on a set of images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 BATCH = 1000
 
@@ -28,21 +28,26 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, normalise: Callable[[Tensor], Tensor]
-) -> Evaluation:
-    """Evaluate in evaluation mode; the network is left in the mode it was in.
+    logits_of: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    normalise: Callable[[Tensor], Tensor],
+) -> list[Evaluation]:
+    """Evaluate R networks: `logits_of` [B, C, H, W] are their logits in evaluation mode, [R, B, classes].
 
-    images: uint8 [N, C, H, W] and labels: int64 [N], on the network's device; `normalise` makes its input of
-    them. Counts are exact and the loss is summed in float64, on the device: one synchronisation in all.
+    images: uint8 [N, C, H, W] and labels: int64 [N], on the networks' device; `normalise` makes their input of
+    them. Counts are exact and losses are summed in float64, on the device: one synchronisation in all.
     """
-    training = model.training
-    model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    loss = torch.zeros((), dtype=torch.float64, device=labels.device)
+    correct: Tensor | int = 0
+    loss: Tensor | float = 0.0
     for start in range(0, len(labels), BATCH):
-        batch = slice(start, start + BATCH)
-        logits = model(normalise(images[batch]))
-        correct += (logits.argmax(1) == labels[batch]).sum()
-        loss += F.cross_entropy(logits, labels[batch], reduction="sum")
-    model.train(training)
-    return Evaluation(int(correct), len(labels), float(loss) / len(labels))
+        chosen = slice(start, start + BATCH)
+        logits = logits_of(normalise(images[chosen]))
+        right = labels[chosen].expand(len(logits), -1)
+        correct = correct + (logits.argmax(2) == right).sum(1)
+        entropies = F.cross_entropy(logits.transpose(1, 2), right, reduction="none")
+        loss = loss + entropies.sum(1).double()
+    assert isinstance(correct, Tensor)
+    assert isinstance(loss, Tensor)
+    pairs = zip(correct.tolist(), loss.tolist(), strict=True)
+    return [Evaluation(found, len(labels), total / len(labels)) for found, total in pairs]

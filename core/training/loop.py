@@ -1,33 +1,26 @@
-"""One training of a masked network, from any step of the schedule, resumable bit for bit."""
+"""Trainings of masked networks, from any step of the schedule, resumable; in exact mode bit for bit."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from core.datasets.batches import Batches, Normalisation
 from core.datasets.dataset import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
-from core.models import build
-from core.models.state import load_state
-from core.models.state import state as arrays_of
-from core.training.checkpoint import EpochRecord, TrainingState
+from core.training.checkpoint import Arrays, EpochRecord, TrainingState
+from core.training.engine import engine_for, together
 from core.training.evaluation import evaluate
 from core.training.exactness import arithmetic
-from core.training.masking import Masking
-from core.training.optimizers import optimizer_of, restore, set_rate, slots_of
+from core.training.mode import Mode
+from core.training.network import memory_format
 from core.training.schedule import learning_rate
-
-Arrays = Mapping[str, np.ndarray]
+from core.training.speed import Speed, Speedometer
 
 
 class Observer(Protocol):
@@ -43,7 +36,7 @@ class Observer(Protocol):
         """Whether to hand over a state now; asked after every step."""
 
     def checkpoint(self, state: TrainingState) -> None:
-        """The state after the last step: resumed from it, the training ends in the same bits."""
+        """The state after the last step: resumed from it, an exact training ends in the same bits."""
 
 
 class Diverged(ArithmeticError):
@@ -51,18 +44,33 @@ class Diverged(ArithmeticError):
 
 
 @dataclass(frozen=True)
+class Replicate:
+    """One of several trainings of the same kind.
+
+    `seed` draws data order and augmentation. `state` is where it starts, or goes on: it alone says at which step, and
+    with what weights and masks.
+    """
+
+    seed: int
+    state: TrainingState
+    observer: Observer
+
+
+@dataclass(frozen=True)
 class Trained:
     """What a training came to.
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
-    `seconds`: over all attempts; `last`: what was measured after the last step, the headline; `best`: the epoch of
-    the highest test accuracy, the earliest of equals, and so selected on the test images.
+    `seconds`: over all attempts, its share where several were trained at once; `speed`: how this attempt went;
+    `last`: what was measured after the last step, the headline; `best`: the epoch of the highest test accuracy, the
+    earliest of equals, and so selected on the test images.
     """
 
     weights: Arrays
     history: tuple[EpochRecord, ...]
     steps: int
     seconds: float
+    speed: Speed
 
     @property
     def last(self) -> EpochRecord:
@@ -77,152 +85,163 @@ def train(
     architecture: Architecture,
     dataset: Dataset,
     recipe: Recipe,
+    replicates: Sequence[Replicate],
     *,
-    seed: int,
-    weights: Arrays,
-    masks: Arrays,
-    observer: Observer,
-    start_step: int = 0,
+    mode: Mode,
     end_step: int | None = None,
-    state: TrainingState | None = None,
     device: torch.device | str = "cpu",
-    exact: bool = True,
-) -> Trained:
-    """Train with a fresh optimiser from `start_step` of schedule and data order to the recipe's end, or to `end_step`.
+) -> list[Trained]:
+    """Train every replicate from its state's step to the recipe's end, or to `end_step`.
 
-    `seed` draws data order and augmentation. `weights` are those to start from, `masks` those of the prunable
-    tensors (a tensor without one stays dense). `state` resumes: then it alone says where, and with what
-    weights and masks; resumed at its end, a training is only read back.
+    Those that are at the same step are trained as one computation where the network allows it, else one after the
+    other. Resumed at its end, a training is only read back.
 
-    Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where `start_step` is at the end
-    or past it.
+    Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where a training would start at
+    its end or past it.
     """
-    with arithmetic(exact):
-        training = _Training(
-            architecture,
-            dataset,
-            recipe,
-            seed=seed,
-            end_step=end_step,
-            state=state or _initial(weights, masks, start_step),
-            device=torch.device(device),
-        )
-        return training.run(observer)
-
-
-def _initial(weights: Arrays, masks: Arrays, step: int) -> TrainingState:
-    return TrainingState(step, weights, masks=masks, slots={}, history=(), loss_sum=0.0, seen=0, seconds=0.0)
+    groups: dict[object, list[int]] = {}
+    for number, replicate in enumerate(replicates):
+        groups.setdefault(replicate.state.step if together(architecture, mode) else number, []).append(number)
+    trained: dict[int, Trained] = {}
+    with arithmetic(mode.exact):
+        for numbers in groups.values():
+            members = [replicates[number] for number in numbers]
+            training = _Training(architecture, dataset, recipe, members, mode, end_step, torch.device(device))
+            trained |= zip(numbers, training.run(), strict=True)
+    return [trained[number] for number in range(len(replicates))]
 
 
 class _Training:
-    """A `TrainingState` at work: the same things as modules and tensors on a device."""
+    """Replicates at one step, at work: their states as modules and tensors on a device."""
 
     def __init__(
         self,
         architecture: Architecture,
         dataset: Dataset,
         recipe: Recipe,
-        *,
-        seed: int,
+        replicates: Sequence[Replicate],
+        mode: Mode,
         end_step: int | None,
-        state: TrainingState,
         device: torch.device,
     ) -> None:
-        convolutional = any(len(spec.shape) == 4 for spec in architecture.tensors)
-        # oneDNN and cuDNN convolve NHWC without reordering: 1.4 times faster for a ResNet-20 step on a CPU.
-        memory_format = torch.channels_last if convolutional else torch.contiguous_format
-        self.model: nn.Module = build(architecture)
-        load_state(self.model, state.weights)
-        self.model.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
-        self.masking = Masking(self.model, state.masks)
-        self.masking.prune_weights()
-        self.optimizer = optimizer_of(recipe, architecture, self.model)
-        restore(self.optimizer, self.model, state.slots)
-
-        self.normalise = Normalisation(dataset, device, memory_format)
-        self.batches = Batches(
-            dataset,
-            batch=recipe.batch,
-            seed=seed,
-            augment=recipe.augment and dataset.facts.augmented,
-            device=device,
-            normalise=self.normalise,
-        )
+        states = [replicate.state for replicate in replicates]
+        self.engine = engine_for(architecture, recipe, states, device, mode)
+        self.normalise = Normalisation(dataset, device, memory_format(architecture))
+        self.batches = [
+            Batches(
+                dataset,
+                batch=recipe.batch,
+                seed=replicate.seed,
+                augment=recipe.augment and dataset.facts.augmented,
+                device=device,
+                normalise=self.normalise,
+            )
+            for replicate in replicates
+        ]
         self.test_images = dataset.test_images.to(device)
         self.test_labels = dataset.test_labels.to(device)
 
         self.recipe = recipe
-        self.total = steps(recipe.length, self.batches.steps_per_epoch) if end_step is None else end_step
-        self.begun = time.perf_counter() - state.seconds
-        self.step = state.step
-        self.masks = state.masks
-        self.history = list(state.history)
-        self.loss_sum = torch.tensor(state.loss_sum, dtype=torch.float64, device=device)
-        self.seen = state.seen
+        self.replicates = replicates
+        self.per_epoch = self.batches[0].steps_per_epoch
+        self.total = steps(recipe.length, self.per_epoch) if end_step is None else end_step
+        self.step = states[0].step
+        self.histories = [list(state.history) for state in states]
+        self.loss_sums = torch.tensor(
+            [state.loss_sum for state in states], dtype=torch.float64, device=device
+        )
+        self.seen = states[0].seen
+        self.speedometer = Speedometer(device, mode, len(replicates))
+        # Each replicate's share of the time, as if they had been trained one after the other.
+        self.seconds = [state.seconds for state in states]
 
-    def run(self, observer: Observer) -> Trained:
-        if not self.history and self.step >= self.total:
+    def run(self) -> list[Trained]:
+        if not self.histories[0] and self.step >= self.total:
             raise ValueError(f"a training of {self.total} steps cannot start at step {self.step}")
         while self.step < self.total:
             self._step()
-            observer.step(self.step, self.total)
-            if self.step % self.batches.steps_per_epoch == 0 or self.step == self.total:
-                observer.epoch(self._end_epoch())
-            if observer.checkpoint_due():
-                observer.checkpoint(self._state())
+            for replicate in self.replicates:
+                replicate.observer.step(self.step, self.total)
+            if self.step % self.per_epoch == 0 or self.step == self.total:
+                self._end_epoch()
+            if self.replicates[0].observer.checkpoint_due():
+                for replicate, state in zip(self.replicates, self._states(), strict=True):
+                    replicate.observer.checkpoint(state)
         return self._trained()
 
     def _step(self) -> None:
-        images, labels = self.batches.at(self.step)
-        rate = learning_rate(self.recipe, self.step, self.batches.steps_per_epoch)
-        set_rate(self.optimizer, rate)
-        self.optimizer.zero_grad()
-        loss = F.cross_entropy(self.model(images), labels, label_smoothing=self.recipe.label_smoothing)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.masking.prune_gradients()
-        self.optimizer.step()
-        self.loss_sum.add_(loss.detach(), alpha=len(labels))
-        self.seen += len(labels)
+        clock = self.speedometer.clock
+        clock.begin(self.step)
+        images, labels = zip(*(batches.at(self.step) for batches in self.batches), strict=True)
+        losses = self.engine.step(images, labels, self._rate(self.step), clock)
+        count = len(labels[0])
+        self.loss_sums.add_(losses, alpha=count)
+        self.seen += count
+        self.speedometer.saw(count * len(labels))
         self.step += 1
 
-    def _end_epoch(self) -> EpochRecord:
-        """Evaluate, and look at the loss: the one synchronisation with the device per epoch."""
-        train_loss = float(self.loss_sum) / self.seen
-        if not math.isfinite(train_loss):
-            raise Diverged(f"the training loss is {train_loss} after step {self.step}")
-        tested = evaluate(self.model, self.test_images, self.test_labels, self.normalise)
-        if not math.isfinite(tested.loss):
-            raise Diverged(f"the test loss is {tested.loss} after step {self.step}")
-        record = EpochRecord(
-            epoch=-(-self.step // self.batches.steps_per_epoch),
-            step=self.step,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
-            train_loss=train_loss,
-            test_loss=tested.loss,
-            correct=tested.correct,
-            total=tested.total,
-        )
-        self.history.append(record)
-        self.loss_sum.zero_()
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.recipe, step, self.per_epoch)
+
+    def _end_epoch(self) -> None:
+        """Evaluate, and look at the losses: the one synchronisation with the device per epoch."""
+        train_losses = (self.loss_sums / self.seen).tolist()
+        for loss in train_losses:
+            if not math.isfinite(loss):
+                raise Diverged(f"the training loss is {loss} after step {self.step}")
+        with self.speedometer.evaluating():
+            tested = evaluate(self.engine.logits, self.test_images, self.test_labels, self.normalise)
+        for found in tested:
+            if not math.isfinite(found.loss):
+                raise Diverged(f"the test loss is {found.loss} after step {self.step}")
+        for replicate, history, train_loss, found in zip(
+            self.replicates, self.histories, train_losses, tested, strict=True
+        ):
+            record = EpochRecord(
+                epoch=-(-self.step // self.per_epoch),
+                step=self.step,
+                learning_rate=self._rate(self.step - 1),
+                train_loss=train_loss,
+                test_loss=found.loss,
+                correct=found.correct,
+                total=found.total,
+            )
+            history.append(record)
+            replicate.observer.epoch(record)
+        self.loss_sums.zero_()
         self.seen = 0
-        return record
 
-    def _state(self) -> TrainingState:
-        return TrainingState(
-            step=self.step,
-            weights=arrays_of(self.model),
-            masks=self.masks,
-            slots=slots_of(self.optimizer, self.model),
-            history=tuple(self.history),
-            loss_sum=float(self.loss_sum),
-            seen=self.seen,
-            seconds=time.perf_counter() - self.begun,
-        )
+    def _shares(self) -> list[float]:
+        share = self.speedometer.seconds / len(self.replicates)
+        return [seconds + share for seconds in self.seconds]
 
-    def _trained(self) -> Trained:
-        return Trained(
-            weights=arrays_of(self.model),
-            history=tuple(self.history),
-            steps=self.step,
-            seconds=time.perf_counter() - self.begun,
+    def _states(self) -> list[TrainingState]:
+        parts = zip(
+            self.engine.weights(),
+            self.replicates,
+            self.engine.slots(),
+            self.histories,
+            self.loss_sums.tolist(),
+            self._shares(),
+            strict=True,
         )
+        return [
+            TrainingState(
+                step=self.step,
+                weights=weights,
+                masks=replicate.state.masks,
+                slots=slots,
+                history=tuple(history),
+                loss_sum=loss_sum,
+                seen=self.seen,
+                seconds=seconds,
+            )
+            for weights, replicate, slots, history, loss_sum, seconds in parts
+        ]
+
+    def _trained(self) -> list[Trained]:
+        speed = self.speedometer.reading()
+        parts = zip(self.engine.weights(), self.histories, self._shares(), strict=True)
+        return [
+            Trained(weights, tuple(history), self.step, seconds, speed) for weights, history, seconds in parts
+        ]

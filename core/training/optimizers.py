@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from core.families.architecture import Architecture, Role
 from core.jobs.recipes import Recipe
-
-Slots = Mapping[str, Mapping[str, np.ndarray]]
-"""An optimiser's memory: by torch's name of the slot (`momentum_buffer`, `exp_avg`, …), then by parameter."""
+from core.training.checkpoint import Slots
 
 _SPARED = frozenset({Role.BIAS, Role.SCALE, Role.SHIFT})
 
 
 def optimizer_of(recipe: Recipe, architecture: Architecture, model: nn.Module) -> Optimizer:
+    """A fresh optimiser of a network's parameters; biases and normalisation are spared the decay if so chosen."""
+    spared = {spec.name for spec in architecture.tensors if spec.role in _SPARED}
+    decayed: list[Tensor] = []
+    undecayed: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        (undecayed if recipe.decay == "weights" and name in spared else decayed).append(parameter)
+    return optimizer_over(recipe, decayed, undecayed)
+
+
+def optimizer_over(recipe: Recipe, decayed: Sequence[Tensor], undecayed: Sequence[Tensor]) -> Optimizer:
     """A fresh optimiser, fused: one pass over a parameter, its gradient and its slots per step.
 
     Adam is that of Kingma and Ba (2015), its weight decay an L2 penalty like SGD's.
     """
-    spared = {spec.name for spec in architecture.tensors if spec.role in _SPARED}
-    decayed: list[nn.Parameter] = []
-    undecayed: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        (undecayed if recipe.decay == "weights" and name in spared else decayed).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": undecayed, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}]
+    if undecayed:
+        groups.append({"params": undecayed, "weight_decay": 0.0})
     match recipe.optimizer:
         case "sgd":
             return SGD(

@@ -1,11 +1,18 @@
 """What tests of several floors share."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 import pytest
 import torch
+
+from core.datasets import Dataset
+from core.families.architecture import Architecture
+from core.jobs.recipes import Recipe
+from core.training.checkpoint import Arrays, TrainingState
+from core.training.loop import Observer, Replicate, Trained, train
+from core.training.mode import EXACT, Mode
 
 _OPERATORS = (
     *("nms", "qnms", "roi_align", "_roi_align_backward", "qroi_align", "ps_roi_align"),
@@ -32,3 +39,28 @@ def timm() -> Iterator[None]:
             library.define(f"{name}(Tensor x) -> Tensor")
     yield
     library._destroy()
+
+
+@pytest.fixture
+def train_alone() -> Callable[..., Trained]:
+    """One training by itself: from weights and masks at a step, or from a state."""
+
+    def train_alone(
+        network: Architecture,
+        dataset: Dataset,
+        recipe: Recipe,
+        *,
+        seed: int,
+        weights: Arrays,
+        masks: Arrays,
+        observer: Observer,
+        start_step: int = 0,
+        end_step: int | None = None,
+        state: TrainingState | None = None,
+        mode: Mode = EXACT,
+    ) -> Trained:
+        start = state or TrainingState.fresh(weights, masks, start_step)
+        replicates = [Replicate(seed, start, observer)]
+        return train(network, dataset, recipe, replicates, mode=mode, end_step=end_step)[0]
+
+    return train_alone

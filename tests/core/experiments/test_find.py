@@ -15,7 +15,7 @@ from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.tickets import ticket_id
 from core.tickets.weights import read_weights
-from core.training.loop import Observer, train
+from core.training.loop import Observer
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench
@@ -113,7 +113,7 @@ class TestRewinding:
         ],
     )
     def test_every_level_trains_its_mask_from_the_weights_at_the_rewind_point(
-        self, bench: "Bench", silent: Observer, change: dict[str, Any]
+        self, bench: "Bench", silent: Observer, change: dict[str, Any], train_alone: Any
     ) -> None:
         spec = imp(level=3, rewind="5it", length="2ep", **change)
         outcome = bench.run(spec)
@@ -121,7 +121,7 @@ class TestRewinding:
         recipe, digits = spec.full_recipe, load("digits", Path("none"))
         masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         # Five steps of the two epochs' schedule, not a schedule of five steps.
-        theta_k = train(
+        theta_k = train_alone(
             network,
             digits,
             recipe,
@@ -132,7 +132,7 @@ class TestRewinding:
             observer=silent,
         ).weights
         for run in outcome.runs:
-            level = train(
+            level = train_alone(
                 network, digits, recipe, seed=0, weights=theta_k, masks=masks, start_step=5, observer=silent
             ).weights
             found = read_weights(bench.diary.artifacts.path(run.weights_digest))

@@ -26,24 +26,30 @@ class TestEvaluate:
         model.eval()
         with torch.no_grad():
             logits = torch.cat([model(normalise(image[None])) for image in photographs.test_images])
-        model.train()
-        found = evaluate(model, photographs.test_images, photographs.test_labels, normalise)
+        (found,) = evaluate(
+            lambda batch: model(batch)[None], photographs.test_images, photographs.test_labels, normalise
+        )
         assert (found.correct, found.total) == (int((logits.argmax(1) == photographs.test_labels).sum()), 17)
         assert found.accuracy == found.correct / 17
         assert found.loss == pytest.approx(F.cross_entropy(logits, photographs.test_labels).item(), rel=1e-5)
 
-    @pytest.mark.parametrize("training", [True, False])
-    def test_the_network_is_left_as_it_was(
-        self, photographs: Dataset, resnet: Architecture, training: bool
+    def test_several_networks_are_evaluated_each_by_itself(
+        self, photographs: Dataset, resnet: Architecture
     ) -> None:
-        model = build(resnet)
-        load_state(model, initialise(resnet, 0))
-        model.train(training)
         normalise = Normalisation(photographs, torch.device("cpu"))
-        evaluate(model, photographs.test_images, photographs.test_labels, normalise)
-        assert model.training is training
-        for name, array in initialise(resnet, 0).items():
-            assert torch.equal(model.state_dict()[name], torch.tensor(array))
+        models = [build(resnet).eval() for _ in range(3)]
+        for seed, model in enumerate(models):
+            load_state(model, initialise(resnet, seed))
+        images, labels = photographs.test_images, photographs.test_labels
+        alone = [
+            evaluate(lambda batch, model=model: model(batch)[None], images, labels, normalise)[0]  # type: ignore[misc]
+            for model in models
+        ]
+        at_once = evaluate(
+            lambda batch: torch.stack([model(batch) for model in models]), images, labels, normalise
+        )
+        assert at_once == alone
+        assert len({found.loss for found in alone}) == 3
 
     def test_accuracy_is_correct_over_total(self) -> None:
         assert Evaluation(3, 4, 0.0).accuracy == 0.75

@@ -21,12 +21,12 @@ from core.jobs.recipes import Recipe, recipe_for
 from core.models import build
 from core.models.state import load_state, state
 from core.training.checkpoint import read_state, write_state
-from core.training.loop import Diverged, Trained, train
+from core.training.loop import Diverged, Trained
 from core.training.schedule import learning_rate
 
 
 @pytest.fixture
-def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any) -> Any:
+def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any, train_alone: Any) -> Any:
     """Trains with everything given, unless overridden."""
 
     def run(observer: Any, **changes: Any) -> Trained:
@@ -37,7 +37,7 @@ def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any) 
             "observer": observer,
             **changes,
         }
-        return train(resnet, photographs, arguments.pop("recipe", recipe), **arguments)
+        return train_alone(resnet, photographs, arguments.pop("recipe", recipe), **arguments)
 
     return run
 
@@ -214,17 +214,19 @@ class TestResume:
         assert resumed.history == undisturbed.history
 
     def test_an_mlp_without_momentum(
-        self, digits: Dataset, recorder: Any, digest: Any, checkpoint_path: Path
+        self, digits: Dataset, recorder: Any, digest: Any, checkpoint_path: Path, train_alone: Any
     ) -> None:
         network = architecture("mlp_2", digits.facts.input, 10)
         weights = initialise(network, 0)
         observer = recorder({7, 12, 13, 30})
         recipe = recipe_for("mlp", {"length": "3ep"})
-        undisturbed = train(network, digits, recipe, seed=0, weights=weights, masks={}, observer=observer)
+        undisturbed = train_alone(
+            network, digits, recipe, seed=0, weights=weights, masks={}, observer=observer
+        )
         for saved in observer.states:
             with checkpoint_path.open("wb") as stream:
                 write_state(saved, stream)
-            resumed = train(
+            resumed = train_alone(
                 network,
                 digits,
                 recipe,
@@ -305,10 +307,12 @@ class TestHistory:
         assert trained.last == trained.history[-1]
         assert trained.best == trained.history[correct.index(max(correct))]
 
-    def test_of_equally_good_epochs_the_first_is_best(self, digits: Dataset, recorder: Any) -> None:
+    def test_of_equally_good_epochs_the_first_is_best(
+        self, digits: Dataset, recorder: Any, train_alone: Any
+    ) -> None:
         network = architecture("mlp_1", digits.facts.input, 10)
         still = recipe_for("mlp", {"lr": 1e-30, "length": "3ep"})
-        trained = train(
+        trained = train_alone(
             network, digits, still, seed=0, weights=initialise(network, 0), masks={}, observer=recorder(set())
         )
         assert len({record.correct for record in trained.history}) == 1
@@ -371,13 +375,14 @@ class TestSeeds:
         resnet: Architecture,
         start: Any,
         digest: Any,
+        train_alone: Any,
     ) -> None:
         off = recipe.model_copy(update={"augment": False})
         upright = dataclasses.replace(
             photographs, facts=dataclasses.replace(photographs.facts, augmented=False)
         )
         unaugmented = run(recorder(set()), recipe=off)
-        on_upright = train(
+        on_upright = train_alone(
             resnet,
             upright,
             recipe,
@@ -408,10 +413,10 @@ class TestDiverged:
 
 
 class TestLearning:
-    def test_an_mlp_learns_digits(self, digits: Dataset, recorder: Any) -> None:
+    def test_an_mlp_learns_digits(self, digits: Dataset, recorder: Any, train_alone: Any) -> None:
         network = architecture("mlp_2", digits.facts.input, 10)
         recipe = recipe_for("mlp", {"length": "15ep"})
-        trained = train(
+        trained = train_alone(
             network,
             digits,
             recipe,

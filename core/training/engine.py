@@ -1,0 +1,52 @@
+"""What a training loop drives: one or several networks of one architecture that take a step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from core.families.architecture import Architecture
+from core.jobs.recipes import Recipe
+from core.training.checkpoint import Arrays, Slots, TrainingState
+from core.training.clock import Clock
+from core.training.mode import Mode
+from core.training.network import Network
+from core.training.perceptron import Perceptrons
+
+
+class Engine(Protocol):
+    """R networks under training. Whatever is pruned is 0 and stays 0."""
+
+    def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
+        """One step of each on its own normalised [B, C, H, W] and labels [B]; the mean losses, [R]."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """What each makes of the same images in evaluation mode, float32 [R, B, classes]."""
+
+    def weights(self) -> list[Arrays]:
+        """All parameters and buffers of each, float32."""
+
+    def slots(self) -> list[Slots]:
+        """What the optimiser remembers of each."""
+
+
+def together(architecture: Architecture, mode: Mode) -> bool:
+    """Whether several replicates are trained as one computation; exactly, each is trained as if it were alone."""
+    return architecture.family == "mlp" and not mode.exact
+
+
+def engine_for(
+    architecture: Architecture,
+    recipe: Recipe,
+    states: Sequence[TrainingState],
+    device: torch.device,
+    mode: Mode,
+) -> Engine:
+    """The engine that goes on from these states, one per replicate."""
+    if together(architecture, mode):
+        return Perceptrons(architecture, recipe, states, device, mode.dtype)
+    (state,) = states
+    return Network(architecture, recipe, state, device, mode)
