@@ -59,6 +59,12 @@ class Zygote:
             # Spinning threads of two trainers on the same cores slow both down many times over.
             "OMP_WAIT_POLICY": "passive",
             "OPENBLAS_NUM_THREADS": "1",
+            # Activations come and go by the megabyte: memory that is given back to the system after each is paged in,
+            # and zeroed, for the next. Kept, in huge pages, a compiled step of ResNet-20 takes a fifth less time.
+            "MALLOC_MMAP_THRESHOLD_": str(2**33),
+            "MALLOC_TRIM_THRESHOLD_": str(2**33),
+            "MALLOC_TOP_PAD_": str(2**28),
+            "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None

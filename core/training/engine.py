@@ -33,9 +33,13 @@ class Engine(Protocol):
         """What the optimiser remembers of each."""
 
 
-def together(architecture: Architecture, mode: Mode) -> bool:
-    """Whether several replicates are trained as one computation; exactly, each is trained as if it were alone."""
-    return architecture.family == "mlp" and not mode.exact
+AT_ONCE = 8
+"""So many small networks fill the widest products a CPU or a GPU has; more would only take more memory."""
+
+
+def at_once(architecture: Architecture, exact: bool) -> int:
+    """How many replicates are trained as one computation; exactly, each is trained as if it were alone."""
+    return AT_ONCE if architecture.family == "mlp" and not exact else 1
 
 
 def engine_for(
@@ -46,7 +50,7 @@ def engine_for(
     mode: Mode,
 ) -> Engine:
     """The engine that goes on from these states, one per replicate."""
-    if together(architecture, mode):
+    if at_once(architecture, mode.exact) > 1:
         return Perceptrons(architecture, recipe, states, device, mode.dtype)
     (state,) = states
     return Network(architecture, recipe, state, device, mode)

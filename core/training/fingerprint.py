@@ -1,4 +1,4 @@
-"""What "bit for bit" is claimed within."""
+"""What "bit for bit" is claimed within, and what a training was computed with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from core.training.mode import Mode
+
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The circumstances under which two runs of one training end in the same bits, if `exact`."""
+    """The circumstances under which two runs of one training end in the same bits, if `exact`.
+
+    `mode`: what else it was computed with, as `Mode` says it.
+    """
 
     torch: str
     numpy: str
@@ -19,9 +24,10 @@ class Fingerprint:
     cpu_capability: str
     threads: int
     exact: bool
+    mode: str
 
 
-def fingerprint(device: torch.device, exact: bool) -> Fingerprint:
+def fingerprint(device: torch.device, mode: Mode) -> Fingerprint:
     """The fingerprint of a training in this process on `device`."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return Fingerprint(
@@ -30,5 +36,6 @@ def fingerprint(device: torch.device, exact: bool) -> Fingerprint:
         device=f"{device.type} {name}",
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
-        exact=exact,
+        exact=mode.exact,
+        mode=str(mode),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from core.datasets.dataset import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
 from core.training.checkpoint import Arrays, EpochRecord, TrainingState
-from core.training.engine import engine_for, together
+from core.training.engine import at_once, engine_for
 from core.training.evaluation import evaluate
 from core.training.exactness import arithmetic
 from core.training.mode import Mode
@@ -99,16 +99,37 @@ def train(
     Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where a training would start at
     its end or past it.
     """
-    groups: dict[object, list[int]] = {}
-    for number, replicate in enumerate(replicates):
-        groups.setdefault(replicate.state.step if together(architecture, mode) else number, []).append(number)
     trained: dict[int, Trained] = {}
     with arithmetic(mode.exact):
-        for numbers in groups.values():
+        for numbers in _groups(replicates, at_once(architecture, mode.exact)):
             members = [replicates[number] for number in numbers]
             training = _Training(architecture, dataset, recipe, members, mode, end_step, torch.device(device))
             trained |= zip(numbers, training.run(), strict=True)
     return [trained[number] for number in range(len(replicates))]
+
+
+def _groups(replicates: Sequence[Replicate], most: int) -> Iterator[list[int]]:
+    """Which of them are trained at once: those at one step, at most so many."""
+    of_step: dict[int, list[int]] = {}
+    for number, replicate in enumerate(replicates):
+        of_step.setdefault(replicate.state.step, []).append(number)
+    for numbers in of_step.values():
+        for start in range(0, len(numbers), most):
+            yield numbers[start : start + most]
+
+
+def batches_of(
+    architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
+) -> Batches:
+    """The batches that a training under `seed` sees, in the layout that its network computes in."""
+    return Batches(
+        dataset,
+        batch=recipe.batch,
+        seed=seed,
+        augment=recipe.augment and dataset.facts.augmented,
+        device=device,
+        normalise=Normalisation(dataset, device, memory_format(architecture)),
+    )
 
 
 class _Training:
@@ -128,15 +149,7 @@ class _Training:
         self.engine = engine_for(architecture, recipe, states, device, mode)
         self.normalise = Normalisation(dataset, device, memory_format(architecture))
         self.batches = [
-            Batches(
-                dataset,
-                batch=recipe.batch,
-                seed=replicate.seed,
-                augment=recipe.augment and dataset.facts.augmented,
-                device=device,
-                normalise=self.normalise,
-            )
-            for replicate in replicates
+            batches_of(architecture, dataset, recipe, replicate.seed, device) for replicate in replicates
         ]
         self.test_images = dataset.test_images.to(device)
         self.test_labels = dataset.test_labels.to(device)

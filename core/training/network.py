@@ -15,6 +15,7 @@ from core.models.state import load_state
 from core.models.state import state as arrays_of
 from core.training.checkpoint import Arrays, Slots, TrainingState
 from core.training.clock import Clock
+from core.training.graphs import Graphed
 from core.training.masking import Masking
 from core.training.mode import Mode
 from core.training.optimizers import optimizer_of, restore, set_rate, slots_of
@@ -48,13 +49,28 @@ class Network:
         restore(self._optimizer, self._model, state.slots)
         # A whole batch only: the last one of an epoch and evaluation have other shapes, each worth a compilation.
         self._of_whole_batch = torch.compile(self._model, dynamic=False) if mode.compiled else self._model
+        self._graphed: Graphed | None = None
+        if mode.graphed:
+            # A graph reads its learning rate from the device: a number would be recorded as it was.
+            for group in self._optimizer.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=device)
+                group["capturable"] = True
+            untimed = Clock(device)
+            self._graphed = Graphed(lambda *batch: self._take(*batch, untimed), self._optimizer.zero_grad)
 
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
         """One step on [B, C, H, W] and [B]; its mean loss, [1]."""
         (batch,), (classes,) = images, labels
         clock.lap("data")
         set_rate(self._optimizer, rate)
+        if self._graphed is not None and len(classes) == self._batch:
+            loss = self._graphed(batch, classes)
+            clock.lap("graph")
+            return loss
         self._optimizer.zero_grad()
+        return self._take(batch, classes, clock)
+
+    def _take(self, batch: Tensor, classes: Tensor, clock: Clock) -> Tensor:
         forward = self._of_whole_batch if len(classes) == self._batch else self._model
         with self._autocast():
             logits = forward(batch)
@@ -86,4 +102,10 @@ class Network:
         return [slots_of(self._optimizer, self._model)]
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self._device.type, self._mode.dtype, enabled=self._mode.dtype != torch.float32)
+        return torch.autocast(
+            self._device.type,
+            self._mode.dtype,
+            enabled=self._mode.dtype != torch.float32,
+            # Weights that a graph has cast once would stay as they were.
+            cache_enabled=not self._mode.graphed,
+        )

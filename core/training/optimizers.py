@@ -59,7 +59,10 @@ def optimizer_over(recipe: Recipe, decayed: Sequence[Tensor], undecayed: Sequenc
 def set_rate(optimizer: Optimizer, rate: float) -> None:
     """The learning rate of the next step, for every parameter."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def slots_of(optimizer: Optimizer, model: nn.Module) -> Slots:

@@ -178,19 +178,19 @@ class Perceptrons:
         gradient = logs.exp_()
         if self._smoothing:
             gradient.sub_(self._smoothing / count)
-        missing = torch.full((1, 1, 1), self._smoothing - 1, device=logs.device).expand(classes.shape)
+        missing = logs.new_full((1, 1, 1), self._smoothing - 1).expand(classes.shape)
         return gradient.scatter_add_(1, classes, missing).mul_(1 / batch).to(self._dtype)
 
     def _backward(self, delta: Tensor, activations: list[Tensor]) -> None:
-        """From ∂ loss / ∂ logits to the gradients of all weights and biases; overwrites the activations."""
+        """From ∂ loss / ∂ logits to the gradients of all weights and biases."""
         for number in reversed(range(len(self._layers))):
             weight, bias = self._gradients[number]
             below = activations[number]
             torch.bmm(delta, below.transpose(1, 2), out=weight)
             torch.sum(delta, 2, keepdim=True, out=bias)
             if number:
-                # A ReLU's output is positive where its slope is 1, and 0 where that is 0: its sign is the slope.
-                delta = torch.bmm(self._layers[number][0].transpose(1, 2), delta).mul_(below.sign_())
+                above = torch.bmm(self._layers[number][0].transpose(1, 2), delta)
+                delta = torch.ops.aten.threshold_backward(above, below, 0)
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:

@@ -4,12 +4,13 @@ import torch
 
 from core.training.exactness import arithmetic
 from core.training.fingerprint import fingerprint
+from core.training.mode import EXACT
 
 
 class TestFingerprint:
     def test_it_names_what_decides_the_bits(self) -> None:
         torch.set_num_threads(1)
-        found = fingerprint(torch.device("cpu"), exact=True)
+        found = fingerprint(torch.device("cpu"), EXACT)
         assert (found.torch, found.threads, found.exact) == (torch.__version__, 1, True)
         assert found.device.startswith("cpu ")
         assert found.cpu_capability == torch.backends.cpu.get_cpu_capability()
