@@ -77,7 +77,13 @@ def _outcome(request: Request, reports: Reports) -> Outcome:
         resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
     device = torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
     journal = PipeJournal(request, reports)
-    lab = Lab(journal, request.inputs, Path(request.datasets), device)
+    lab = Lab(
+        journal,
+        request.inputs,
+        datasets=Path(request.datasets),
+        tuning=Path(request.artifacts) / "tuning",
+        device=device,
+    )
     if request.confinement is not None:
         confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)

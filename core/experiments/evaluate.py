@@ -38,10 +38,10 @@ def measured(network: Architecture, weights: Arrays, dataset: Dataset, device: t
     fits(network, dataset)
     model = build(network)
     load_state(model, weights)
-    model.to(device)
+    model.to(device).eval()
     normalise = Normalisation(dataset, device)
     images, labels = dataset.test_images.to(device), dataset.test_labels.to(device)
-    found = measure(model, images, labels, normalise)
+    (found,) = measure(lambda batch: model(batch).unsqueeze(0), images, labels, normalise)
     if not math.isfinite(found.loss):
         raise ValueError(
             f"the loss of {network.name} on {dataset.name} is {found.loss}: its weights are too large"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.datasets import Dataset
-from core.experiments.lab import Arrays, Lab
+from core.experiments.lab import Arrays, Lab, Training, some
 from core.families.architecture import Architecture
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import ImpParameters, RandomParameters
@@ -27,8 +29,8 @@ def find(spec: FindSpec, lab: Lab) -> None:
             per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
             k, end = steps(recipe.rewind, per_epoch), steps(recipe.length, per_epoch)
             lab.expect(len(spec.seeds) * (k + parameters.level * (end - k)))
-            for seed in spec.seeds:
-                imp(spec, parameters, network, dataset, seed, k, lab)
+            for seeds in some(spec.seeds, lab.at_once(network, spec.exact)):
+                imp(spec, parameters, network, dataset, seeds, k, lab)
         case RandomParameters() as parameters:
             for seed in spec.seeds:
                 random(spec, parameters, seed, lab)
@@ -41,64 +43,54 @@ def imp(
     parameters: ImpParameters,
     network: Architecture,
     dataset: Dataset,
-    seed: int,
+    seeds: Sequence[int],
     k: int,
     lab: Lab,
 ) -> None:
-    """IMP: train to step k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k."""
+    """IMP: train to step k once; then per level train from θ_k to the end, prune by magnitude, rewind to θ_k.
+
+    The seeds know nothing of each other; they only take their steps together.
+    """
     recipe = spec.full_recipe
-    masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
-    theta_0: Arrays = initial(network, seed)
+    whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+    masks = dict.fromkeys(seeds, whole)
+    theta_0: dict[int, Arrays] = {seed: initial(network, seed) for seed in seeds}
     theta_k = theta_0
     if k > 0:
-        theta_k = lab.train(
-            f"seed {seed}, to the rewind point",
-            network,
-            dataset,
-            recipe,
-            seed=seed,
-            weights=theta_0,
-            masks=masks,
-            start_step=0,
-            end_step=k,
-            exact=spec.exact,
-        ).weights
+        trainings = [
+            Training(f"seed {seed}, to the rewind point", seed, theta_0[seed], masks[seed]) for seed in seeds
+        ]
+        trained = lab.train(trainings, network, dataset, recipe, start_step=0, end_step=k, exact=spec.exact)
+        theta_k = {seed: one.weights for seed, one in zip(seeds, trained, strict=True)}
     for level in range(parameters.level):
-        trained = lab.train(
-            f"seed {seed}, level {level}",
-            network,
-            dataset,
-            recipe,
-            seed=seed,
-            weights=theta_k,
-            masks=masks,
-            start_step=k,
-            exact=spec.exact,
+        trainings = [
+            Training(f"seed {seed}, level {level}", seed, theta_k[seed], masks[seed]) for seed in seeds
+        ]
+        trained = lab.train(trainings, network, dataset, recipe, start_step=k, exact=spec.exact)
+        for seed, one in zip(seeds, trained, strict=True):
+            lab.record_run(
+                one,
+                network,
+                dataset,
+                seed=seed,
+                order_seed=seed,
+                start_step=k,
+                masks=masks[seed],
+                level=level,
+            )
+            masks[seed] = prune(one.weights, masks[seed], parameters.fraction, recipe.dense)
+    for seed in seeds:
+        lab.produce(
+            Ticket.from_dense(network, k, masks[seed], theta_k[seed]),
+            Metadata(
+                dataset=spec.dataset,
+                method="imp",
+                seed=seed,
+                level=parameters.level,
+                details={"fraction": parameters.fraction, "recipe": recipe.model_dump(mode="json")},
+            ),
+            {0: theta_0[seed], k: theta_k[seed]},
         )
-        survivors = sum(int(mask.sum()) for mask in masks.values())
-        lab.record_run(
-            trained,
-            network,
-            dataset,
-            seed=seed,
-            order_seed=seed,
-            start_step=k,
-            sparsity=(network.prunable_weights - survivors) / network.prunable_weights,
-            exact=spec.exact,
-            level=level,
-        )
-        masks = prune(trained.weights, masks, parameters.fraction, recipe.dense)
-    lab.produce(
-        Ticket.from_dense(network, k, masks, theta_k),
-        Metadata(
-            dataset=spec.dataset,
-            method="imp",
-            seed=seed,
-            level=parameters.level,
-            details={"fraction": parameters.fraction, "recipe": recipe.model_dump(mode="json")},
-        ),
-        {0: theta_0, k: theta_k},
-    )
 
 
 def random(spec: FindSpec, parameters: RandomParameters, seed: int, lab: Lab) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,16 +18,19 @@ from core.families.architecture import Architecture
 from core.families.definition import Definition
 from core.jobs.inputs import Inputs
 from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord
-from core.jobs.recipes import Recipe
+from core.jobs.recipes import Recipe, steps, steps_per_epoch
 from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import EpochRecord, TrainingState
-from core.training.fingerprint import fingerprint
-from core.training.loop import Trained, train
+from core.training.engine import at_once
+from core.training.loop import Replicate, Trained, train
+from core.training.mode import EXACT
+from core.training.tuning import Tuner, Work
 
 log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
+Thing = TypeVar("Thing")
 
 
 class Journal(Protocol):
@@ -52,6 +55,16 @@ class Journal(Protocol):
         """Write an artifact and return its digest."""
 
 
+@dataclass(frozen=True)
+class Training:
+    """One training: `seed` orders and augments its data. The name is unique in the job."""
+
+    name: str
+    seed: int
+    weights: Arrays
+    masks: Mapping[str, NDArray[np.bool_]]
+
+
 class Lab:
     """One job's workplace. A training is named: after a crash, finished ones are read back and the last resumes."""
 
@@ -60,6 +73,7 @@ class Lab:
         journal: Journal,
         inputs: Inputs,
         datasets: Path,
+        tuning: Path,
         device: torch.device,
     ) -> None:
         self.journal = journal
@@ -69,6 +83,7 @@ class Lab:
         self.outcome = Outcome()
         self.device = device
         self._datasets = datasets
+        self._tuner = Tuner(tuning, device)
         self._done = 0
         self._total = 0
 
@@ -92,41 +107,50 @@ class Lab:
         """Say how many training steps the whole job will take."""
         self._total = steps
 
+    def at_once(self, architecture: Architecture, exact: bool) -> int:
+        """How many trainings of an architecture are worth giving to `train` at once."""
+        return at_once(architecture, exact)
+
     def train(
         self,
-        name: str,
+        trainings: Sequence[Training],
         architecture: Architecture,
         dataset: Dataset,
         recipe: Recipe,
         *,
-        seed: int,
-        weights: Arrays,
-        masks: Mapping[str, NDArray[np.bool_]],
         start_step: int,
         end_step: int | None = None,
         exact: bool,
-    ) -> Trained:
-        """Train from `weights` under `masks` to the recipe's end, or to a step; `seed` orders and augments the data.
-
-        The name is unique in the job.
-        """
-        reporter = _Reporter(self.journal, name, self._done - start_step, self._total)
-        trained = train(
-            architecture,
-            dataset,
-            recipe,
-            seed=seed,
-            weights=weights,
-            masks=masks,
-            start_step=start_step,
-            end_step=end_step,
-            state=next(iter(self.journal.states(name)), None),
-            observer=reporter,
-            device=self.device,
-            exact=exact,
+    ) -> list[Trained]:
+        """Train each from `start_step` to the recipe's end, or to a step; several small networks at once."""
+        replicates = [
+            Replicate(
+                training.seed,
+                state or TrainingState.fresh(training.weights, training.masks, start_step),
+                _Reporter(self, training.name, start_step),
+            )
+            for training, state in zip(trainings, self._resumable(trainings), strict=True)
+        ]
+        if end_step is None:
+            end_step = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
+        if exact:
+            mode = EXACT
+        else:
+            mode = self._tuner.mode(Work(architecture, dataset, recipe, replicates, end_step - start_step))
+        return train(
+            architecture, dataset, recipe, replicates, mode=mode, end_step=end_step, device=self.device
         )
-        self._done += trained.steps - start_step
-        return trained
+
+    def _resumable(self, trainings: Sequence[Training]) -> list[TrainingState | None]:
+        """The most advanced state of each; of those trained at once, which end at once, that of the same step."""
+        saved = [{state.step: state for state in self.journal.states(one.name)} for one in trainings]
+        common = set[int].intersection(*(set(states) for states in saved))
+        return [states[max(common)] if common else None for states in saved]
+
+    def advance(self, steps: int, doing: str) -> None:
+        """So many steps more are done."""
+        self._done += steps
+        self.journal.progress(self._done, self._total, doing)
 
     def record_run(
         self,
@@ -137,13 +161,13 @@ class Lab:
         seed: int,
         order_seed: int,
         start_step: int,
-        sparsity: float,
-        exact: bool,
+        masks: Mapping[str, NDArray[np.bool_]],
         ticket_id: str | None = None,
         level: int | None = None,
     ) -> None:
         """Enter a finished training into the job's outcome: headline accuracy after the last step, best beside it."""
         run = len(self.outcome.runs)
+        pruned = sum(mask.size - int(np.count_nonzero(mask)) for mask in masks.values())
         self.outcome.runs.append(
             RunRecord(
                 architecture=architecture.name,
@@ -152,12 +176,12 @@ class Lab:
                 seed=seed,
                 order_seed=order_seed,
                 level=level,
-                sparsity=sparsity,
+                sparsity=pruned / architecture.prunable_weights,
                 start_step=start_step,
                 steps=trained.steps - start_step,
                 seconds=trained.seconds,
                 history=[asdict(record) for record in trained.history],
-                fingerprint=asdict(fingerprint(self.device, exact)),
+                fingerprint=asdict(trained.fingerprint),
                 weights_digest=self.store_weights(trained.weights),
             )
         )
@@ -199,22 +223,28 @@ class Lab:
 class _Reporter:
     """The training loop's observer: relays steps, epochs and checkpoints under the training's name."""
 
-    def __init__(self, journal: Journal, name: str, before: int, total: int) -> None:
-        self._journal = journal
+    def __init__(self, lab: Lab, name: str, step: int) -> None:
+        self._lab = lab
         self._name = name
-        self._before = before
-        self._total = total
+        self._step = step
         self._ended = False
 
     def step(self, step: int, total: int) -> None:
         self._ended = step == total
-        self._journal.progress(self._before + step, self._total, self._name)
+        self._lab.advance(step - self._step, self._name)
+        self._step = step
 
     def epoch(self, record: EpochRecord) -> None:
-        self._journal.event("epoch", {"training": self._name, **asdict(record)})
+        self._lab.journal.event("epoch", {"training": self._name, **asdict(record)})
 
     def checkpoint_due(self) -> bool:
-        return self._ended or self._journal.due()
+        return self._ended or self._lab.journal.due()
 
     def checkpoint(self, state: TrainingState) -> None:
-        self._journal.save(self._name, state, self._ended)
+        self._lab.journal.save(self._name, state, self._ended)
+
+
+def some(things: Sequence[Thing], most: int) -> Iterator[Sequence[Thing]]:
+    """Them all in order, at most so many at a time."""
+    for start in range(0, len(things), most):
+        yield things[start : start + most]

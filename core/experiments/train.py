@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.datasets import Dataset
-from core.experiments.lab import Lab
+from core.experiments.lab import Lab, Training, some
 from core.families.architecture import Architecture
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
@@ -27,7 +28,6 @@ class Start:
     step: int
     seed: int
     ticket_id: str | None
-    sparsity: float
 
 
 def train(spec: TrainSpec, lab: Lab) -> None:
@@ -41,29 +41,30 @@ def train(spec: TrainSpec, lab: Lab) -> None:
         for order_seed in spec.order_seeds or [start.seed]
     ]
     lab.expect(sum(end - start.step for start, _ in plan))
-    for number, (start, order_seed) in enumerate(plan, 1):
-        trained = lab.train(
-            f"{number} of {len(plan)}: seed {start.seed}{_order(start.seed, order_seed)}",
-            start.network,
-            dataset,
-            recipe,
-            seed=order_seed,
-            weights=start.weights,
-            masks=start.masks,
-            start_step=start.step,
-            exact=spec.exact,
-        )
-        lab.record_run(
-            trained,
-            start.network,
-            dataset,
-            seed=start.seed,
-            order_seed=order_seed,
-            start_step=start.step,
-            sparsity=start.sparsity,
-            exact=spec.exact,
-            ticket_id=start.ticket_id,
-        )
+    numbered = enumerate(plan, 1)
+    for (network, step), alike in groupby(numbered, lambda one: (one[1][0].network, one[1][0].step)):
+        for several in some(list(alike), lab.at_once(network, spec.exact)):
+            trainings = [
+                Training(
+                    f"{number} of {len(plan)}: seed {start.seed}{_order(start.seed, order_seed)}",
+                    order_seed,
+                    start.weights,
+                    start.masks,
+                )
+                for number, (start, order_seed) in several
+            ]
+            trained = lab.train(trainings, network, dataset, recipe, start_step=step, exact=spec.exact)
+            for (_, (start, order_seed)), one in zip(several, trained, strict=True):
+                lab.record_run(
+                    one,
+                    network,
+                    dataset,
+                    seed=start.seed,
+                    order_seed=order_seed,
+                    start_step=step,
+                    masks=start.masks,
+                    ticket_id=start.ticket_id,
+                )
 
 
 def _order(seed: int, order_seed: int) -> str:
@@ -80,7 +81,7 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
         network = lab.describe(spec.architecture, dataset.facts.input, dataset.facts.classes)
         whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         for seed in spec.seeds or [0]:
-            yield Start(network, initial(network, seed), whole, 0, seed, None, 0.0)
+            yield Start(network, initial(network, seed), whole, 0, seed, None)
         return
     for number, identity in enumerate(spec.tickets or ()):
         file = lab.ticket(identity)
@@ -88,9 +89,7 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
         fits(ticket.architecture, dataset)
         seed = spec.seeds[number] if spec.seeds else file.metadata.seed or 0
         step = ticket.rewind_step if file.metadata.dataset == dataset.name else 0
-        yield Start(
-            ticket.architecture, ticket.weights(), ticket.bool_masks(), step, seed, identity, ticket.sparsity
-        )
+        yield Start(ticket.architecture, ticket.weights(), ticket.bool_masks(), step, seed, identity)
 
 
 def fits(network: Architecture, dataset: Dataset) -> None:

@@ -23,8 +23,8 @@ class Engine(Protocol):
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
         """One step of each on its own normalised [B, C, H, W] and labels [B]; the mean losses, [R]."""
 
-    def logits(self, images: Tensor) -> Tensor:
-        """What each makes of the same images in evaluation mode, float32 [R, B, classes]."""
+    def logits(self, images: Tensor, *, precisely: bool) -> Tensor:
+        """What each makes of the same images in evaluation mode, [R, B, classes]; `precisely` in float32 throughout."""
 
     def weights(self) -> list[Arrays]:
         """All parameters and buffers of each, float32."""

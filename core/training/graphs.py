@@ -20,7 +20,7 @@ class Graphed:
 
     def __init__(self, step: Callable[[Tensor, Tensor], Tensor], clear: Callable[[], None]) -> None:
         self._step, self._clear = step, clear
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._taken = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 

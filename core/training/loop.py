@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,6 +18,7 @@ from core.training.checkpoint import Arrays, EpochRecord, TrainingState
 from core.training.engine import at_once, engine_for
 from core.training.evaluation import evaluate
 from core.training.exactness import arithmetic
+from core.training.fingerprint import Fingerprint, fingerprint
 from core.training.mode import Mode
 from core.training.network import memory_format
 from core.training.schedule import learning_rate
@@ -61,9 +63,9 @@ class Trained:
     """What a training came to.
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
-    `seconds`: over all attempts, its share where several were trained at once; `speed`: how this attempt went;
-    `last`: what was measured after the last step, the headline; `best`: the epoch of the highest test accuracy, the
-    earliest of equals, and so selected on the test images.
+    `seconds`: over all attempts, its share where several were trained at once; `speed` and `fingerprint`: how this
+    attempt went, and what with; `last`: what was measured after the last step, the headline; `best`: the epoch of the
+    highest test accuracy, the earliest of equals, and so selected on the test images.
     """
 
     weights: Arrays
@@ -71,6 +73,7 @@ class Trained:
     steps: int
     seconds: float
     speed: Speed
+    fingerprint: Fingerprint
 
     @property
     def last(self) -> EpochRecord:
@@ -164,6 +167,7 @@ class _Training:
             [state.loss_sum for state in states], dtype=torch.float64, device=device
         )
         self.seen = states[0].seen
+        self.fingerprint = fingerprint(device, mode)
         self.speedometer = Speedometer(device, mode, len(replicates))
         # Each replicate's share of the time, as if they had been trained one after the other.
         self.seconds = [state.seconds for state in states]
@@ -197,13 +201,17 @@ class _Training:
         return learning_rate(self.recipe, step, self.per_epoch)
 
     def _end_epoch(self) -> None:
-        """Evaluate, and look at the losses: the one synchronisation with the device per epoch."""
+        """Evaluate, and look at the losses: the one synchronisation with the device per epoch.
+
+        The headline, after the last step, is what an evaluation of the weights by anyone else finds.
+        """
         train_losses = (self.loss_sums / self.seen).tolist()
         for loss in train_losses:
             if not math.isfinite(loss):
                 raise Diverged(f"the training loss is {loss} after step {self.step}")
         with self.speedometer.evaluating():
-            tested = evaluate(self.engine.logits, self.test_images, self.test_labels, self.normalise)
+            logits = partial(self.engine.logits, precisely=self.step == self.total)
+            tested = evaluate(logits, self.test_images, self.test_labels, self.normalise)
         for found in tested:
             if not math.isfinite(found.loss):
                 raise Diverged(f"the test loss is {found.loss} after step {self.step}")
@@ -256,5 +264,6 @@ class _Training:
         speed = self.speedometer.reading()
         parts = zip(self.engine.weights(), self.histories, self._shares(), strict=True)
         return [
-            Trained(weights, tuple(history), self.step, seconds, speed) for weights, history, seconds in parts
+            Trained(weights, tuple(history), self.step, seconds, speed, self.fingerprint)
+            for weights, history, seconds in parts
         ]

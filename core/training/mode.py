@@ -46,7 +46,7 @@ def fast_modes(device: torch.device) -> list[Mode]:
 def compiles(device: torch.device) -> bool:
     """Whether torch.compile has what it needs: on a CPU a C++ compiler, on a GPU Triton."""
     if device.type == "cuda":
-        return torch.utils._triton.has_triton()  # type: ignore[no-untyped-call]
+        return torch.utils._triton.has_triton()
     return any(shutil.which(compiler) for compiler in ("c++", "g++", "clang++"))
 
 

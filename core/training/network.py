@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -56,7 +57,9 @@ class Network:
                 group["lr"] = torch.tensor(group["lr"], device=device)
                 group["capturable"] = True
             untimed = Clock(device)
-            self._graphed = Graphed(lambda *batch: self._take(*batch, untimed), self._optimizer.zero_grad)
+            self._graphed = Graphed(
+                lambda images, labels: self._take(images, labels, untimed), self._optimizer.zero_grad
+            )
 
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
         """One step on [B, C, H, W] and [B]; its mean loss, [1]."""
@@ -85,10 +88,10 @@ class Network:
         return loss.detach().reshape(1)
 
     @torch.no_grad()
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor, *, precisely: bool) -> Tensor:
         """[1, B, classes] of [B, C, H, W], in evaluation mode."""
         self._model.eval()
-        with self._autocast():
+        with nullcontext() if precisely else self._autocast():
             logits: Tensor = self._model(images)
         self._model.train()
         return logits.float().unsqueeze(0)

@@ -8,6 +8,7 @@ survive the optimiser sees only those.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -32,11 +33,12 @@ class Layout:
         self.biases = [spec for spec in architecture.tensors if len(spec.shape) == 1]
         self.specs = [*self.weights, *self.biases]
         self.sizes = [replicates * spec.size for spec in self.specs]
+        self.ends = list(accumulate(self.sizes))[:-1]
         self.weight_count = sum(self.sizes[: len(self.weights)])
 
     def views(self, vector: Tensor) -> dict[str, Tensor]:
         """Each parameter as [R, *shape], sharing the vector's memory."""
-        parts = zip(self.specs, vector.split(self.sizes), strict=True)
+        parts = zip(self.specs, vector.tensor_split(self.ends), strict=True)
         return {spec.name: part.view(self.replicates, *spec.shape) for spec, part in parts}
 
     def vector(self, replicates: Sequence[Arrays], default: float) -> Tensor:
@@ -75,7 +77,8 @@ class Survivors:
         """The gradients of the trained entries; those of pruned ones become 0, whatever they were."""
         if self._index is None:
             # Multiplied as integers: 0 times the bits of a NaN is 0, and 1 times any bits leaves them.
-            vector.view(self._mask.dtype).mul_(self._mask)  # type: ignore[union-attr]
+            assert self._mask is not None
+            vector.view(self._mask.dtype).mul_(self._mask)
             out.copy_(vector)
         else:
             out.copy_(torch.index_select(vector, 0, self._index, out=self._picked))
@@ -129,8 +132,10 @@ class Perceptrons:
 
     def _trained(self, kept_weights: int, recipe: Recipe) -> list[nn.Parameter]:
         """The values as parameters with their gradients: one, or weights and biases where decay tells them apart."""
-        at = [kept_weights] if recipe.decay == "weights" else []
-        parts = zip(self._values.tensor_split(at), self._value_gradient.tensor_split(at), strict=True)
+        self._at = [kept_weights] if recipe.decay == "weights" else []
+        parts = zip(
+            self._values.tensor_split(self._at), self._value_gradient.tensor_split(self._at), strict=True
+        )
         parameters = []
         for values, gradient in parts:
             parameter = nn.Parameter(values)
@@ -193,18 +198,19 @@ class Perceptrons:
                 delta = torch.ops.aten.threshold_backward(above, below, 0)
 
     @torch.no_grad()
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor, *, precisely: bool) -> Tensor:
         """[R, B, classes] of [B, C, H, W]: every replicate sees the same images."""
-        outputs = images.flatten(1).to(self._dtype).t().expand(self._layout.replicates, -1, -1)
-        for number, (weight, bias) in enumerate(self._layers, 1):
+        layers = self._layers_of(self._survivors.whole(self._values)) if precisely else self._layers
+        outputs = images.flatten(1).to(layers[0][0].dtype).t().expand(self._layout.replicates, -1, -1)
+        for number, (weight, bias) in enumerate(layers, 1):
             outputs = torch.bmm(weight, outputs).add_(bias)
-            if number < len(self._layers):
+            if number < len(layers):
                 outputs = outputs.relu_()
         return outputs.transpose(1, 2).float()
 
     def weights(self) -> list[Arrays]:
         """Every replicate's parameters, float32."""
-        return self._arrays(self._values)
+        return list(self._arrays(self._values))
 
     def slots(self) -> list[Slots]:
         """What the optimiser remembers of every replicate; nothing before the first step."""
@@ -228,7 +234,7 @@ class Perceptrons:
                 parts = [torch.tensor(first) for _ in self._parameters]
             else:
                 whole = self._layout.vector(arrays, 0.0).to(self._values.device)
-                parts = list(self._survivors.of(whole).split([len(part) for part in self._parameters]))
+                parts = list(self._survivors.of(whole).tensor_split(self._at))
             for parameter, part in zip(self._parameters, parts, strict=True):
                 self._optimizer.state[parameter][slot] = part
 

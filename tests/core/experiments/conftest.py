@@ -67,13 +67,14 @@ class Bench:
     """Runs jobs one after another on one pair of stores, and knows the tickets they made."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self.diary = Diary(root)
         self.tickets: dict[str, InputTicket] = {}
 
     def run(self, spec: JobSpec, weights: Iterable[TrainedNetwork] = (), **inputs: Any) -> Outcome:
         """Do a job to its end."""
         given = Inputs(self.tickets, list(weights), **inputs)
-        lab = Lab(self.diary, given, Path("no-datasets-here"), torch.device("cpu"))
+        lab = Lab(self.diary, given, Path("no-datasets-here"), self.root / "tuning", torch.device("cpu"))
         conduct(spec, lab)
         for produced in lab.outcome.tickets:
             path = self.diary.artifacts.path(produced.digest)

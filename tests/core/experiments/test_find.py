@@ -30,6 +30,7 @@ def imp(network: str = "mlp_2", level: int = 2, seeds: tuple[int, ...] = (0,), *
         parameters=ImpParameters(level=level),
         seeds=list(seeds),
         recipe=choice,
+        exact=True,
     ).complete(family)
 
 
