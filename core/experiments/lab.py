@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset, load
 from core.experiments.architectures import describer
+from core.experiments.identity import training_key
+from core.experiments.shared import SharedTraining
 from core.families.architecture import Architecture
 from core.families.definition import Definition
 from core.jobs.inputs import Inputs
 from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord
-from core.jobs.recipes import Recipe
+from core.jobs.recipes import Recipe, steps, steps_per_epoch
 from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import EpochRecord, TrainingState
@@ -50,6 +53,16 @@ class Journal(Protocol):
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
         """Write an artifact and return its digest."""
+
+    def sharing(self, key: str, wait: bool) -> AbstractContextManager[SharedTraining | None]:
+        """A training that some job has finished; None where it is this job's turn to do it, and to publish it within.
+
+        `wait`: for another job that is at it. Several at once are entered in the order of their keys, lest two jobs
+        wait for each other.
+        """
+
+    def publish(self, key: str, training: SharedTraining) -> None:
+        """Make a finished training known to all jobs."""
 
 
 class Lab:
@@ -108,10 +121,12 @@ class Lab:
     ) -> Trained:
         """Train from `weights` under `masks` to the recipe's end, or to a step; `seed` orders and augments the data.
 
-        The name is unique in the job.
+        The name is unique in the job. A training that another job has finished is read back.
         """
-        reporter = _Reporter(self.journal, name, self._done - start_step, self._total)
-        trained = train(
+        if end_step is None:
+            end_step = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
+        circumstances = fingerprint(self.device, exact)
+        key = training_key(
             architecture,
             dataset,
             recipe,
@@ -120,13 +135,39 @@ class Lab:
             masks=masks,
             start_step=start_step,
             end_step=end_step,
-            state=next(iter(self.journal.states(name)), None),
-            observer=reporter,
-            device=self.device,
-            exact=exact,
+            fingerprint=circumstances,
         )
+        state = next(iter(self.journal.states(name)), None)
+        # Nobody else's takes the place of what this job has finished: its later trainings began from that.
+        finished = state is not None and state.step == end_step
+        with nullcontext() if finished else self.journal.sharing(key, wait=state is None) as shared:
+            if shared is not None:
+                return self._read_back(name, shared, start_step)
+            trained = train(
+                architecture,
+                dataset,
+                recipe,
+                seed=seed,
+                weights=weights,
+                masks=masks,
+                start_step=start_step,
+                end_step=end_step,
+                state=state,
+                observer=_Reporter(self.journal, name, self._done - start_step, self._total),
+                device=self.device,
+                exact=exact,
+            )
+            self.journal.publish(key, SharedTraining.of(trained, circumstances))
         self._done += trained.steps - start_step
         return trained
+
+    def _read_back(self, name: str, shared: SharedTraining, start_step: int) -> SharedTraining:
+        """Tell what watchers would have seen of a training, whose steps this job need not take."""
+        log.info("%s: another job has trained it", name)
+        self._total -= shared.steps - start_step
+        for record in shared.history:
+            self.journal.event("epoch", {"training": name, **asdict(record)})
+        return shared
 
     def record_run(
         self,
@@ -144,6 +185,8 @@ class Lab:
     ) -> None:
         """Enter a finished training into the job's outcome: headline accuracy after the last step, best beside it."""
         run = len(self.outcome.runs)
+        shared = trained if isinstance(trained, SharedTraining) else None
+        circumstances = shared.fingerprint if shared else fingerprint(self.device, exact)
         self.outcome.runs.append(
             RunRecord(
                 architecture=architecture.name,
@@ -157,8 +200,9 @@ class Lab:
                 steps=trained.steps - start_step,
                 seconds=trained.seconds,
                 history=[asdict(record) for record in trained.history],
-                fingerprint=asdict(fingerprint(self.device, exact)),
+                fingerprint=asdict(circumstances),
                 weights_digest=self.store_weights(trained.weights),
+                shared=shared is not None,
             )
         )
         for point, record in (("last", trained.last), ("best", trained.best)):
