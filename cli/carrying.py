@@ -11,14 +11,15 @@ from cli.options import (
     HERE,
     Architecture,
     AsJson,
+    Fresh,
     Server,
     Tickets,
     Wait,
     connected,
-    made,
     numbers,
     pairs,
     show,
+    submit,
 )
 from cli.wording import plan_text
 
@@ -59,6 +60,7 @@ def transform(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would come of it; do nothing.")
     ] = False,
+    fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -80,12 +82,13 @@ def transform(
         "permute": permute,
         "norm": norm,
         "start": start,
+        "fresh": fresh or None,
     }
+    if not dry_run:
+        submit("transform", body, wait, as_json, server)
+        return
     with connected(server) as client:
-        if dry_run:
-            show(client.plan(body), plan_text, as_json)
-        else:
-            made(client, client.submit("transform", body), wait, as_json, server)
+        show(client.plan(body), plan_text, as_json)
 
 
 def _order(given: list[str] | None) -> Any:

@@ -21,6 +21,9 @@ Wait = Annotated[
     bool, typer.Option("--wait", "-w", help="Watch it to its end; exit status 1 unless it succeeds.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="The same digests on every run.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Do all of it again, even where an identical job has finished.")
+]
 Recipe = Annotated[
     list[str] | None,
     typer.Option(
@@ -60,7 +63,11 @@ def show(answer: Any, words: Callable[[Any], str], as_json: bool) -> None:
 def submit(kind: str, body: Json, wait: bool, as_json: bool, server: str) -> None:
     """Ask for a job, and show it as it is or as it ends."""
     with connected(server) as client:
-        made(client, client.submit(kind, body), wait, as_json, server)
+        job = client.submit(kind, body)
+        done = job["state"] == "succeeded"
+        if done:
+            say("an identical job did this before; --fresh does it again")
+        made(client, job, wait and not done, as_json, server)
 
 
 def made(client: Client, job: Json, wait: bool, as_json: bool, server: str) -> None:

@@ -98,6 +98,7 @@ class Experiment:
         self._order = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._shares: dict[str, Share] = {}
+        self._had = dict.fromkeys(bars(), 0.0)
         self._trials: list[Trial] = []
 
     async def run(self) -> list[Trial]:
@@ -183,6 +184,10 @@ class Experiment:
         """Submit a job and wait for it."""
         async with self._order:
             job: Json = await asyncio.to_thread(self._client.submit, kind, body)
+            if job["state"] == "succeeded":
+                # An earlier one, which may be far down the list of jobs by now.
+                self._had[share.bar] += share.trainings
+                return job
             ended = self._waiting[job["id"]] = asyncio.get_running_loop().create_future()
             self._shares[job["id"]] = share
         await ended
@@ -196,7 +201,7 @@ class Experiment:
         while True:
             # Somebody may be using the page meanwhile.
             jobs = await asyncio.to_thread(self._client.jobs, len(self._shares) + 50)
-            done = dict.fromkeys(bars(), 0.0)
+            done = dict(self._had)
             for job in jobs:
                 share = self._shares.get(job["id"])
                 if share is None:

@@ -13,6 +13,7 @@ from cli.options import (
     AsJson,
     Dataset,
     Exact,
+    Fresh,
     JobId,
     MaybeTickets,
     Recipe,
@@ -42,6 +43,7 @@ def find(
     seeds: Seeds = None,
     recipe: Recipe = None,
     exact: Exact = False,
+    fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -56,6 +58,7 @@ def find(
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),
         "exact": exact,
+        "fresh": fresh or None,
     }
     submit("find", body, wait, as_json, server)
 
@@ -70,6 +73,7 @@ def train(
     seeds: Seeds = None,
     recipe: Recipe = None,
     exact: Exact = False,
+    fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -82,6 +86,7 @@ def train(
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),
         "exact": exact,
+        "fresh": fresh or None,
     }
     submit("train", body, wait, as_json, server)
 
@@ -91,12 +96,14 @@ def evaluate(
     *,
     dataset: Dataset,
     job: Annotated[str | None, typer.Option(help="A train job, to evaluate what it trained instead.")] = None,
+    fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Measure tickets, or what a job has trained, on a dataset's test images."""
-    submit("evaluate", {"tickets": tickets or None, "job": job, "dataset": dataset}, wait, as_json, server)
+    body = {"tickets": tickets or None, "job": job, "dataset": dataset, "fresh": fresh or None}
+    submit("evaluate", body, wait, as_json, server)
 
 
 def connect(
@@ -108,12 +115,18 @@ def connect(
         int | None, typer.Option(help="Networks on the line, both ends included; default: 21.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Default: what they were trained on.")] = None,
+    fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Measure the networks on the line between two trainings: linear mode connectivity."""
-    body = {"trainings": [_training(first), _training(second)], "points": points, "dataset": dataset}
+    body = {
+        "trainings": [_training(first), _training(second)],
+        "points": points,
+        "dataset": dataset,
+        "fresh": fresh or None,
+    }
     submit("connect", body, wait, as_json, server)
 
 

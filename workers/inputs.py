@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, tickets
+from core.catalog import architectures, attempts, tickets
 from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
 from core.catalog.tables import Job, PostedArchitecture, Run
-from core.families.posted import parse_name
 from core.jobs.datasets import DATASETS
 from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
 from core.jobs.specs import (
@@ -67,18 +66,18 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
             names = [hop.architecture for hop in spec.hops]
             return Inputs(
                 tickets=_tickets(session, spec.tickets, store),
-                definitions=_definitions(session, names),
+                definitions=architectures.definitions(session, names),
             )
         case EvaluateSpec(job=str(job)):
             return _trained(session, [(job, run) for run in _runs(session, job)], store)
         case ConnectSpec():
             return _trained(session, [(one.job, one.run) for one in spec.trainings], store)
         case TrainSpec(architecture=str(name)) | FindSpec(architecture=name):
-            return Inputs(definitions=_definitions(session, [name]))
+            return Inputs(definitions=architectures.definitions(session, [name]))
         case TrainSpec() | EvaluateSpec():
             return Inputs(tickets=_tickets(session, spec.tickets or (), store))
         case ImportSpec():
-            named = _definitions(session, [spec.architecture] if spec.architecture else [])
+            named = architectures.definitions(session, [spec.architecture] if spec.architecture else [])
             return Inputs(upload=_upload(scratch), definitions=[*named, *_latest_definitions(session)])
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
@@ -122,14 +121,7 @@ def _trained(session: Session, references: Iterable[tuple[str, int]], store: Loc
             )
         )
     names = [network.architecture for network in networks]
-    return Inputs(weights=networks, definitions=_definitions(session, names))
-
-
-def _definitions(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
-    """The posted families among these architectures, for whatever input they were posted."""
-    families = [parsed.family for name in names if (parsed := parse_name(name))]
-    query = select(PostedArchitecture.definition).where(PostedArchitecture.name.in_(families))
-    return list(session.scalars(query))
+    return Inputs(weights=networks, definitions=architectures.definitions(session, names))
 
 
 def _latest_definitions(session: Session) -> list[dict[str, Any]]:

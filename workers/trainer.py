@@ -8,21 +8,25 @@ import resource
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
+from core.catalog.trainings import SharedTrainings
 from core.elastic.refusal import Refused
 from core.experiments import Lab, conduct
+from core.experiments.shared import SharedTraining
 from core.interchange.confinement import LimitReached, confine
 from core.interchange.exports.source import Unavailable
 from core.interchange.failure import Unreadable
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.specs import parse_spec
 from core.tickets import InvalidTicket
+from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
 from workers.protocol import Reports, Request
 
@@ -126,6 +130,8 @@ class PipeJournal:
     def __init__(self, request: Request, reports: Reports) -> None:
         self._artifacts = LocalStore(Path(request.artifacts))
         self._scratch = LocalStore(Path(request.scratch))
+        self._trainings = SharedTrainings(self._artifacts)
+        self._fresh = request.spec.get("fresh", False)
         self._saved = request.states
         self._reports = reports
         self._interval = request.checkpoint_seconds
@@ -164,6 +170,21 @@ class PipeJournal:
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
         return _put(self._artifacts, write)
+
+    @contextmanager
+    def sharing(self, key: str, wait: bool) -> Iterator[SharedTraining | None]:
+        if self._fresh:
+            yield None
+            return
+        with self._trainings.turn(key, wait=wait) as found:
+            yield SharedTraining.from_parts(found.about, read_weights(found.weights)) if found else None
+
+    def publish(self, key: str, training: SharedTraining) -> None:
+        try:
+            weights = self.store(lambda stream: write_weights(training.weights, stream))
+            self._trainings.publish(key, weights, training.about())
+        except OSError as error:
+            logging.warning("a finished training could not be shared: %s", error)
 
 
 def _put(store: LocalStore, write: Callable[[BinaryIO], object]) -> str:

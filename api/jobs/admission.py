@@ -24,7 +24,7 @@ from core.jobs.specs import (
     ConnectSpec,
     EvaluateSpec,
     FindSpec,
-    JobSpec,
+    ReusableSpec,
     Trained,
     TrainingRef,
     TrainSpec,
@@ -37,7 +37,7 @@ from core.pruning.levels import quota
 TrainedSpec = TypeVar("TrainedSpec", bound=Trained)
 
 
-def admit(session: Session, spec: JobSpec) -> JobSpec:
+def admit(session: Session, spec: ReusableSpec) -> ReusableSpec:
     """The spec, completed; raises `Rejected`, or `Refused` for a transformation."""
     match spec:
         case FindSpec():
@@ -50,8 +50,6 @@ def admit(session: Session, spec: JobSpec) -> JobSpec:
             return _evaluate(session, spec)
         case ConnectSpec():
             return _connect(session, spec)
-        case _:
-            return spec
 
 
 def _find(spec: FindSpec) -> FindSpec:

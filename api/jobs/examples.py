@@ -30,6 +30,7 @@ LINKS: dict[str, str] = {
 SPEC: dict[str, Any] = {
     "kind": "train",
     "dataset": "digits",
+    "fresh": False,
     "tickets": [STRETCHED],
     "architecture": None,
     "seeds": [0],
@@ -89,6 +90,7 @@ RUN_SUMMARY: dict[str, Any] = {
     "start_step": 0,
     "steps": 480,
     "seconds": 2.5,
+    "shared": False,
     "fingerprint": {"torch": "2.13.0", "threads": 1, "device": "cpu"},
     "weights_digest": "51aa" * 16,
 }

@@ -50,8 +50,18 @@ router = APIRouter(tags=["jobs"], dependencies=[OnlyDocumented])
 _FINISHED: dict[int | str, dict[str, Any]] = {
     200: {"model": JobBody, "description": "The finished job, where `Prefer: wait` asked for it"}
 }
+_HEADERS = {
+    "Job-Reused": {"description": "`true`: an earlier job is the answer", "schema": {"type": "string"}}
+}
+_REUSED = (
+    "A finished job that is identical, unless the request says `fresh`; or the finished new one, where"
+    " `Prefer: wait` asked for it"
+)
 _REFUSALS = (INVALID_REQUEST, UNSUITABLE, KEY_REUSED, NOT_JSON, TOO_LARGE)
-_MADE = _FINISHED | documented(*_REFUSALS)
+_MADE: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobBody, "description": _REUSED, "headers": _HEADERS},
+    **documented(*_REFUSALS),
+}
 
 
 @router.post("/find", status_code=202, responses=_MADE)
@@ -63,7 +73,8 @@ async def find(spec: FindRequest, submission: SubmissionDep) -> JobBody:
 _PLANNED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": JobBody | TransformPlan,
-        "description": "The finished job, where `Prefer: wait` asked for it; the plan, where `dry_run` did",
+        "description": f"{_REUSED}. The plan, where `dry_run` asked for that",
+        "headers": _HEADERS,
         "content": {
             "application/json": {
                 "examples": {

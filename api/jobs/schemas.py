@@ -154,6 +154,9 @@ class RunSummary(BaseModel):
     start_step: int
     steps: int
     seconds: float
+    shared: bool = Field(
+        description="another job did this training; `seconds` and `fingerprint` are of that time"
+    )
     fingerprint: dict[str, Any] = Field(description="what `exact` holds within: versions, threads, device")
     weights_digest: str
 

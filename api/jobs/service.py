@@ -13,23 +13,33 @@ from api.jobs.admission import admit
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody, JobSummary, RunBody
 from api.problems import WRONG_STATE, Rejected, not_found
-from core.catalog import jobs
+from core.catalog import jobs, reuse
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
 from core.catalog.tables import Job
-from core.jobs.specs import JobSpec, parse_spec
+from core.jobs.specs import ReusableSpec, parse_spec
 from core.jobs.states import STATES, TERMINAL, State
 from core.settings import Settings
 
+FOUND = 200
+"""The status of an answer for which no job was made."""
 
-def submit(database: Database, settings: Settings, once: Once, spec: JobSpec) -> tuple[Made, bool]:
-    """Check and complete a spec and queue its job; what was made, and whether by an earlier request."""
+
+def submit(database: Database, settings: Settings, once: Once, spec: ReusableSpec) -> tuple[Made, bool]:
+    """Check and complete a spec and queue its job, or find a finished one that is identical.
+
+    What answers the request, and whether it is an earlier one with the same key.
+    """
     with database.read() as session:
         admitted = admit(session, spec)
 
     def create(session: Session) -> Made:
-        return Made(202, jobs.create(session, admitted, settings.max_attempts).id)
+        digest = reuse.digest(session, admitted)
+        done = None if admitted.fresh or digest is None else reuse.finished(session, digest)
+        if done is not None:
+            return Made(FOUND, done.id)
+        return Made(202, jobs.create(session, admitted, settings.max_attempts, digest=digest).id)
 
     return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
 

@@ -13,11 +13,14 @@ from api.idempotency import REPLAYED, OnceDep
 from api.jobs import service
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody
+from api.jobs.service import FOUND
 from api.preferences import WaitDep
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
-from core.jobs.specs import JobSpec
+from core.jobs.specs import ReusableSpec
 from core.settings import Settings
+
+REUSED = {"Job-Reused": "true"}
 
 
 class Submission:
@@ -39,8 +42,8 @@ class Submission:
         self._wait = wait or 0
         self._response = response
 
-    async def of(self, spec: JobSpec) -> JobBody:
-        """The job made of `spec`."""
+    async def of(self, spec: ReusableSpec) -> JobBody:
+        """The job made of `spec`, or a finished one that is identical."""
         return await self.answer(
             await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
         )
@@ -52,9 +55,11 @@ class Submission:
         )
 
     async def answer(self, made: tuple[Made, bool]) -> JobBody:
-        """The job that was made, and whether by an earlier request."""
+        """The job that was made or found, and whether by an earlier request."""
+        result, _ = made
         if self._wait:
-            await service.ended(self._feed, made[0].resource, self._wait)
+            if result.status != FOUND:
+                await service.ended(self._feed, result.resource, self._wait)
             self._response.headers["Preference-Applied"] = f"wait={self._wait}"
         body = await run_in_threadpool(answer, self._database, self._response, made)
         if self._wait and body.finished_at is not None:
@@ -70,6 +75,8 @@ def answer(database: Database, response: Response, made: tuple[Made, bool]) -> J
     result, replayed = made
     response.status_code = result.status
     response.headers["Location"] = f"/jobs/{result.resource}"
+    if result.status == FOUND:
+        response.headers.update(REUSED)
     if replayed:
         response.headers.update(REPLAYED)
     return service.show(database, result.resource)

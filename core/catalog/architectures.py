@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -64,6 +65,14 @@ def get(session: Session, name: str, input: Shape, classes: int) -> Definition |
     """The definition of a family by its name, without counts."""
     row = session.get(PostedArchitecture, (name, _text(input), classes))
     return None if row is None else Definition.model_validate(row.definition)
+
+
+def definitions(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
+    """The posted families among the architectures of these names, for every size that they were posted for."""
+    families = [parsed.family for name in names if (parsed := parse_name(name))]
+    table = PostedArchitecture
+    query = select(table.definition).where(table.name.in_(families))
+    return list(session.scalars(query.order_by(table.name, table.shape, table.classes)))
 
 
 def sizes(session: Session, names: Sequence[str]) -> list[Size]:

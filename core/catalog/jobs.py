@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.catalog import reuse
 from core.catalog.database import now
 from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.tables import Event, Job, Outbox
@@ -39,10 +40,11 @@ def create(
     max_attempts: int,
     retry_of: str | None = None,
     job_id: str | None = None,
+    digest: str | None = None,
 ) -> Job:
     """Queue a job: its row, its first event and its outbox row, in one transaction.
 
-    `job_id` is given where something was filed under it beforehand.
+    `job_id` is given where something was filed under it beforehand, `digest` where the job may answer later ones.
     """
     job = Job(
         id=job_id or new_id(),
@@ -51,6 +53,7 @@ def create(
         spec=spec.model_dump(mode="json"),
         max_attempts=max_attempts,
         retry_of=retry_of,
+        digest=digest,
     )
     session.add(job)
     session.flush()
@@ -186,4 +189,4 @@ def retry(session: Session, job: Job, spec: JobSpec, max_attempts: int) -> Job |
     """A new job with the spec of one that failed or was cancelled; None in any other state."""
     if State(job.state) not in RETRYABLE:
         return None
-    return create(session, spec, max_attempts, retry_of=job.id)
+    return create(session, spec, max_attempts, retry_of=job.id, digest=reuse.digest(session, spec))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -157,6 +158,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
     spec: Mapped[dict[str, Any]]
+    digest: Mapped[str | None] = mapped_column(Digest, index=True)
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     lease_until: Mapped[float | None]
@@ -232,6 +234,7 @@ class Run(Base):
     start_step: Mapped[int]
     steps: Mapped[int]
     seconds: Mapped[float]
+    shared: Mapped[bool] = mapped_column(server_default=false())
     history: Mapped[list[dict[str, Any]]]
     fingerprint: Mapped[dict[str, Any]]
     weights_digest: Mapped[str] = mapped_column(Digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset, load
 from core.experiments.architectures import describer
+from core.experiments.identity import training_key
+from core.experiments.shared import SharedTraining
 from core.families.architecture import Architecture
 from core.families.definition import Definition
 from core.jobs.inputs import Inputs
@@ -23,6 +26,7 @@ from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.engine import at_once
+from core.training.fingerprint import fingerprint
 from core.training.loop import Replicate, Trained, train
 from core.training.mode import EXACT
 from core.training.tuning import Tuner, Work
@@ -53,6 +57,16 @@ class Journal(Protocol):
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
         """Write an artifact and return its digest."""
+
+    def sharing(self, key: str, wait: bool) -> AbstractContextManager[SharedTraining | None]:
+        """A training that some job has finished; None where it is this job's turn to do it, and to publish it within.
+
+        `wait`: for another job that is at it. Several at once are entered in the order of their keys, lest two jobs
+        wait for each other.
+        """
+
+    def publish(self, key: str, training: SharedTraining) -> None:
+        """Make a finished training known to all jobs."""
 
 
 @dataclass(frozen=True)
@@ -122,35 +136,99 @@ class Lab:
         end_step: int | None = None,
         exact: bool,
     ) -> list[Trained]:
-        """Train each from `start_step` to the recipe's end, or to a step; several small networks at once."""
-        replicates = [
-            Replicate(
-                training.seed,
-                state or TrainingState.fresh(training.weights, training.masks, start_step),
-                _Reporter(self, training.name, start_step),
-            )
-            for training, state in zip(trainings, self._resumable(trainings), strict=True)
-        ]
+        """Train each from `start_step` to the recipe's end, or to a step; several small networks at once.
+
+        What this job has finished before, or another job, is read back; what was begun goes on.
+        """
         if end_step is None:
             end_step = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
-        if exact:
+        states = self._saved(trainings, end_step)
+        done: dict[str, Trained] = {}
+        with ExitStack() as turns:
+            keys = {
+                training.name: training_key(
+                    architecture,
+                    dataset,
+                    recipe,
+                    seed=training.seed,
+                    weights=training.weights,
+                    masks=training.masks,
+                    start_step=start_step,
+                    end_step=end_step,
+                    fingerprint=fingerprint(self.device, EXACT) if exact else None,
+                )
+                for training in trainings
+            }
+            for name in sorted(keys, key=lambda name: keys[name]):
+                # Nobody else's takes the place of what this job has finished: its later trainings began from that.
+                if name not in states or states[name].step < end_step:
+                    turn = self.journal.sharing(keys[name], wait=name not in states)
+                    if (shared := turns.enter_context(turn)) is not None:
+                        done[name] = self._read_back(name, shared, start_step)
+            mine = [training for training in trainings if training.name not in done]
+            replicates = [
+                Replicate(
+                    training.seed,
+                    states.get(training.name)
+                    or TrainingState.fresh(training.weights, training.masks, start_step),
+                    _Reporter(self, training.name, start_step),
+                )
+                for training in mine
+            ]
+            before = self._done
+            for training, trained in zip(
+                mine, self._trained(architecture, dataset, recipe, replicates, end_step, exact), strict=True
+            ):
+                done[training.name] = trained
+                self.journal.publish(keys[training.name], SharedTraining.of(trained))
+            self._done = before + len(mine) * (end_step - start_step)
+        return [done[training.name] for training in trainings]
+
+    def _trained(
+        self,
+        architecture: Architecture,
+        dataset: Dataset,
+        recipe: Recipe,
+        replicates: Sequence[Replicate],
+        end_step: int,
+        exact: bool,
+    ) -> list[Trained]:
+        left = [end_step - replicate.state.step for replicate in replicates]
+        if exact or not any(left):
             mode = EXACT
         else:
-            mode = self._tuner.mode(Work(architecture, dataset, recipe, replicates, end_step - start_step))
+            mode = self._tuner.mode(Work(architecture, dataset, recipe, replicates, max(left)))
         return train(
             architecture, dataset, recipe, replicates, mode=mode, end_step=end_step, device=self.device
         )
 
-    def _resumable(self, trainings: Sequence[Training]) -> list[TrainingState | None]:
-        """The most advanced state of each; of those trained at once, which end at once, that of the same step."""
-        saved = [{state.step: state for state in self.journal.states(one.name)} for one in trainings]
-        common = set[int].intersection(*(set(states) for states in saved))
-        return [states[max(common)] if common else None for states in saved]
+    def _saved(self, trainings: Sequence[Training], end_step: int) -> dict[str, TrainingState]:
+        """By name, the end of what this job has finished; of what it has begun the latest step common to all.
+
+        Trainings that were begun together are saved one after the other, and a crash may come between.
+        """
+        saved = {
+            one.name: {state.step: state for state in self.journal.states(one.name)} for one in trainings
+        }
+        found = {name: states[end_step] for name, states in saved.items() if end_step in states}
+        begun = [states for name, states in saved.items() if name not in found]
+        common = set(begun[0]).intersection(*begun[1:]) if begun else set[int]()
+        if common:
+            found |= {name: states[max(common)] for name, states in saved.items() if name not in found}
+        return found
 
     def advance(self, steps: int, doing: str) -> None:
         """So many steps more are done."""
         self._done += steps
         self.journal.progress(self._done, self._total, doing)
+
+    def _read_back(self, name: str, shared: SharedTraining, start_step: int) -> SharedTraining:
+        """Tell what watchers would have seen of a training, whose steps this job need not take."""
+        log.info("%s: another job has trained it", name)
+        self._total -= shared.steps - start_step
+        for record in shared.history:
+            self.journal.event("epoch", {"training": name, **asdict(record)})
+        return shared
 
     def record_run(
         self,
@@ -183,6 +261,7 @@ class Lab:
                 history=[asdict(record) for record in trained.history],
                 fingerprint=asdict(trained.fingerprint),
                 weights_digest=self.store_weights(trained.weights),
+                shared=isinstance(trained, SharedTraining),
             )
         )
         for point, record in (("last", trained.last), ("best", trained.best)):

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One training and what it was run with. `steps` counts those trained, from `start_step` on."""
+    """One training and what it was run with. `steps` counts those trained, from `start_step` on.
+
+    `shared`: another job did it; `seconds` and `fingerprint` are those of that time.
+    """
 
     architecture: str
     dataset: str
@@ -23,6 +26,7 @@ class RunRecord:
     history: list[dict[str, Any]]
     fingerprint: dict[str, Any]
     weights_digest: str
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,16 @@ class Spec(BaseModel):
         return name if name is None else _known_dataset(name)
 
 
-class Trained(Spec):
+class Reusable(Spec):
+    """Base of the jobs that a finished identical one answers: what they come to follows from their spec."""
+
+    fresh: bool = Field(
+        default=False,
+        description="do all of it again, even where an identical job, or one that began alike, has finished",
+    )
+
+
+class Trained(Reusable):
     """What every job that trains has: a dataset, a recipe, and whether it must be exact."""
 
     dataset: str = Field(description="dataset to train on, as /datasets lists them")
@@ -159,7 +168,7 @@ class Hop(BaseModel):
         return self
 
 
-class TransformSpec(Spec, Hop):
+class TransformSpec(Reusable, Hop):
     """Stretch or squeeze tickets into another member of their family: one new ticket per ticket given."""
 
     kind: Literal["transform"] = "transform"
@@ -241,7 +250,7 @@ class TrainSpec(Trained):
         return self
 
 
-class EvaluateSpec(Spec):
+class EvaluateSpec(Reusable):
     """Measure tickets as they are, or the trained networks of a finished train job, on a dataset's test images."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -265,7 +274,7 @@ class TrainingRef(BaseModel):
     run: int = Field(default=0, ge=0, description="the number of the training in its job")
 
 
-class ConnectSpec(Spec):
+class ConnectSpec(Reusable):
     """Measure linear mode connectivity: the networks on the line between two trainings of one ticket."""
 
     kind: Literal["connect"] = "connect"
@@ -327,7 +336,8 @@ class ExportSpec(Spec):
         return name
 
 
-JobSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec | ConnectSpec | ImportSpec | ExportSpec
+ReusableSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec | ConnectSpec
+JobSpec = ReusableSpec | ImportSpec | ExportSpec
 _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
 
 

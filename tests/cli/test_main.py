@@ -217,6 +217,31 @@ class TestDryRun:
         assert "note: total sparsity moves" in result.stdout
 
 
+class TestFresh:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("find", "mlp_2", "digits"),
+            ("transform", TICKET, "mlp_3"),
+            ("train", TICKET, "digits"),
+            ("evaluate", TICKET, "digits"),
+            ("connect", JOB, f"{JOB}:1"),
+        ],
+    )
+    def test_every_kind_can_be_asked_for_again(self, server: Any, words: tuple[str, ...]) -> None:
+        server.answers[f"/{words[0]}"] = [as_json(job("queued"), 202)]
+        assert run(server, *words, "--fresh").exit_code == 0
+        assert sent(server)["fresh"] is True
+
+    def test_an_earlier_job_is_shown_and_not_followed(self, server: Any) -> None:
+        server.answers["/train"] = [as_json(job("succeeded"))]
+        result = run(server, "train", TICKET, "digits", "--wait")
+        assert result.exit_code == 0
+        assert result.stderr == "elasticket: an identical job did this before; --fresh does it again\n"
+        assert f"{JOB}: succeeded" in result.stdout
+        assert len(server.seen) == 1
+
+
 class TestWaiting:
     def test_success_is_status_0_and_shows_what_was_measured(self, server: Any) -> None:
         server.answers["/train"] = [as_json(job("queued"), 202)]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ EXACT: dict[str, Any] = {
     "parameters": {"level": 3},
     "recipe": {"length": "45ep", "momentum": 0.9, "lr": 0.02, "rewind": "7it"},
     "exact": True,
+    "fresh": True,
 }
 
 
@@ -104,6 +106,29 @@ class TestKills:
         installation.wait_until(installation.healthy, 30)
 
 
+class TestReuse:
+    def test_the_second_of_two_identical_finds_is_answered_within_a_second(
+        self, installation: "Installation"
+    ) -> None:
+        spec = {key: value for key, value in EXACT.items() if key != "fresh"} | {"seeds": [5, 6]}
+        first = installation.succeeded(installation.submit("find", spec))
+        began = time.monotonic()
+        again = installation.http.post("/find", json=spec, headers={"Prefer": "wait=60"})
+        took = time.monotonic() - began
+        assert (again.status_code, again.json()) == (200, first)
+        assert took < 1, f"{took:.3f} s"
+
+    def test_a_find_to_a_deeper_level_goes_on_where_the_first_ended(
+        self, installation: "Installation"
+    ) -> None:
+        short = {"architecture": "mlp_2", "dataset": "digits", "recipe": {"length": "3ep", "rewind": "5it"}}
+        installation.succeeded(installation.submit("find", short | {"parameters": {"level": 6}}))
+        deeper = installation.succeeded(installation.submit("find", short | {"parameters": {"level": 10}}))
+        trained = [run["level"] for run in deeper["outputs"]["runs"] if not run["shared"]]
+        assert (trained, len(deeper["outputs"]["runs"])) == ([6, 7, 8, 9], 10)
+        assert deeper["progress"]["total"] == 4 * (36 - 5)
+
+
 class TestDemo:
     def test_its_experiment_plays_over_http(
         self, installation: "Installation", monkeypatch: pytest.MonkeyPatch
@@ -113,12 +138,15 @@ class TestDemo:
         monkeypatch.setattr(table5, "RECIPE", {"preset": "mlp", "length": "2ep", "momentum": 0.9})
         with Client(installation.url) as client:
             trials = table5.play(client, lambda _: None)
+            again = table5.play(client, lambda _: None)
         assert {(trial.target, trial.arm.name) for trial in trials} == {
             (target, arm) for target in ("mlp_3", "mlp_4") for arm in ("ETT", "IMP", "random", "dense")
         }
         sparsity = {(trial.target, trial.arm.name): trial.sparsity for trial in trials}
         for target in ("mlp_3", "mlp_4"):
             assert sparsity[target, "ETT"] == sparsity[target, "random"] > sparsity[target, "dense"] == 0
+        # Played again, every job is answered by the first play's.
+        assert sorted(map(repr, again)) == sorted(map(repr, trials))
 
 
 class TestStop:

@@ -1,5 +1,5 @@
 from alembic import command
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from core.catalog.database import Database
 from core.catalog.migrate import alembic_config, is_current, upgrade
@@ -20,5 +20,44 @@ class TestSchema:
         database = Database(database_url)
         assert inspect(database.engine).get_table_names() == ["alembic_version"]
         assert not is_current(database, database_url)
+        database.close()
+        upgrade(database_url)
+
+
+class TestWhatWasDoneBefore:
+    JOB = """
+        INSERT INTO jobs (id, kind, state, spec, attempt, max_attempts, last_event)
+        VALUES ('j', 'train', 'succeeded', '{}', 1, 5, 0)
+    """
+    RUN = """
+        INSERT INTO runs
+        VALUES ('j', 0, 'mlp_1', 'digits', NULL, 0, 0, NULL, 0.5, 0, 12, 1.5, '[]', '{}', 'd')
+    """
+
+    def test_old_jobs_answer_nothing_and_old_trainings_were_not_shared_and_both_survive_the_way_back(
+        self, database_url: str
+    ) -> None:
+        command.downgrade(alembic_config(database_url), "0002")
+        database = Database(database_url)
+
+        def rows(columns: str) -> list[tuple[object, ...]]:
+            with database.engine.connect() as connection:
+                query = text(f"SELECT {columns} FROM jobs JOIN runs ON runs.job_id = jobs.id")
+                return [tuple(row) for row in connection.execute(query)]
+
+        with database.write() as session:
+            for row in (self.JOB, self.RUN):
+                session.execute(text(row))
+        database.engine.dispose()
+        upgrade(database_url)
+        assert rows("jobs.id, digest, shared, steps, seconds") == [("j", None, False, 12, 1.5)]
+        with database.write() as session:
+            session.execute(text("UPDATE jobs SET digest = 'd'"))
+            session.execute(text("UPDATE runs SET shared = true"))
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0002")
+        assert rows("jobs.id, state, steps, seconds") == [("j", "succeeded", 12, 1.5)]
+        columns = {column["name"] for column in inspect(database.engine).get_columns("jobs")}
+        assert "digest" not in columns
         database.close()
         upgrade(database_url)

@@ -66,11 +66,22 @@ class Fleet:
         if settings.trainer_memory_bytes:
             self.environment["ELASTICKET_TRAINER_MEMORY_BYTES"] = str(settings.trainer_memory_bytes)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.slots = 1
+        self.lease_seconds = FAST["lease_seconds"]
 
     def start(self, name: str) -> None:
         """Start one of valkey, worker and dispatcher, again if it was killed."""
         module = [sys.executable, "-m"]
-        celery = ["celery", "-A", "workers.app", "worker", "--pool", "prefork", "--concurrency", "1"]
+        celery = [
+            "celery",
+            "-A",
+            "workers.app",
+            "worker",
+            "--pool",
+            "prefork",
+            "--concurrency",
+            str(self.slots),
+        ]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
         command = {
             "valkey": [
@@ -145,6 +156,10 @@ class Fleet:
         with self.database.read() as session:
             rows = session.query(Provenance).filter_by(job_id=job_id).order_by(Provenance.id)
             return [row.ticket_id for row in rows]
+
+    def log_of(self, job_id: str) -> str:
+        """What a job's attempts wrote."""
+        return "\n".join(event.data["text"] for event in self.events(job_id) if event.kind == "log")
 
     def wait_until_tidy(self, but: str | None = None) -> None:
         """Wait until no job has left anything in scratch; `but` names a folder that may stay."""

@@ -28,6 +28,7 @@ def exact_find() -> FindSpec:
         seeds=[0],
         recipe=RecipeChoice(length="45ep", momentum=0.9, lr=0.02, rewind="7it"),
         exact=True,
+        fresh=True,
     ).complete("mlp")
 
 

@@ -13,7 +13,7 @@ def trained(client, upload, worker, outcome):
 
     def make(ticket: str | None = None) -> str:
         ticket = ticket or upload()
-        spec = {"tickets": [ticket], "dataset": "digits", "order_seeds": [0, 1]}
+        spec = {"tickets": [ticket], "dataset": "digits", "order_seeds": [0, 1], "fresh": True}
         job = client.post("/train", json=spec).json()["id"]
         worker.succeed(job, worker.claim(job), outcome(ticket, 90, 91))
         return job
@@ -26,7 +26,8 @@ def ends(first: str, second: str, runs: tuple[int, int] = (0, 1)) -> dict:
 
 
 def dense(client, worker, outcome) -> str:
-    job = client.post("/train", json={"architecture": "mlp_1", "dataset": "digits", "seeds": [0, 1]}).json()
+    spec = {"architecture": "mlp_1", "dataset": "digits", "seeds": [0, 1], "fresh": True}
+    job = client.post("/train", json=spec).json()
     worker.succeed(job["id"], worker.claim(job["id"]), outcome(None, 90, 91))
     return job["id"]
 

@@ -1,6 +1,7 @@
 """A lab on real stores, whose journal keeps what it is told and can be made to die."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -9,11 +10,14 @@ import pytest
 import torch
 
 from core.catalog.artifacts import LocalStore
+from core.catalog.trainings import SharedTrainings
 from core.experiments import Lab, conduct
+from core.experiments.shared import SharedTraining
 from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
 from core.jobs.outcome import Outcome
 from core.jobs.specs import JobSpec
 from core.tickets import Ticket, TicketFile, read, ticket_id
+from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import TrainingState, read_state, write_state
 from core.training.loop import Observer
 
@@ -33,6 +37,8 @@ class Diary:
         self.steps: list[tuple[int, int, str]] = []
         self.saves_left: int | None = None
         self.interval = 5
+        self.trainings = SharedTrainings(self.artifacts)
+        self.keys: list[str] = []
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         self.events.append((kind, data))
@@ -62,6 +68,16 @@ class Diary:
             write(staged)  # type: ignore[arg-type]
             return staged.commit()
 
+    @contextmanager
+    def sharing(self, key: str, wait: bool) -> Iterator[SharedTraining | None]:
+        self.keys.append(key)
+        with self.trainings.turn(key, wait=wait) as found:
+            yield SharedTraining.from_parts(found.about, read_weights(found.weights)) if found else None
+
+    def publish(self, key: str, training: SharedTraining) -> None:
+        weights = self.store(lambda stream: write_weights(training.weights, stream))
+        self.trainings.publish(key, weights, training.about())
+
 
 class Bench:
     """Runs jobs one after another on one pair of stores, and knows the tickets they made."""
@@ -85,6 +101,11 @@ class Bench:
                 str(path), said.dataset, said.seed, said.level, weights
             )
         return lab.outcome
+
+    def next_job(self) -> None:
+        """Forget all that only the job that was run last knows."""
+        for told in (self.diary.saved, self.diary.events, self.diary.steps, self.diary.keys):
+            told.clear()
 
     def ticket(self, identity: str) -> Ticket:
         """A ticket that an earlier job made."""

@@ -7,14 +7,13 @@ import pytest
 
 from core.datasets import load
 from core.families import architecture
-from core.families.architecture import Architecture
 from core.families.initialisation import initialise
 from core.jobs.inputs import TrainedNetwork
 from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
 from core.tickets.weights import read_weights
-from core.training import loop
+from core.training.loop import Observer
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench
@@ -37,29 +36,9 @@ def found(bench: "Bench") -> list[str]:
 
 
 def train(**fields: object) -> TrainSpec:
-    return TrainSpec.model_validate({"dataset": "digits", "recipe": SHORT, **fields}).complete("mlp")
-
-
-def train_alone(
-    network: Architecture,
-    weights: Any,
-    masks: Any,
-    spec: TrainSpec,
-    start_step: int,
-    seed: int,
-    observer: loop.Observer,
-) -> Any:
-    """One training by the loop itself, without a lab."""
-    return loop.train(
-        network,
-        load("digits", Path("none")),
-        spec.full_recipe,
-        seed=seed,
-        weights=weights,
-        masks=masks,
-        start_step=start_step,
-        observer=observer,
-    ).weights
+    return TrainSpec.model_validate({"dataset": "digits", "recipe": SHORT, "exact": True, **fields}).complete(
+        "mlp"
+    )
 
 
 class TestTickets:
@@ -74,12 +53,21 @@ class TestTickets:
         assert [run.ticket_id for run in outcome.runs] == found
 
     def test_start_from_the_weights_at_their_rewind_point(
-        self, bench: "Bench", found: list[str], silent: loop.Observer
+        self, bench: "Bench", found: list[str], silent: Observer, train_alone: Any
     ) -> None:
         (run, _) = bench.run(train(tickets=found)).runs
         ticket = bench.ticket(found[0])
         spec = train(tickets=found)
-        alone = train_alone(ticket.architecture, ticket.weights(), ticket.bool_masks(), spec, 5, 3, silent)
+        alone = train_alone(
+            ticket.architecture,
+            load("digits", Path("none")),
+            spec.full_recipe,
+            seed=3,
+            weights=ticket.weights(),
+            masks=ticket.bool_masks(),
+            start_step=5,
+            observer=silent,
+        ).weights
         trained = read_weights(bench.diary.artifacts.path(run.weights_digest))
         assert all(np.array_equal(trained[name], values) for name, values in alone.items())
 
@@ -149,7 +137,7 @@ class TestEvaluate:
         ]
 
     def test_a_ticket_is_measured_at_its_rewind_point(
-        self, bench: "Bench", found: list[str], silent: loop.Observer
+        self, bench: "Bench", found: list[str], silent: Observer, train_alone: Any
     ) -> None:
         results = bench.run(EvaluateSpec(tickets=found, dataset="digits")).results
         assert [(result.point, result.ticket_id, result.total) for result in results] == [

@@ -1,0 +1,51 @@
+"""Finished jobs that answer new ones: found by the digest of everything that a job's results follow from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.catalog import architectures, tickets
+from core.catalog.tables import Job, Ticket
+from core.jobs.identity import job_digest
+from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
+from core.jobs.states import State
+
+
+def digest(session: Session, spec: JobSpec) -> str | None:
+    """The digest of an admitted spec; None for imports, whose file goes with them, and exports, whose copies are kept.
+
+    A ticket's id says nothing of where it comes from, and a posted name nothing of what it stands for: both count too.
+    """
+    match spec:
+        case FindSpec() | ConnectSpec():
+            given: Sequence[str] = ()
+        case TrainSpec() | EvaluateSpec():
+            given = spec.tickets or ()
+        case TransformSpec():
+            given = spec.tickets
+        case _:
+            return None
+    named = [hop.architecture for hop in spec.hops] if isinstance(spec, TransformSpec) else []
+    return job_digest(
+        spec,
+        {
+            "origins": [_origin(session, identity) for identity in given],
+            "definitions": architectures.definitions(session, named),
+        },
+    )
+
+
+def _origin(session: Session, identity: str) -> list[str | int | None]:
+    row = session.get(Ticket, identity)
+    assert row is not None, "it was admitted"
+    origin = tickets.origin(row)
+    return [origin.dataset, origin.seed, origin.level]
+
+
+def finished(session: Session, digest: str) -> Job | None:
+    """The latest job of this digest that has succeeded. What it made is still here: its rows refer to the job."""
+    done = select(Job).where(Job.digest == digest, Job.state == State.SUCCEEDED)
+    return session.scalar(done.order_by(Job.finished_at.desc(), Job.id).limit(1))

@@ -1,0 +1,105 @@
+"""Finished trainings, shared by all jobs: found by a key that says all they depend on. One trains, the others wait."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.catalog.artifacts import LocalStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """A training's weights, in a file that was hashed just now, and what else is to be told of it."""
+
+    weights: Path
+    about: dict[str, Any]
+
+
+class SharedTrainings:
+    """`trainings/KEY` in an artifact store names the record of a finished training, which names its weights.
+
+    Both are artifacts. What is torn, damaged or missing is not there: it is trained again. Removing the whole folder
+    costs time and nothing else.
+    """
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self._root = store.root / "trainings"
+
+    def find(self, key: str) -> FinishedTraining | None:
+        """The finished training of this key, as far as every byte of it can be read."""
+        try:
+            record = json.loads(self._store.verified(self._pointer(key).read_text()).read_bytes())
+            return FinishedTraining(self._store.verified(record["weights"]), record["about"])
+        except FileNotFoundError:
+            return None
+        except (LookupError, ValueError, OSError) as error:
+            log.warning("a shared training is of no use: %s", error)
+            return None
+
+    def publish(self, key: str, weights: str, about: dict[str, Any]) -> None:
+        """Enter a finished training, whose weights are the artifact `weights`.
+
+        The first that can be read stays: all attempts of a job that was given it are given the same.
+        """
+        if self.find(key) is not None:
+            return
+        with self._store.stage() as staged:
+            staged.write(json.dumps({"weights": weights, "about": about}, allow_nan=False).encode())
+            record = staged.commit()
+        self._root.mkdir(exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._root)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(record)
+            file.flush()
+            os.fsync(descriptor)
+        Path(name).rename(self._pointer(key))
+
+    @contextmanager
+    def turn(self, key: str, *, wait: bool) -> Iterator[FinishedTraining | None]:
+        """The finished training; None where it is this process's turn to do it, and to publish it within the block.
+
+        Where another process is at it, this one waits for it, or for its death; or goes ahead, if not to `wait`.
+        """
+        found = self.find(key)
+        if found is not None:
+            yield found
+            return
+        with self._alone(key, wait):
+            yield self.find(key)
+
+    @contextmanager
+    def _alone(self, key: str, wait: bool) -> Iterator[None]:
+        """Hold the key's lock, which the kernel takes back from a process that dies, and which no fork inherits."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = self._pointer(key).with_suffix(".lock")
+        with lock.open("ab") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if wait:
+                    log.info("another job is at this training: waiting for it")
+                    fcntl.lockf(file, fcntl.LOCK_EX)
+            except OSError as error:
+                # A file system without locks: at worst a training is done twice.
+                log.warning("trainings cannot be shared while they run: %s", error)
+            try:
+                yield
+            finally:
+                # Whoever still waits for it finds the training, and whoever comes now does not look for the lock.
+                if self._pointer(key).exists():
+                    lock.unlink(missing_ok=True)
+
+    def _pointer(self, key: str) -> Path:
+        return self._root / key

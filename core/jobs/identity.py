@@ -1,0 +1,27 @@
+"""What makes two jobs identical: all that their results follow from, as one digest."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+
+from core.jobs.specs import Reusable
+
+NUMERICS = 1
+"""The version of this code's arithmetic.
+
+Raised by every change after which the same spec gives other figures: in initialisation, data order, augmentation, the
+training loop, pruning, transformation or evaluation. From then on nothing that was computed before is used again:
+neither finished jobs nor shared trainings. What only makes the same figures faster leaves it alone.
+"""
+
+
+def job_digest(spec: Reusable, given: dict[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON (RFC 8785) of a completed spec and what the catalog gives it.
+
+    `fresh` is a wish about how to answer, not about what: it does not count.
+    """
+    asked = spec.model_dump(mode="json", exclude={"fresh"})
+    return sha256(rfc8785.dumps({"numerics": NUMERICS, "spec": asked, "given": given})).hexdigest()
