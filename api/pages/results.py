@@ -28,6 +28,7 @@ class Measured:
     best_epoch: int | None = None
     steps: int | None = None
     seconds: float | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def _row(found: dict[str, tuple[Result, Run | None]], known: Networks) -> Measur
         best_epoch=best.epoch if best else None,
         steps=run.steps if run else None,
         seconds=run.seconds if run else None,
+        shared=run is not None and run.shared,
     )
 
 

@@ -215,6 +215,8 @@ def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
         say("data orders", numbers(spec["order_seeds"]))
     if "exact" in spec:
         say("arithmetic", "exact: the same digests on every run" if spec["exact"] else "fast")
+    if spec.get("fresh"):
+        say("earlier work", "none of it used")
     return found
 
 

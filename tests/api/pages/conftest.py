@@ -5,6 +5,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,6 +163,11 @@ class Catalog:
         return found(**given)
 
     @staticmethod
+    def trained(**given: Any) -> RunRecord:
+        """A finished training."""
+        return run(**given)
+
+    @staticmethod
     def stretched(file: TicketFile, parent: str) -> TicketFile:
         """A ticket made from `file`, not yet in the catalog."""
         return stretched(file, parent)
@@ -242,6 +248,7 @@ def run(
     level: int | None = 0,
     ticket: str | None = None,
     order: int | None = None,
+    shared: bool = False,
 ) -> RunRecord:
     """A finished training."""
     return RunRecord(
@@ -258,6 +265,7 @@ def run(
         history=[],
         fingerprint={},
         weights_digest="ef" * 32,
+        shared=shared,
     )
 
 

@@ -199,6 +199,18 @@ class TestJob:
         jobs = {link for link in read(client, f"/ui/tickets/{child}").links if link.startswith("/ui/jobs/")}
         assert any("over data orders" in read(client, link).text for link in jobs)
 
+    def test_trainings_that_other_jobs_did_are_counted(self, client: Client, catalog) -> None:
+        job = catalog.queued(kind="find", architecture="mlp_2", dataset="digits", fresh=True)
+        catalog.running(job)
+        runs = [catalog.trained(seed=seed, shared=seed < 2) for seed in range(3)]
+        catalog.succeeded(job, [], runs)
+        page = read(client, f"/ui/jobs/{job}")
+        assert "2 of 3 trainings were done by other jobs before" in page.text
+        assert "earlier work none of it used" in page.text
+        nothing_shared = read(client, f"/ui/jobs/{catalog.in_state(State.SUCCEEDED)}")
+        assert "by other jobs" not in nothing_shared.text
+        assert "earlier work" not in nothing_shared.text
+
     def test_output_tickets_are_linked(self, client: Client, catalog) -> None:
         source, child = catalog.family()
         page = read(client, "/?kind=transform")
