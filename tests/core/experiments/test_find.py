@@ -63,6 +63,7 @@ class TestImp:
                 dataset="digits",
                 parameters=ImpParameters(level=1),
                 recipe=RecipeChoice(length="7it", momentum=0.9),
+                exact=True,
             ).complete("mlp")
         )
         theta_k = read_weights(other.diary.artifacts.path(to_k.runs[0].weights_digest))
@@ -100,6 +101,46 @@ class TestImp:
         total = 2 * (3 + 2 * 9)
         assert [done for done, _, _ in bench.diary.steps] == list(range(1, total + 1))
         assert {of for _, of, _ in bench.diary.steps} == {total}
+
+
+class TestTogether:
+    """Seeds that take their steps as one computation are the seeds that take them alone, but for rounding."""
+
+    @staticmethod
+    def fast(*seeds: int) -> FindSpec:
+        return imp(level=3, seeds=seeds, rewind="5it", length="2ep").model_copy(update={"exact": False})
+
+    def test_each_seed_ends_in_a_ticket_of_its_own(
+        self, bench: "Bench", fresh_bench: Callable[[str], "Bench"]
+    ) -> None:
+        outcome = bench.run(self.fast(0, 1, 2))
+        assert [(run.seed, run.level) for run in outcome.runs] == [
+            (seed, level) for level in range(3) for seed in (0, 1, 2)
+        ]
+        for seed, file in enumerate(bench.made(outcome)):
+            (alone,) = (bench_ := fresh_bench(f"alone {seed}")).made(bench_.run(self.fast(seed)))
+            assert file.metadata == alone.metadata
+            assert file.ticket.survivors == alone.ticket.survivors
+            masks = alone.ticket.bool_masks()
+            agreeing = sum((mask == masks[name]).sum() for name, mask in file.ticket.bool_masks().items())
+            assert agreeing > 0.99 * sum(mask.size for mask in masks.values())
+
+    def test_a_crash_between_the_states_of_two_seeds_is_resumed_from_the_last_common_one(
+        self, bench: "Bench", fresh_bench: Callable[[str], "Bench"], killed: type[BaseException]
+    ) -> None:
+        spec = self.fast(0, 1, 2)
+        whole = fresh_bench("undisturbed")
+        expected = {file.metadata.seed: file.ticket for file in whole.made(whole.run(spec))}
+        bench.diary.saves_left = 7
+        with pytest.raises(killed):
+            bench.run(spec)
+        bench.diary.saves_left = None
+        for file in bench.made(bench.run(spec)):
+            ticket = expected[file.metadata.seed]
+            assert file.ticket.survivors == ticket.survivors
+            for name, array in file.ticket.weights().items():
+                np.testing.assert_allclose(array, ticket.weights()[name], atol=0.05)
+        assert bench.diary.steps[-1][:2] == whole.diary.steps[-1][:2]
 
 
 class TestRewinding:
