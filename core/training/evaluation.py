@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-BATCH = 1000
+from core.datasets import Batch
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,20 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, normalise: Callable[[Tensor], Tensor]
-) -> Evaluation:
-    """Evaluate in evaluation mode; the network is left in the mode it was in.
+def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
+    """Evaluate in evaluation mode on all images of `batches`; the network is left in the mode it was in.
 
-    images: uint8 [N, C, H, W] and labels: int64 [N], on the network's device; `normalise` makes its input of
-    them. Counts are exact and the loss is summed in float64, on the device: one synchronisation in all.
+    Counts are exact and the loss is summed in float64, on the device: one synchronisation in all.
     """
     training = model.training
     model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    loss = torch.zeros((), dtype=torch.float64, device=labels.device)
-    for start in range(0, len(labels), BATCH):
-        batch = slice(start, start + BATCH)
-        logits = model(normalise(images[batch]))
-        correct += (logits.argmax(1) == labels[batch]).sum()
-        loss += F.cross_entropy(logits, labels[batch], reduction="sum")
+    correct: Tensor | int = 0
+    loss: Tensor | float = 0.0
+    total = 0
+    for images, labels in batches:
+        logits = model(images)
+        correct = correct + (logits.argmax(1) == labels).sum()
+        loss = loss + F.cross_entropy(logits, labels, reduction="sum").double()
+        total += len(labels)
     model.train(training)
-    return Evaluation(int(correct), len(labels), float(loss) / len(labels))
+    return Evaluation(int(correct), total, float(loss) / total)

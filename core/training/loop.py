@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core.datasets.batches import Batches, Normalisation
-from core.datasets.dataset import Dataset
+from core.datasets import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
 from core.models import build
@@ -139,17 +138,14 @@ class _Training:
         self.optimizer = optimizer_of(recipe, architecture, self.model)
         restore(self.optimizer, self.model, state.slots)
 
-        self.normalise = Normalisation(dataset, device, memory_format)
-        self.batches = Batches(
-            dataset,
+        self.batches = dataset.batches(
             batch=recipe.batch,
             seed=seed,
-            augment=recipe.augment and dataset.facts.augmented,
+            augment=recipe.augment,
             device=device,
-            normalise=self.normalise,
+            memory_format=memory_format,
         )
-        self.test_images = dataset.test_images.to(device)
-        self.test_labels = dataset.test_labels.to(device)
+        self.test_batches = dataset.test_batches(device, memory_format)
 
         self.recipe = recipe
         self.total = steps(recipe.length, self.batches.steps_per_epoch) if end_step is None else end_step
@@ -190,7 +186,7 @@ class _Training:
         train_loss = float(self.loss_sum) / self.seen
         if not math.isfinite(train_loss):
             raise Diverged(f"the training loss is {train_loss} after step {self.step}")
-        tested = evaluate(self.model, self.test_images, self.test_labels, self.normalise)
+        tested = evaluate(self.model, self.test_batches)
         if not math.isfinite(tested.loss):
             raise Diverged(f"the test loss is {tested.loss} after step {self.step}")
         record = EpochRecord(
