@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from core.datasets import cifar, digits, idx, svhn, tiny_imagenet
+from core.datasets import cifar, digits, idx, imagenet, svhn, tiny_imagenet
 from core.datasets.dataset import Dataset
 from core.datasets.download import download
 from core.datasets.resident import Resident
@@ -34,6 +34,8 @@ def load(name: str, directory: Path) -> Dataset:
     facts = DATASETS[name]
     stored = DATASETS[facts.upsampled or name]
     files = locate(stored, directory)
+    if name == "imagenet":
+        return imagenet.read(facts, files)
     return Resident.of(facts, _READERS[stored.name](stored, files))
 
 

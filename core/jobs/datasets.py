@@ -199,6 +199,16 @@ _FACTS = (
             ),
         ),
     ),
+    DatasetFacts(
+        name="imagenet",
+        title="ImageNet photographs (ILSVRC-2012), its validation images as test images",
+        input=(3, 224, 224),
+        classes=1000,
+        train=1_281_167,
+        test=50_000,
+        augmented=True,
+        layouts=(("imagenet/train/", "imagenet/val/"),),
+    ),
 )
 
 DATASETS: dict[str, DatasetFacts] = {facts.name: facts for facts in _FACTS}

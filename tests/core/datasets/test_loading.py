@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.datasets import Resident, load
+from core.datasets import DatasetInvalid, DatasetMissing, Resident, load
 from core.datasets.loading import locate
 from core.datasets.splits import Splits
 from core.jobs.datasets import DATASETS, DatasetFacts
@@ -61,6 +61,16 @@ class TestLoad:
         assert torch.equal(large.train_images, small.train_images)
         assert torch.equal(large.test_labels, small.test_labels)
         assert (large.mean, large.std) == (small.mean, small.std)
+
+    def test_imagenet_is_not_downloaded(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetMissing, match=r"it is not downloaded.*imagenet/train/, imagenet/val/"):
+            load("imagenet", tmp_path)
+
+    def test_imagenet_is_what_its_facts_say(self, tmp_path: Path) -> None:
+        for split in ("train", "val"):
+            (tmp_path / "imagenet" / split / "n01440764").mkdir(parents=True)
+        with pytest.raises(DatasetInvalid, match=r"train: holds 1 folders named as n\d+ is, expected 1000"):
+            load("imagenet", tmp_path)
 
 
 class TestLocate:

@@ -22,6 +22,7 @@ class TestDatasets:
             "cifar100",
             "svhn",
             "tiny_imagenet",
+            "imagenet",
         ]
 
     def test_only_photographs_are_flipped(self) -> None:
@@ -30,6 +31,7 @@ class TestDatasets:
             "cifar10_224",
             "cifar100",
             "tiny_imagenet",
+            "imagenet",
         ]
 
     @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100", "svhn"])
