@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe
 from core.models import build
@@ -23,7 +23,7 @@ from core.models.state import load_state
 class _Images(TorchDataset[tuple[Tensor, int]]):
     """One image at a time: crop, flip, to float, normalise."""
 
-    def __init__(self, dataset: Dataset, augment: bool) -> None:
+    def __init__(self, dataset: Resident, augment: bool) -> None:
         self._images, self._labels = dataset.train_images, dataset.train_labels
         self._mean = torch.tensor(dataset.mean).view(-1, 1, 1)
         self._std = torch.tensor(dataset.std).view(-1, 1, 1)
@@ -45,7 +45,7 @@ class _Images(TorchDataset[tuple[Tensor, int]]):
 
 def train_epoch(
     architecture: Architecture,
-    dataset: Dataset,
+    dataset: Resident,
     recipe: Recipe,
     weights: Mapping[str, NDArray[np.float32]],
     masks: Mapping[str, NDArray[np.bool_]],

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from bench.reference import train_epoch
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.datasets.splits import Splits
 from core.families import architecture
 from core.families.initialisation import initialise
@@ -54,7 +54,7 @@ def compare(case: Case) -> dict[str, object]:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (case.images + 10, *facts.input), dtype=np.uint8)
     labels = generator.integers(0, facts.classes, case.images + 10)
-    dataset = Dataset.of(facts, Splits(images[:-10], labels[:-10], images[-10:], labels[-10:]))
+    dataset = Resident.of(facts, Splits(images[:-10], labels[:-10], images[-10:], labels[-10:]))
     network = architecture(case.network, facts.input, facts.classes)
     recipe = recipe_for(case.preset, {"length": "1ep"})
     weights = initialise(network, 0)

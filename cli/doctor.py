@@ -152,7 +152,7 @@ def datasets(settings: Settings) -> list[Finding]:
 def _dataset(facts: DatasetFacts, root: Path) -> Finding:
     if not facts.layouts:
         return Finding(Mark.GOOD, f"dataset {facts.name}", "always there")
-    for folder in (root / facts.name, root):
+    for folder in facts.roots(root):
         if facts.files_in(folder):
             return Finding(Mark.GOOD, f"dataset {facts.name}", str(folder))
     remedy = "downloaded when first used" if facts.sources else "not downloaded: put it there"

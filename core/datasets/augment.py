@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -25,11 +27,17 @@ def epoch_choices(seed: int, epoch: int, n: int) -> NDArray[np.uint8]:
 
 def crop_and_flip(images: Tensor, choices: Tensor) -> Tensor:
     """Apply one choice of [B] to each image of uint8 [B, C, H, W], on the device that both are on."""
-    count, channels, height, width = images.shape
-    offsets, flip = choices.long() // 2, choices % 2 == 1
-    column = torch.arange(width, device=images.device)
-    rows = offsets[:, None] // _OFFSETS + torch.arange(height, device=images.device)
-    columns = offsets[:, None] % _OFFSETS + torch.where(flip[:, None], width - 1 - column, column)
-    pixels = rows[:, :, None] * (width + 2 * PAD) + columns[:, None, :]
+    _, channels, height, width = images.shape
+    pixels = _pixels(height, width, images.device).index_select(0, choices.int())
     padded = F.pad(images, (PAD, PAD, PAD, PAD)).flatten(2)
-    return padded.gather(2, pixels.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)
+    return padded.gather(2, pixels[:, None].expand(-1, channels, -1)).view(images.shape)
+
+
+@cache
+def _pixels(height: int, width: int, device: torch.device) -> Tensor:
+    """[162, H·W]: for each choice, where in the padded image the pixels come from; 1.3 MB for 32×32."""
+    choice = torch.arange(CHOICES, device=device)[:, None]
+    column = torch.arange(width, device=device)
+    rows = choice // 2 // _OFFSETS + torch.arange(height, device=device)
+    columns = choice // 2 % _OFFSETS + torch.where(choice % 2 == 1, width - 1 - column, column)
+    return (rows[:, :, None] * (width + 2 * PAD) + columns[:, None, :]).flatten(1)

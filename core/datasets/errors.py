@@ -21,4 +21,8 @@ class DatasetInvalid(Exception):
     """A file is there but is not what it should be; names the file and the defect."""
 
     def __init__(self, source: Path | str, defect: str) -> None:
-        super().__init__(f"{source}: {defect}")
+        super().__init__(source, defect)  # its arguments, so that it passes between processes
+
+    def __str__(self) -> str:
+        source, defect = self.args
+        return f"{source}: {defect}"

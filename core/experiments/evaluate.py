@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from core.datasets import Dataset
-from core.datasets.batches import Normalisation
 from core.experiments.lab import Arrays, Lab
 from core.experiments.train import fits
 from core.families.architecture import Architecture
@@ -39,9 +38,7 @@ def measured(network: Architecture, weights: Arrays, dataset: Dataset, device: t
     model = build(network)
     load_state(model, weights)
     model.to(device).eval()
-    normalise = Normalisation(dataset, device)
-    images, labels = dataset.test_images.to(device), dataset.test_labels.to(device)
-    (found,) = measure(lambda batch: model(batch).unsqueeze(0), images, labels, normalise)
+    (found,) = measure(lambda images: model(images).unsqueeze(0), dataset.test_batches(device))
     if not math.isfinite(found.loss):
         raise ValueError(
             f"the loss of {network.name} on {dataset.name} is {found.loss}: its weights are too large"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -22,7 +22,8 @@ class DatasetFacts:
     `augmented`: training images may be cropped and flipped without changing their class. `layouts`: the
     accepted sets of files and (ending in `/`) folders, each complete in itself, looked for in DIRECTORY/NAME
     and then in DIRECTORY; none where a dependency brings the images along. `sources` yield the first layout;
-    without any, the dataset is not downloaded.
+    without any, the dataset is not downloaded. `upsampled`: the dataset whose files and images these are, enlarged
+    to `input` when they are used.
     """
 
     name: str
@@ -34,6 +35,11 @@ class DatasetFacts:
     augmented: bool
     layouts: tuple[tuple[str, ...], ...] = ()
     sources: tuple[Source, ...] = ()
+    upsampled: str | None = None
+
+    def roots(self, directory: Path) -> tuple[Path, Path]:
+        """Where a layout is looked for, in this order; the first is where a download goes."""
+        return directory / (self.upsampled or self.name), directory
 
     def files_in(self, root: Path) -> tuple[Path, ...] | None:
         """The files and folders of the first layout that is complete in `root`."""
@@ -57,6 +63,30 @@ _IDX_GZ = tuple(f"{name}.gz" for name in _IDX)
 def _idx_sources(base: str, *digests: str) -> tuple[Source, ...]:
     return tuple(Source(base + file, digest, file) for file, digest in zip(_IDX_GZ, digests, strict=True))
 
+
+_CIFAR10 = DatasetFacts(
+    name="cifar10",
+    title="CIFAR-10 tiny colour photographs",
+    input=(3, 32, 32),
+    classes=10,
+    train=50_000,
+    test=10_000,
+    augmented=True,
+    layouts=(
+        (
+            *(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
+            "cifar-10-batches-bin/test_batch.bin",
+        ),
+        (*(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)), "cifar-10-batches-py/test_batch"),
+    ),
+    sources=(
+        Source(
+            "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            "cifar-10-binary.tar.gz",
+        ),
+    ),
+)
 
 _FACTS = (
     DatasetFacts(
@@ -102,28 +132,13 @@ _FACTS = (
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         ),
     ),
-    DatasetFacts(
-        name="cifar10",
-        title="CIFAR-10 tiny colour photographs",
-        input=(3, 32, 32),
-        classes=10,
-        train=50_000,
-        test=10_000,
-        augmented=True,
-        layouts=(
-            (
-                *(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
-                "cifar-10-batches-bin/test_batch.bin",
-            ),
-            (*(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)), "cifar-10-batches-py/test_batch"),
-        ),
-        sources=(
-            Source(
-                "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-                "cifar-10-binary.tar.gz",
-            ),
-        ),
+    _CIFAR10,
+    replace(
+        _CIFAR10,
+        name="cifar10_224",
+        title="CIFAR-10 photographs, upsampled for networks that take ImageNet's",
+        input=(3, 224, 224),
+        upsampled="cifar10",
     ),
     DatasetFacts(
         name="cifar100",
@@ -183,6 +198,16 @@ _FACTS = (
                 "tiny-imagenet-200/val/val_annotations.txt",
             ),
         ),
+    ),
+    DatasetFacts(
+        name="imagenet",
+        title="ImageNet photographs (ILSVRC-2012), its validation images as test images",
+        input=(3, 224, 224),
+        classes=1000,
+        train=1_281_167,
+        test=50_000,
+        augmented=True,
+        layouts=(("imagenet/train/", "imagenet/val/"),),
     ),
 )
 

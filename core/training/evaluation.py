@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BATCH = 1000
+from core.datasets import Batch
 
 
 @dataclass(frozen=True)
@@ -27,27 +27,22 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(
-    logits_of: Callable[[Tensor], Tensor],
-    images: Tensor,
-    labels: Tensor,
-    normalise: Callable[[Tensor], Tensor],
-) -> list[Evaluation]:
-    """Evaluate R networks: `logits_of` [B, C, H, W] are their logits in evaluation mode, [R, B, classes].
+def evaluate(logits_of: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> list[Evaluation]:
+    """Evaluate R networks on all images of `batches`; `logits_of` [B, C, H, W] are their logits, [R, B, classes].
 
-    images: uint8 [N, C, H, W] and labels: int64 [N], on the networks' device; `normalise` makes their input of
-    them. Counts are exact and losses are summed in float64, on the device: one synchronisation in all.
+    Counts are exact and losses are summed in float64, on the device: one synchronisation in all.
     """
     correct: Tensor | int = 0
     loss: Tensor | float = 0.0
-    for start in range(0, len(labels), BATCH):
-        chosen = slice(start, start + BATCH)
-        logits = logits_of(normalise(images[chosen]))
-        right = labels[chosen].expand(len(logits), -1)
+    count = 0
+    for images, labels in batches:
+        logits = logits_of(images)
+        right = labels.expand(len(logits), -1)
         correct = correct + (logits.argmax(2) == right).sum(1)
         entropies = F.cross_entropy(logits.transpose(1, 2), right, reduction="none")
         loss = loss + entropies.sum(1).double()
+        count += len(labels)
     assert isinstance(correct, Tensor)
     assert isinstance(loss, Tensor)
     pairs = zip(correct.tolist(), loss.tolist(), strict=True)
-    return [Evaluation(found, len(labels), total / len(labels)) for found, total in pairs]
+    return [Evaluation(found, count, total / count) for found, total in pairs]

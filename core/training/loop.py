@@ -10,8 +10,7 @@ from typing import Protocol
 
 import torch
 
-from core.datasets.batches import Batches, Normalisation
-from core.datasets.dataset import Dataset
+from core.datasets import Batches, Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
 from core.training.checkpoint import Arrays, EpochRecord, TrainingState
@@ -125,13 +124,12 @@ def batches_of(
     architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
 ) -> Batches:
     """The batches that a training under `seed` sees, in the layout that its network computes in."""
-    return Batches(
-        dataset,
+    return dataset.batches(
         batch=recipe.batch,
         seed=seed,
-        augment=recipe.augment and dataset.facts.augmented,
+        augment=recipe.augment,
         device=device,
-        normalise=Normalisation(dataset, device, memory_format(architecture)),
+        memory_format=memory_format(architecture),
     )
 
 
@@ -150,12 +148,10 @@ class _Training:
     ) -> None:
         states = [replicate.state for replicate in replicates]
         self.engine = engine_for(architecture, recipe, states, device, mode)
-        self.normalise = Normalisation(dataset, device, memory_format(architecture))
         self.batches = [
             batches_of(architecture, dataset, recipe, replicate.seed, device) for replicate in replicates
         ]
-        self.test_images = dataset.test_images.to(device)
-        self.test_labels = dataset.test_labels.to(device)
+        self.test_batches = dataset.test_batches(device, memory_format(architecture))
 
         self.recipe = recipe
         self.replicates = replicates
@@ -211,7 +207,7 @@ class _Training:
                 raise Diverged(f"the training loss is {loss} after step {self.step}")
         with self.speedometer.evaluating():
             logits = partial(self.engine.logits, precisely=self.step == self.total)
-            tested = evaluate(logits, self.test_images, self.test_labels, self.normalise)
+            tested = evaluate(logits, self.test_batches)
         for found in tested:
             if not math.isfinite(found.loss):
                 raise Diverged(f"the test loss is {found.loss} after step {self.step}")

@@ -14,7 +14,7 @@ from statistics import median
 
 import torch
 
-from core.datasets.dataset import Dataset
+from core.datasets import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe
 from core.training.clock import Clock

@@ -69,6 +69,15 @@ class TestDatasets:
         words = {finding.subject: finding.words for finding in doctor.datasets(settings)}
         assert words["dataset svhn"].endswith("downloaded when first used")
         assert words["dataset tiny_imagenet"].endswith("not downloaded: put it there")
+        assert words["dataset imagenet"].endswith("not downloaded: put it there")
+
+    def test_cifar10_serves_the_upsampled_one_too(self, settings: Settings) -> None:
+        for file in DATASETS["cifar10"].layouts[0]:
+            path = settings.dataset_directory / "cifar10" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        words = {finding.subject: finding.words for finding in doctor.datasets(settings)}
+        assert words["dataset cifar10_224"] == words["dataset cifar10"]
 
 
 class TestDisk:

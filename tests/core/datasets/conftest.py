@@ -9,8 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from core.datasets import imagenet
 from core.datasets.splits import Splits
+from core.datasets.streamed import Streamed
 from core.jobs.datasets import DATASETS, DatasetFacts
 
 
@@ -135,3 +138,41 @@ class MatFiles:
 @pytest.fixture
 def mat() -> MatFiles:
     return MatFiles()
+
+
+class Photographs:
+    """Photographs in ImageNet's layout, at first 40 of three classes for training and 11 for test; all different."""
+
+    CLASSES = ("n00000003", "n00000010", "n00000020")
+
+    def __init__(self, root: Path) -> None:
+        self.train, self.test = root / "imagenet" / "train", root / "imagenet" / "val"
+        self.facts = dataclasses.replace(
+            DATASETS["imagenet"], input=(3, 28, 28), classes=3, train=40, test=11
+        )
+        self.expected = {
+            split: [
+                (split / wnid / f"{wnid}_{n}.JPEG", label)
+                for label, wnid in enumerate(self.CLASSES)
+                for n in range(count)
+            ][:total]
+            for split, count, total in ((self.train, 14, 40), (self.test, 4, 11))
+        }
+        rng = np.random.default_rng(0)
+        for path, _ in [example for split in self.expected.values() for example in split][::-1]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.image(*rng.integers(30, 90, 2).tolist(), rng).save(path, "JPEG", quality=95)
+
+    @staticmethod
+    def image(width: int, height: int, rng: np.random.Generator) -> Image.Image:
+        """Random colours that change smoothly, so that JPEG keeps them."""
+        few = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
+
+    def read(self) -> Streamed:
+        return imagenet.read(self.facts, (self.train, self.test))
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Photographs:
+    return Photographs(tmp_path)

@@ -100,7 +100,7 @@ class TestCache:
         cache.write_bytes(damaged)
         with caplog.at_level(logging.WARNING):
             np.testing.assert_array_equal(decoded(paths, SHAPE, cache), first)
-        assert "is decoded anew" in caplog.text
+        assert "is made anew" in caplog.text
         assert cache.read_bytes() == content
 
     def test_a_changed_file_is_decoded_anew(self, paths: list[Path], cache: Path) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from core.datasets import DatasetInvalid, DatasetMissing, idx
-from core.datasets.dataset import locate
 from core.datasets.download import download
+from core.datasets.loading import locate
 from core.datasets.splits import Splits
 from core.jobs.datasets import DatasetFacts, Source
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.datasets import DatasetInvalid
-from core.datasets.dataset import locate
+from core.datasets.loading import locate
 from core.datasets.splits import Splits
 from core.datasets.tiny_imagenet import read
 from core.jobs.datasets import DATASETS, DatasetFacts

@@ -68,7 +68,7 @@ class TestWhatCounts:
             {"end_step": 11},
             {"fingerprint": fingerprint(torch.device("cpu"), EXACT)},
         ],
-        ids=str,
+        ids="".join,
     )
     def test_everything_that_changes_the_weights(self, change: dict[str, Any]) -> None:
         assert key(**change) != key()
@@ -101,7 +101,7 @@ class TestWhatDoesNot:
             {"masks": {FIRST: mask_of(0)[FIRST]}},
             {"masks": dict(reversed(mask_of(0).items()))},
         ],
-        ids=str,
+        ids="".join,
     )
     def test_what_the_weights_do_not_follow_from(self, change: dict[str, Any]) -> None:
         assert key(**change) == key()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,20 @@ class TestDatasets:
             "mnist",
             "fashion_mnist",
             "cifar10",
+            "cifar10_224",
             "cifar100",
             "svhn",
             "tiny_imagenet",
+            "imagenet",
         ]
 
     def test_only_photographs_are_flipped(self) -> None:
         assert [name for name, facts in DATASETS.items() if facts.augmented] == [
             "cifar10",
+            "cifar10_224",
             "cifar100",
             "tiny_imagenet",
+            "imagenet",
         ]
 
     @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10", "cifar100", "svhn"])
@@ -44,6 +49,15 @@ class TestDatasets:
         heavy = "{'torch', 'sklearn'} & sys.modules.keys()"
         program = f"import sys, core.jobs.datasets, core.jobs.recipes; sys.exit(bool({heavy}))"
         subprocess.run([sys.executable, "-c", program], check=True)
+
+    def test_an_upsampled_dataset_differs_in_its_size_alone(self) -> None:
+        small, large = DATASETS["cifar10"], DATASETS["cifar10_224"]
+        assert large.input == (3, 224, 224)
+        assert replace(large, name=small.name, title=small.title, input=small.input, upsampled=None) == small
+
+    def test_it_is_looked_for_where_the_other_is(self, tmp_path: Path) -> None:
+        assert DATASETS["cifar10"].roots(tmp_path) == (tmp_path / "cifar10", tmp_path)
+        assert DATASETS["cifar10_224"].roots(tmp_path) == (tmp_path / "cifar10", tmp_path)
 
 
 class TestFilesIn:

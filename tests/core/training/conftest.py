@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.datasets import Dataset, load
+from core.datasets import Dataset, Resident, load
 from core.datasets.splits import Splits
 from core.families import architecture
 from core.families.architecture import Architecture
@@ -40,7 +40,7 @@ def photographs() -> Dataset:
         images[np.arange(count), labels] += 90
         return images, labels
 
-    return Dataset.of(facts, Splits(*split(44), *split(17)))
+    return Resident.of(facts, Splits(*split(44), *split(17)))
 
 
 @pytest.fixture(scope="session")

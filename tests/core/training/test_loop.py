@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from core.datasets import Dataset
 from core.datasets.augment import crop_and_flip, epoch_choices
-from core.datasets.batches import Normalisation
+from core.datasets.normalisation import Normalisation
 from core.datasets.order import epoch_order
 from core.families import architecture
 from core.families.architecture import Architecture, Role

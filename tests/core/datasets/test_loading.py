@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.datasets import Dataset, load
-from core.datasets.dataset import locate, moments
+from core.datasets import DatasetInvalid, DatasetMissing, Resident, load
+from core.datasets.loading import locate
 from core.datasets.splits import Splits
 from core.jobs.datasets import DATASETS, DatasetFacts
 
@@ -44,6 +43,35 @@ class TestLoad:
         with pytest.raises(ValueError, match="'stl10'; there are: digits, mnist, fashion_mnist, cifar10"):
             load("stl10", tmp_path)
 
+    def test_an_upsampled_dataset_is_read_from_the_files_of_the_other(
+        self, cifar: Splits, cifar_facts: DatasetFacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(DATASETS, "cifar10", cifar_facts)
+        folder = tmp_path / "cifar10" / "cifar-10-batches-bin"
+        folder.mkdir(parents=True)
+        records = np.concatenate([cifar.train_labels[:, None], cifar.train_images.reshape(20, -1)], axis=1)
+        for number, batch in enumerate(np.split(records.astype(np.uint8), 5), 1):
+            (folder / f"data_batch_{number}.bin").write_bytes(batch.tobytes())
+        records = np.concatenate([cifar.test_labels[:, None], cifar.test_images.reshape(3, -1)], axis=1)
+        (folder / "test_batch.bin").write_bytes(records.astype(np.uint8).tobytes())
+        small, large = load("cifar10", tmp_path), load("cifar10_224", tmp_path)
+        assert isinstance(small, Resident)
+        assert isinstance(large, Resident)
+        assert (large.name, large.facts.input) == ("cifar10_224", (3, 224, 224))
+        assert torch.equal(large.train_images, small.train_images)
+        assert torch.equal(large.test_labels, small.test_labels)
+        assert (large.mean, large.std) == (small.mean, small.std)
+
+    def test_imagenet_is_not_downloaded(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetMissing, match=r"it is not downloaded.*imagenet/train/, imagenet/val/"):
+            load("imagenet", tmp_path)
+
+    def test_imagenet_is_what_its_facts_say(self, tmp_path: Path) -> None:
+        for split in ("train", "val"):
+            (tmp_path / "imagenet" / split / "n01440764").mkdir(parents=True)
+        with pytest.raises(DatasetInvalid, match=r"train: holds 1 folders named as n\d+ is, expected 1000"):
+            load("imagenet", tmp_path)
+
 
 class TestLocate:
     @pytest.mark.parametrize("layout", [0, 1])
@@ -69,27 +97,3 @@ class TestLocate:
 
     def test_a_bundled_dataset_needs_no_files(self, tmp_path: Path) -> None:
         assert locate(DATASETS["digits"], tmp_path) == ()
-
-
-class TestMoments:
-    def test_they_are_those_of_the_pixels(self) -> None:
-        images = np.random.default_rng(0).integers(0, 256, (2500, 3, 5, 4), dtype=np.uint8)
-        mean, std = moments(images)
-        np.testing.assert_allclose(mean, images.mean(axis=(0, 2, 3)), rtol=1e-13)
-        np.testing.assert_allclose(std, images.std(axis=(0, 2, 3)), rtol=1e-11)
-
-    def test_large_sums_do_not_overflow(self) -> None:
-        bright = np.zeros((50_000, 1, 32, 32), np.uint8)
-        bright[::2] = 255
-        assert moments(bright) == ((127.5,), (127.5,))
-
-    def test_a_constant_channel_is_divided_by_one(self) -> None:
-        assert moments(np.full((4, 1, 2, 2), 9, np.uint8)) == ((9.0,), (1.0,))
-
-    def test_only_training_images_are_measured(self, cifar: Splits, cifar_facts: DatasetFacts) -> None:
-        brighter = cifar._replace(test_images=np.full_like(cifar.test_images, 255))
-        assert Dataset.of(cifar_facts, cifar).mean == Dataset.of(cifar_facts, brighter).mean
-
-    def test_a_dataset_cannot_be_changed(self, cifar: Splits, cifar_facts: DatasetFacts) -> None:
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            Dataset.of(cifar_facts, cifar).mean = (0.0,)  # type: ignore[misc]
