@@ -105,7 +105,7 @@ def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> list
         )
     )
     session.flush()
-    rows = session.scalars(_most_advanced_first(job_id).where(Checkpoint.training == saved.training)).all()
+    rows = session.scalars(_latest_first(job_id).where(Checkpoint.training == saved.training)).all()
     old = rows[1 if saved.complete else 2 :]
     for row in old:
         session.delete(row)
@@ -113,17 +113,18 @@ def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> list
     return [row.digest for row in old]
 
 
-def _most_advanced_first(job_id: str) -> Select[Checkpoint]:
+def _latest_first(job_id: str) -> Select[Checkpoint]:
+    """By attempt before step: one that found every state torn started over, and earlier steps are all there is."""
     return (
         select(Checkpoint)
         .where(Checkpoint.job_id == job_id)
-        .order_by(Checkpoint.complete.desc(), Checkpoint.step.desc(), Checkpoint.attempt.desc())
+        .order_by(Checkpoint.attempt.desc(), Checkpoint.step.desc())
     )
 
 
 def checkpoints(session: Session, job_id: str) -> list[Saved]:
-    """Every training state of a job that may be resumed from, the most advanced of each training first."""
-    rows = session.scalars(_most_advanced_first(job_id))
+    """Every training state of a job that may be resumed from, the latest of each training first."""
+    rows = session.scalars(_latest_first(job_id))
     return [Saved(row.training, row.step, row.complete, row.digest) for row in rows]
 
 

@@ -47,7 +47,7 @@ class Journal(Protocol):
         """Tell how far the job is, in training steps; cheap enough for every step."""
 
     def states(self, training: str) -> Iterable[TrainingState]:
-        """Saved states of a training, the most advanced first; damaged ones are left out."""
+        """Saved states of a training, the latest first; damaged ones are left out."""
 
     def due(self) -> bool:
         """Whether it is time for another checkpoint."""

@@ -232,9 +232,9 @@ class TestGiveBack:
 
 
 class TestCheckpoints:
-    def save(self, database: Database, job_id: str, *saved: Saved) -> list[Saved]:
+    def save(self, database: Database, job_id: str, *saved: Saved, attempt: int = 1) -> list[Saved]:
         with database.write() as session:
-            attempts.heartbeat(session, job_id, 1, 30, Report(checkpoints=list(saved)))
+            attempts.heartbeat(session, job_id, attempt, 30, Report(checkpoints=list(saved)))
         with database.read() as session:
             return attempts.checkpoints(session, job_id)
 
@@ -254,6 +254,20 @@ class TestCheckpoints:
         end = Saved("level 0", 9, True, "cd" * 32)
         other = Saved("level 1", 3, False, "ef" * 32)
         assert self.save(database, job_id, Saved("level 0", 5, False, "ab" * 32), end, other) == [end, other]
+
+    def test_what_a_later_attempt_saved_is_later_though_it_had_to_start_over(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        claim(database, job_id)
+        self.save(
+            database, job_id, Saved("level 0", 7, False, "ab" * 32), Saved("level 0", 8, False, "cd" * 32)
+        )
+        with database.write() as session:
+            attempts.lose(session, job_id, 1, "died")
+        claim(database, job_id)
+        states = [Saved("level 0", step, False, f"{step:064d}") for step in (1, 2)]
+        assert self.save(database, job_id, *states, attempt=2) == [states[1], states[0]]
 
     def test_the_digests_that_nothing_points_to_any_more_are_told(
         self, database: Database, queued: Callable[..., str]
