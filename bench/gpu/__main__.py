@@ -19,7 +19,7 @@ import torch
 from bench.gpu.contest import ROUNDS, contest
 from bench.gpu.loops import Subject, loops
 from bench.gpu.report import Report
-from bench.gpu.slices import OutOfTime, Slice
+from bench.gpu.slices import GRACE, OutOfTime, Slice, cut_after
 from bench.gpu.store import Store
 from bench.gpu.trainings import Plan, Trainings
 from bench.machine import cores, machine
@@ -106,12 +106,17 @@ def main() -> None:
         report = Report(store, settings_of(plan, asked), machine_with(device), spent)
     except ValueError as error:
         sys.exit(str(error))
+
+    def end() -> None:
+        left = left_of(plan, report)
+        report.write(left)
+        print((asked.out / "report.md").read_text())
+        again = shlex.join([sys.executable, "-m", "bench.gpu", *sys.argv[1:]])
+        print(f"Left: {', '.join(left)}.\nTo go on: {again}" if left else "Nothing is left.", flush=True)
+
+    cut_after(spent.left + GRACE, end)
     work(plan, store, report, device, spent, Subject())
-    left = left_of(plan, report)
-    report.write(left)
-    print((asked.out / "report.md").read_text())
-    again = shlex.join([sys.executable, "-m", "bench.gpu", *sys.argv[1:]])
-    print(f"Left: {', '.join(left)}.\nTo go on: {again}" if left else "Nothing is left.")
+    end()
 
 
 def settings_of(plan: Plan, asked: argparse.Namespace) -> dict[str, Any]:

@@ -282,6 +282,19 @@ class TestReport:
         )
 
 
+class TestSlice:
+    def test_what_does_not_end_by_itself_is_cut(self) -> None:
+        program = (
+            "import time; from bench.gpu.slices import cut_after; cut_after(0.1, lambda: print('left', flush=True));"
+            " time.sleep(HOUR)"
+        ).replace("HOUR", str(HOUR))
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        ended = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+        )
+        assert (ended.returncode, ended.stdout) == (0, "left\n")
+
+
 class TestRecipe:
     def test_the_full_one_is_the_preset(self) -> None:
         full, preset = recipe_of(FULL), PRESETS["cifar_resnet"]
