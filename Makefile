@@ -2,10 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench lock clean
+.PHONY: help demo up test lint bench gpu-report lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## find a ticket, stretch it, train it, on real data; then keep serving (ONCE=1: end after the table)
 	$(BIN)/elasticket demo $(if $(ONCE),--once)
@@ -24,6 +24,10 @@ lint: .venv/dev ## check style, types and the floors
 
 bench: .venv/dev ## measure against a plain reference, side by side
 	$(BIN)/python -m bench.run
+
+gpu-report: .venv/run ## speed, a full training and IMP on a GPU, a slice at a time: DATA=DIR OUT=DIR (docs/gpu.md)
+	$(BIN)/python -m bench.gpu $(DATA) $(OUT) --epochs $(or $(EPOCHS),40) --seeds $(or $(SEEDS),1) \
+		--seconds $(or $(SECONDS),500) $(if $(FULL),--full) $(if $(EXACT),--exact) $(if $(PIXELS),--pixels "$(PIXELS)")
 
 lock: .venv/dev ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
