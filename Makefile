@@ -2,10 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench lock clean
+.PHONY: help demo up test lint bench bench-accuracy lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## find a ticket, stretch it, train it, on real data; then keep serving (ONCE=1: end after the table)
 	$(BIN)/elasticket demo $(if $(ONCE),--once)
@@ -23,7 +23,10 @@ lint: .venv/dev ## check style, types and the floors
 	$(BIN)/lint-imports
 
 bench: .venv/dev ## measure against a plain reference, side by side
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.run $(PARTS)
+
+bench-accuracy: .venv/dev ## train as well as the reference? DATASETS=DIR with the images, RESULTS=DIR for what is finished
+	$(BIN)/python -m bench.accuracy $(DATASETS) $(RESULTS)
 
 lock: .venv/dev ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock
