@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench gpu-report lock clean
+.PHONY: help demo up test lint bench bench-accuracy gpu-report lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ lint: .venv/dev ## check style, types and the floors
 	$(BIN)/lint-imports
 
 bench: .venv/dev ## measure against a plain reference, side by side
-	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.run $(PARTS)
+
+bench-accuracy: .venv/dev ## train as well as the reference? DATASETS=DIR with the images, RESULTS=DIR for what is finished
+	$(BIN)/python -m bench.accuracy $(DATASETS) $(RESULTS)
 
 gpu-report: .venv/run ## speed, a full training and IMP on a GPU, a slice at a time: DATA=DIR OUT=DIR (docs/gpu.md)
 	$(BIN)/python -m bench.gpu $(DATA) $(OUT) --epochs $(or $(EPOCHS),40) --seeds $(or $(SEEDS),1) \

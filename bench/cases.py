@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.datasets.splits import Splits
 from core.families import architecture
 from core.families.architecture import Architecture
@@ -54,7 +54,7 @@ class Case:
         facts = DATASETS[self.dataset]
         return architecture(self.network, facts.input, facts.classes)
 
-    def random_images(self, train: int) -> Dataset:
+    def random_images(self, train: int) -> Resident:
         """`train` random images with random labels, and test images in proportion."""
         known = DATASETS[self.dataset]
         facts = replace(known, train=train, test=max(1, train * known.test // known.train))
@@ -62,7 +62,7 @@ class Case:
         count = facts.train + facts.test
         images = generator.integers(0, 256, (count, *facts.input), dtype=np.uint8)
         labels = generator.integers(0, facts.classes, count)
-        return Dataset.of(facts, Splits(images[:train], labels[:train], images[train:], labels[train:]))
+        return Resident.of(facts, Splits(images[:train], labels[:train], images[train:], labels[train:]))
 
 
 CASES = {

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from bench.cases import Arrays
-from core.datasets import Dataset
+from core.datasets import Dataset, Resident
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps_per_epoch
 from core.models import build
@@ -88,7 +88,7 @@ class Reference:
     def __init__(
         self,
         architecture: Architecture,
-        dataset: Dataset,
+        dataset: Resident,
         recipe: Recipe,
         *,
         weights: Arrays,

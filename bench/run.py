@@ -1,35 +1,50 @@
-"""Run every benchmark and write what was measured to bench/results."""
+"""Run the benchmarks, or those that are named, and write what was measured to bench/results and docs."""
 
 from __future__ import annotations
 
-import json
-import platform
-from pathlib import Path
+import argparse
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
-from bench import tickets, training, transform
+from bench import report, tickets, training, transform
+from bench.cases import CASES
+from bench.ceiling import roofline
+from bench.layouts import Layout
+from bench.ours import Variant
 
-RESULTS = Path(__file__).parent / "results"
+
+def _roofline(compared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of every variant in the layout that was its best."""
+    return [
+        roofline(
+            CASES[found["network"]],
+            Variant(ours["mode"], ours["seeds"]),
+            Layout(**ours["machine"]["layout"]),
+        )
+        for found in compared
+        for ours in found["ours"]
+    ]
+
+
+PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "training": lambda _: [training.compare(case) for case in CASES.values()],
+    "roofline": lambda measured: _roofline(measured["training"]),
+    "tickets": lambda _: tickets.compare(),
+    "transform": lambda _: transform.compare(),
+}
 
 
 def main() -> None:
-    """Print and keep the measurements."""
+    """Measure, keep, report; a part that is not named keeps its older figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=list(PARTS), default=list(PARTS), metavar="PART")
+    asked = parser.parse_args().parts
     torch.set_num_threads(1)
-    measured = {
-        "machine": {
-            "processor": platform.machine(),
-            "capability": torch.backends.cpu.get_cpu_capability(),
-            "torch": torch.__version__,
-        },
-        "training": [training.compare(case) for case in training.CASES],
-        "tickets": tickets.compare(),
-        "transform": transform.compare(),
-    }
-    text = json.dumps(measured, indent=2)
-    print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "bench.json").write_text(text + "\n")
+    for name, measure in PARTS.items():
+        if name in asked:
+            report.update(**{name: measure(report.kept())})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from bench.gpu.slices import GRACE, OutOfTime, Slice, cut_after
 from bench.gpu.store import Store
 from bench.gpu.trainings import Plan, Trainings
 from bench.machine import cores, machine
-from core.datasets import Dataset, load
+from core.datasets import Resident, load
 from core.families import architecture
 from core.jobs.recipes import Recipe, recipe_for
 
@@ -43,7 +43,7 @@ def recipe_of(epochs: int) -> Recipe:
     return recipe_for(PRESET, {"length": f"{epochs}ep", "milestones": drops})
 
 
-def digest(dataset: Dataset) -> str:
+def digest(dataset: Resident) -> str:
     """The SHA-256 of all images and labels: only figures from one copy of the data can be compared."""
     total = hashlib.sha256()
     for tensor in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):

@@ -1,0 +1,145 @@
+"""What was measured: kept in bench/results, and shown as tables and a figure in docs/performance.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import figure
+from bench.layouts import Layout
+from bench.machine import machine
+from bench.ours import Variant
+
+RESULTS = Path(__file__).parent / "results" / "bench.json"
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- measured: written by bench.report -->", "<!-- measured: end -->"
+
+
+def kept() -> dict[str, Any]:
+    """All figures of earlier runs, by part."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return found
+
+
+def update(**parts: Any) -> dict[str, Any]:
+    """Keep the figures of these parts beside those of others, rewrite page and figure; everything that is kept now."""
+    measured = kept() | {"machine": machine(), **parts}
+    RESULTS.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n")
+    page = DOCS / "performance.md"
+    page.write_text(replaced(page.read_text(), tables(measured)))
+    figure.draw(measured, DOCS / "figures" / "training.svg")
+    return measured
+
+
+def replaced(page: str, text: str) -> str:
+    """The page with what stands between its markers replaced.
+
+    Raises `ValueError` where a marker is missing or there are two.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise ValueError(f"the page needs {BEGIN} and {END}, once each and in this order")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def tables(measured: dict[str, Any]) -> str:
+    """The machine, and a table for each part that was measured."""
+    parts = [_machine(measured["machine"])]
+    if "training" in measured:
+        parts.append(_training(measured["training"]))
+    if "roofline" in measured:
+        parts += [_roofline(measured["roofline"]), _spent(measured["roofline"])]
+    if "accuracy" in measured:
+        parts.append(_accuracy(measured["accuracy"]))
+    return "\n\n".join(parts)
+
+
+def _machine(found: dict[str, Any]) -> str:
+    return (
+        f"Measured on {found['processor']} (family and model {found['family_model']}), {found['cores']} cores, "
+        f"{', '.join(found['extensions'])}; torch {found['torch']}, Python {found['python']}."
+    )
+
+
+def _training(compared: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for found in compared:
+        loops = [("reference", found["reference"])]
+        loops += [(str(Variant(ours["mode"], ours["seeds"])), ours) for ours in found["ours"]]
+        for loop, figures in loops:
+            row = [found["network"], loop]
+            for place in ("machine", "alone"):
+                best = figures[place]
+                ratio = "" if loop == "reference" else f"**{best['ratio']:.2f}**"
+                row += [f"{best['images_per_second']:,.0f}", ratio, str(Layout(**best["layout"]))]
+            rows.append(row)
+    head = ["network", "loop", "images/s, whole machine", "ratio", "layout"]
+    return _table([*head, "images/s, one process", "ratio", "layout"], rows)
+
+
+def _roofline(found: Iterable[dict[str, Any]]) -> str:
+    head = ["network", "ours", "layout", "step, ms", "its products alone, ms", "share"]
+    head += ["their GFLOP", "their GFLOP/s", "2048 square, GFLOP/s"]
+    rows = []
+    for line in found:
+        ceiling = line["ceiling"]
+        rows.append(
+            [
+                *_who(line),
+                str(Layout(**line["layout"])),
+                f"{line['ours']['step_ms']:.2f}",
+                f"{ceiling['step_ms']:.2f}",
+                f"**{line['share']:.0%}**",
+                f"{ceiling['step_gflop']:.2f}",
+                f"{ceiling['step_gflop'] / ceiling['step_ms'] * 1000:.0f}",
+                f"{ceiling['square_gflops']:.0f}",
+            ]
+        )
+    return _table(head, rows)
+
+
+def _spent(found: Sequence[dict[str, Any]]) -> str:
+    categories = list(found[0]["ours"]["profiled_ms"])
+    rows = [
+        [*_who(line), *(f"{line['ours']['profiled_ms'][category]:.2f}" for category in categories)]
+        for line in found
+    ]
+    return "Milliseconds of a seed's step under the profiler:\n\n" + _table(
+        ["network", "ours", *categories], rows
+    )
+
+
+def _accuracy(found: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for line in found:
+        for loop, figures in line["loops"].items():
+            row = [line["network"], f"{line['dataset']}, {line['train']:,} images, {line['length']}", loop]
+            row += [f"{figures['mean']:.2%} ± {figures['standard_error']:.2%}"]
+            if "difference" in figures:
+                bound = 2 * figures["standard_error_of_difference"]
+                row += [f"{100 * figures['difference']:+.2f}", f"{100 * bound:.2f}"]
+                row += ["yes" if figures["equal"] else "**no**"]
+            else:
+                row += [""] * 3
+            rows.append(row)
+    head = [
+        "network",
+        "data",
+        "loop",
+        "accuracy ± standard error",
+        "difference, points",
+        "2 × its standard error",
+    ]
+    return _table([*head, "within"], rows)
+
+
+def _who(line: dict[str, Any]) -> list[str]:
+    return [line["network"], str(Variant(line["mode"], line["seeds"]))]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
