@@ -96,6 +96,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dataset = load(DATASET, asked.data)
+    assert isinstance(dataset, Resident)
     network, recipe = (
         architecture(NETWORK, dataset.facts.input, dataset.facts.classes),
         recipe_of(asked.epochs),

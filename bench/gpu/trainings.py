@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.gpu.report import Report
 from bench.gpu.slices import OutOfTime, Slice
 from bench.gpu.store import Store
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps, steps_per_epoch
 from core.models.initial import initial
@@ -35,7 +35,7 @@ class Plan:
     """What is to be trained: each seed once without a break, then through all levels from its rewind point on."""
 
     network: Architecture
-    dataset: Dataset
+    dataset: Resident
     recipe: Recipe
     seeds: Sequence[int]
     levels: int

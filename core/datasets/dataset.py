@@ -23,7 +23,7 @@ class Batches(Protocol):
         """An epoch's last batch may be smaller than the others."""
 
     def at(self, step: int) -> Batch:
-        """Normalised images, float32 [B, C, H, W], and labels, int64 [B], of one step, on the device.
+        """Normalised images [B, C, H, W] and labels, int64 [B], of one step, on the device.
 
         Steps may be asked for in any order; one after the other is fastest.
         """
@@ -51,11 +51,12 @@ class Dataset(ABC):
         augment: bool,
         device: torch.device,
         memory_format: torch.memory_format = torch.contiguous_format,
+        dtype: torch.dtype = torch.float32,
     ) -> Batches:
         """The training batches under `seed`: a step's is a pure function of (seed, step).
 
         `augment`: also at random positions, mirrored and so on, where that does not change an image's class.
-        `memory_format` is that of the images handed out.
+        `memory_format` and `dtype` are those of the images handed out.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from core.jobs.recipes import steps_per_epoch
 # while one of 8×8 digits takes 32 kB and costs mostly the calls.
 _PREPARED_BYTES = 1 << 19
 _TEST_BATCH, _TEST_BYTES = 1000, 1 << 26
+# MNIST takes 190 MB as float32.
+_READY_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,21 @@ class Resident(Dataset):
         augment: bool,
         device: torch.device,
         memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> ResidentBatches:
+        dtype: torch.dtype = torch.float32,
+    ) -> ResidentBatches | ReadyBatches:
         """Batches of images on the device; see `Dataset`."""
+        augment = augment and self.facts.augmented
+        labels = self.train_labels.to(device)
+        size = len(labels) * math.prod(self.facts.input) * dtype.itemsize
+        if not augment and memory_format is torch.contiguous_format and size <= _READY_BYTES:
+            return ReadyBatches(_ready(self, device, dtype), labels, batch, seed)
         return ResidentBatches(
             self.train_images.to(device),
-            self.train_labels.to(device),
+            labels,
             batch=batch,
             seed=seed,
-            augment=augment and self.facts.augmented,
-            normalise=Normalisation(self, device, memory_format),
+            augment=augment,
+            normalise=Normalisation(self, device, memory_format, dtype),
             ahead=max(1, _PREPARED_BYTES // (4 * batch * math.prod(self.facts.input))),
         )
 
@@ -71,6 +80,38 @@ class Resident(Dataset):
             batch=min(_TEST_BATCH, _TEST_BYTES // (4 * math.prod(self.facts.input))),
             normalise=Normalisation(self, device, memory_format),
         )
+
+
+@lru_cache(maxsize=1)
+def _ready(dataset: Resident, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """All training images as a network takes them: trainings at once, and one after another, share them."""
+    normalise = Normalisation(dataset, device, dtype=dtype)
+    images = dataset.train_images.to(device)
+    ready = torch.empty(len(images), *dataset.facts.input, dtype=dtype, device=device)
+    for start in range(0, len(images), _TEST_BATCH):
+        ready[start : start + _TEST_BATCH] = normalise(images[start : start + _TEST_BATCH])
+    return ready
+
+
+class ReadyBatches:
+    """Batches of images that were normalised once and for all: a step only gathers them."""
+
+    def __init__(self, images: Tensor, labels: Tensor, batch: int, seed: int) -> None:
+        self._rows, self._shape = images.flatten(1), images.shape[1:]
+        self._labels, self._batch, self._seed = labels, batch, seed
+        self._epoch = -1
+        self.steps_per_epoch = steps_per_epoch(len(labels), batch)
+
+    def at(self, step: int) -> Batch:
+        """Normalised images [B, C, H, W] and labels [B] of one step; B is smaller in an epoch's last."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            order = torch.from_numpy(epoch_order(self._seed, epoch, len(self._labels)))
+            self._epoch, self._order = epoch, order.to(self._labels.device)
+            self._ordered_labels = self._labels[self._order]
+        chosen = slice(position * self._batch, (position + 1) * self._batch)
+        images = self._rows.index_select(0, self._order[chosen]).view(-1, *self._shape)
+        return images, self._ordered_labels[chosen]
 
 
 class ResidentBatches:

@@ -46,10 +46,11 @@ class Streamed(Dataset):
         augment: bool,
         device: torch.device,
         memory_format: torch.memory_format = torch.contiguous_format,
+        dtype: torch.dtype = torch.float32,
     ) -> StreamedBatches:
         """Batches decoded some steps ahead; without `augment` of the views that test images are seen in."""
         requests = _Requests(self.train, batch, seed, augment and self.facts.augmented)
-        return StreamedBatches(self, requests, device, memory_format)
+        return StreamedBatches(self, requests, device, Normalisation(self, device, memory_format, dtype))
 
     def test_batches(
         self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
@@ -97,10 +98,10 @@ class StreamedBatches:
     """Steps asked for one after the other come from one stream; any other begins the stream anew at that step."""
 
     def __init__(
-        self, dataset: Streamed, requests: _Requests, device: torch.device, memory_format: torch.memory_format
+        self, dataset: Streamed, requests: _Requests, device: torch.device, normalise: Normalisation
     ) -> None:
         self._dataset, self._requests, self._device = dataset, requests, device
-        self._normalise = Normalisation(dataset, device, memory_format)
+        self._normalise = normalise
         self._next = -1
         self.steps_per_epoch = requests.steps_per_epoch
 

@@ -121,15 +121,16 @@ def _groups(replicates: Sequence[Replicate], most: int) -> Iterator[list[int]]:
 
 
 def batches_of(
-    architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
+    architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device, mode: Mode
 ) -> Batches:
-    """The batches that a training under `seed` sees, in the layout that its network computes in."""
+    """The batches that a training under `seed` sees, in the layout and the precision that its network computes in."""
     return dataset.batches(
         batch=recipe.batch,
         seed=seed,
         augment=recipe.augment,
         device=device,
         memory_format=memory_format(architecture),
+        dtype=mode.dtype,
     )
 
 
@@ -149,7 +150,8 @@ class _Training:
         states = [replicate.state for replicate in replicates]
         self.engine = engine_for(architecture, recipe, states, device, mode)
         self.batches = [
-            batches_of(architecture, dataset, recipe, replicate.seed, device) for replicate in replicates
+            batches_of(architecture, dataset, recipe, replicate.seed, device, mode)
+            for replicate in replicates
         ]
         self.test_batches = dataset.test_batches(device, memory_format(architecture))
 

@@ -96,7 +96,7 @@ def _seconds_per_step(mode: Mode, work: Work, device: torch.device) -> float:
     with arithmetic(mode.exact):
         engine = engine_for(work.architecture, work.recipe, states, device, mode)
         batches = [
-            batches_of(work.architecture, work.dataset, work.recipe, member.seed, device)
+            batches_of(work.architecture, work.dataset, work.recipe, member.seed, device, mode)
             for member in members
         ]
         clock, taken = Clock(device), list[float]()

@@ -47,6 +47,31 @@ class TestBatches:
             assert torch.equal(images, fresh_images)
             assert torch.equal(labels, fresh_labels)
 
+    @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+    @pytest.mark.parametrize("augment", [False, True])
+    def test_in_bfloat16_they_are_the_same_rounded(
+        self, dataset: Resident, augment: bool, memory_format: torch.memory_format
+    ) -> None:
+        given = {"batch": 6, "seed": 3, "augment": augment, "device": CPU, "memory_format": memory_format}
+        rounded = dataset.batches(**given, dtype=torch.bfloat16)
+        for step in (0, 3, 5):
+            (images, labels), (found, same) = dataset.batches(**given).at(step), rounded.at(step)
+            assert torch.equal(found, images.bfloat16())
+            assert found.dtype == torch.bfloat16
+            assert torch.equal(labels, same)
+
+    def test_what_is_too_large_to_be_made_ready_is_normalised_as_it_is_asked_for(
+        self, dataset: Resident, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ready = batches(dataset, False)
+        monkeypatch.setattr("core.datasets.resident._READY_BYTES", 0)
+        prepared = batches(dataset, False)
+        assert type(prepared) is not type(ready)
+        for step in range(8):
+            assert all(
+                torch.equal(one, other) for one, other in zip(ready.at(step), prepared.at(step), strict=True)
+            )
+
     def test_augmentation_changes_from_epoch_to_epoch(self, dataset: Resident) -> None:
         assert (epoch_choices(3, 0, 20) != epoch_choices(3, 1, 20)).any()
         assert not torch.equal(batches(dataset, True).at(0)[0], batches(dataset, False).at(0)[0])
