@@ -44,7 +44,7 @@ class Journal(Protocol):
         """Tell the job's watchers something."""
 
     def progress(self, done: int, total: int, doing: str) -> None:
-        """Tell how far the job is, in training steps; cheap enough for every step."""
+        """A step was taken: tell how far the job is, in training steps; cheap enough for every step."""
 
     def states(self, training: str) -> Iterable[TrainingState]:
         """Saved states of a training, the latest first; damaged ones are left out."""
