@@ -63,8 +63,8 @@ class Trained:
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
     `seconds`: over all attempts, its share where several were trained at once; `speed`: how fast that went;
-    `fingerprint`: what this attempt computed with; `last`: what was measured after the last step, the headline; `best`: the epoch of the
-    highest test accuracy, the earliest of equals, and so selected on the test images.
+    `fingerprint`: what this attempt computed with; `last`: what was measured after the last step, the headline;
+    `best`: the epoch of the highest test accuracy, the earliest of equals, and so selected on the test images.
     """
 
     weights: Arrays

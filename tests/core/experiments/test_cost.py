@@ -5,10 +5,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from core.experiments.cost import cost
 from core.families import architecture
+from core.training.fingerprint import fingerprint
 from core.training.loop import Trained
+from core.training.mode import Mode
 from core.training.speed import Speed
 
 NETWORK = architecture("mlp_1", (1, 8, 8), 10)
@@ -25,7 +28,7 @@ SPEED = Speed(
 
 
 def trained(speed: Speed) -> Trained:
-    return Trained({}, (), 10, 1.75, speed)
+    return Trained({}, (), 10, 1.75, speed, fingerprint(torch.device("cpu"), Mode()))
 
 
 class TestCost:
