@@ -53,7 +53,7 @@ def job_text(job: Json, server: str) -> str:
 
 
 def results(job: Json) -> Table:
-    """Every accuracy that a job measured. `best` is selected on the test images."""
+    """Every accuracy that a job measured, and how fast was trained. `best` is selected on the test images."""
     runs = {run["number"]: run for run in job["outputs"]["runs"]}
     rows = []
     for result in job["outputs"]["results"]:
@@ -65,9 +65,23 @@ def results(job: Json) -> Table:
                 "-" if run is None or run["level"] is None else str(run["level"]),
                 "-" if run is None else f"{100 * run['sparsity']:.2f} %",
                 f"{100 * result['accuracy']:.2f} %",
+                *_speed(run),
             )
         )
-    return Table(("measured", "seed", "level", "sparsity", "accuracy"), tuple(rows))
+    columns = ("measured", "seed", "level", "sparsity", "accuracy", "images/s", "device s")
+    return Table(columns, tuple(rows))
+
+
+def _speed(run: Json | None) -> tuple[str, str]:
+    """A training's rate, and its seconds of a device; none for what another job did or nobody measured."""
+    if run is None or run["speed"] is None:
+        return "-", "-"
+    speed = run["speed"]
+    rate = speed["images_per_second"]
+    return (
+        "-" if rate is None else f"{rate:,.0f}",
+        "shared" if run["shared"] else f"{speed['device_seconds']:.1f}",
+    )
 
 
 def jobs_table(jobs: list[Json]) -> Table:

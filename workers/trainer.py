@@ -28,6 +28,7 @@ from core.jobs.specs import parse_spec
 from core.tickets import InvalidTicket
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
+from workers.pace import Pace
 from workers.protocol import Reports, Request
 
 PROGRESS_SECONDS = 0.25
@@ -137,14 +138,17 @@ class PipeJournal:
         self._interval = request.checkpoint_seconds
         self._last_save = time.monotonic()
         self._last_progress = 0.0
+        self._pace = Pace()
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         self._reports.send("event", kind=kind, data=data)
 
     def progress(self, done: int, total: int, doing: str) -> None:
+        self._pace.step()
         if time.monotonic() - self._last_progress >= PROGRESS_SECONDS or done == total:
             self._last_progress = time.monotonic()
-            self._reports.send("progress", done=done, total=total, doing=doing)
+            left = self._pace.seconds_for(total - done)
+            self._reports.send("progress", done=done, total=total, doing=doing, eta_seconds=left)
 
     def states(self, training: str) -> Iterable[TrainingState]:
         for saved in self._saved:

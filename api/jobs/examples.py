@@ -91,6 +91,17 @@ RUN_SUMMARY: dict[str, Any] = {
     "steps": 480,
     "seconds": 2.5,
     "shared": False,
+    "speed": {
+        "mode": "float32",
+        "replicates": 1,
+        "images_per_second": 29800.0,
+        "step_seconds": {"data": 0.0004, "forward, backward": 0.0023, "masks": 0.0002, "optimizer": 0.0005},
+        "training_flops": {"dense": 1381200, "sparse": 122472},
+        "peak_memory_bytes": 391000064,
+        "device_seconds": 2.5,
+        "evaluation_seconds": 0.3,
+        "energy_joules": None,
+    },
     "fingerprint": {"torch": "2.13.0", "threads": 1, "device": "cpu"},
     "weights_digest": "51aa" * 16,
 }
@@ -141,7 +152,13 @@ SUCCEEDED: dict[str, Any] = RUNNING | {
             "outcome": "succeeded",
         }
     ],
-    "outputs": {"tickets": [], "runs": [RUN_SUMMARY], "results": [RESULT], "barrier": None},
+    "outputs": {
+        "tickets": [],
+        "runs": [RUN_SUMMARY],
+        "device_seconds": 2.5,
+        "results": [RESULT],
+        "barrier": None,
+    },
 }
 EVENTS = """id: 1
 event: state

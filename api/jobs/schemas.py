@@ -58,29 +58,27 @@ class ConnectRequest(ConnectSpec):
 
 
 class Progress(BaseModel):
-    """How far a job is, in training steps. `eta_seconds` is null where no single attempt did all the work so far."""
+    """How far a job is, in training steps."""
 
     done: int
     total: int
     doing: str
     fraction: float
-    eta_seconds: float | None = None
+    eta_seconds: float | None = Field(
+        default=None,
+        description="at the rate of this attempt; null until some steps, and 2 seconds, show a steady one",
+    )
 
     @classmethod
-    def of(
-        cls, progress: dict[str, Any], state: str, attempt: int, started_at: float | None, now: float
-    ) -> Progress:
-        """The progress a job row states, seen at `now`."""
+    def of(cls, progress: dict[str, Any], state: str) -> Progress:
+        """The progress that a job's row states."""
         done, total = progress["done"], progress["total"]
-        timed = state == State.RUNNING and attempt == 1 and started_at is not None and done > 0
         return cls(
             done=done,
             total=total,
             doing=progress["doing"],
             fraction=min(done / total, 1.0) if total else 0.0,
-            eta_seconds=(now - started_at) * (total - done) / done
-            if timed and started_at is not None
-            else None,
+            eta_seconds=progress.get("eta_seconds") if state == State.RUNNING else None,
         )
 
 
@@ -108,21 +106,20 @@ class JobSummary(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def fields(cls, job: Job, now: float) -> dict[str, Any]:
+    def fields(cls, job: Job) -> dict[str, Any]:
         """A row's values."""
         shown = ("id", "kind", "state", "spec", "attempt", "max_attempts", "error", "retry_of")
         times = ("created_at", "started_at", "finished_at")
         return {name: getattr(job, name) for name in (*shown, *times)} | {
             "meaning": STATES[State(job.state)].meaning,
-            "progress": job.progress
-            and Progress.of(job.progress, job.state, job.attempt, job.started_at, now),
+            "progress": job.progress and Progress.of(job.progress, job.state),
             "links": links(job),
         }
 
     @classmethod
-    def of(cls, job: Job, now: float) -> JobSummary:
+    def of(cls, job: Job) -> JobSummary:
         """A row as a list shows it."""
-        return cls(**cls.fields(job, now))
+        return cls(**cls.fields(job))
 
 
 class AttemptBody(BaseModel):
@@ -140,6 +137,38 @@ class AttemptBody(BaseModel):
         return cls.model_validate(attempt, from_attributes=True)
 
 
+class Flops(BaseModel):
+    """Floating-point operations per image of a forward and a backward pass, in convolutions and linear layers."""
+
+    dense: int = Field(description="of the whole network")
+    sparse: int = Field(description="of the weights that survive")
+
+
+class Speed(BaseModel):
+    """How fast a training went, and what it cost. Several small networks may have been trained at once."""
+
+    mode: str = Field(description="what it was computed with: precision, and exact, compiled or graphed")
+    replicates: int = Field(description="trainings computed together, this one among them")
+    images_per_second: float | None = Field(
+        description="while training, of all `replicates`; null where no step was taken"
+    )
+    step_seconds: dict[str, float] = Field(
+        description="mean seconds of each part of a step of all `replicates`, sampled: data, forward, backward, masks,"
+        " optimizer, or `graph` for all but the data of a captured step"
+    )
+    training_flops: Flops
+    peak_memory_bytes: int | None = Field(
+        description="most memory allocated: of a GPU by the trainer, on a CPU by the whole process"
+    )
+    device_seconds: float = Field(
+        description="seconds of a device, over all attempts; this training's share, like the two that follow"
+    )
+    evaluation_seconds: float = Field(description="of these, on the test images")
+    energy_joules: float | None = Field(
+        description="used meanwhile by the device as a whole; null where it does not tell"
+    )
+
+
 class RunSummary(BaseModel):
     """One training."""
 
@@ -155,7 +184,10 @@ class RunSummary(BaseModel):
     steps: int
     seconds: float
     shared: bool = Field(
-        description="another job did this training; `seconds` and `fingerprint` are of that time"
+        description="another job did this training; `seconds`, `speed` and `fingerprint` are of that time"
+    )
+    speed: Speed | None = Field(
+        default=None, description="null for a training from before speeds were measured"
     )
     fingerprint: dict[str, Any] = Field(description="what `exact` holds within: versions, threads, device")
     weights_digest: str
@@ -206,6 +238,9 @@ class Outputs(BaseModel):
 
     tickets: list[str]
     runs: list[RunSummary]
+    device_seconds: float = Field(
+        description="seconds of a device that the runs took, all but those that another job did"
+    )
     results: list[ResultBody]
     barrier: float | None = Field(
         default=None,
@@ -221,6 +256,13 @@ def barrier(results: Iterable[Result]) -> float | None:
     return max(errors.values()) - (errors[0] + errors[1]) / 2 if {0, 1} <= errors.keys() else None
 
 
+def device_seconds(runs: Iterable[Run]) -> float:
+    """What the trainings cost that were done here; before speeds were measured, each was on one device."""
+    return sum(
+        run.seconds if run.speed is None else run.speed["device_seconds"] for run in runs if not run.shared
+    )
+
+
 class JobBody(JobSummary):
     """One durable piece of work, with its attempts and what it produced."""
 
@@ -230,16 +272,17 @@ class JobBody(JobSummary):
     outputs: Outputs
 
     @classmethod
-    def of(cls, job: Job, now: float) -> JobBody:
+    def of(cls, job: Job) -> JobBody:
         """A row, with the rows that belong to it."""
         outputs = Outputs(
             tickets=list(dict.fromkeys(origin.ticket_id for origin in job.outputs)),
             runs=[RunSummary.of(run) for run in job.runs],
+            device_seconds=device_seconds(job.runs),
             results=[ResultBody.of(result) for result in job.results],
             barrier=barrier(job.results),
         )
         attempts = [AttemptBody.of(attempt) for attempt in job.attempts]
-        return cls(**cls.fields(job, now), attempts=attempts, outputs=outputs)
+        return cls(**cls.fields(job), attempts=attempts, outputs=outputs)
 
 
 def may_retry(job: Job) -> bool:

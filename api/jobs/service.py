@@ -47,7 +47,7 @@ def submit(database: Database, settings: Settings, once: Once, spec: ReusableSpe
 def show(database: Database, job_id: str) -> JobBody:
     """One job."""
     with database.read() as session:
-        return JobBody.of(existing(session, job_id), jobs.clock(session))
+        return JobBody.of(existing(session, job_id))
 
 
 def page(
@@ -56,8 +56,7 @@ def page(
     """Jobs, newest first, and where the next page starts."""
     with database.read() as session:
         found = jobs.page(session, limit, after, states, kinds)
-        seen = jobs.clock(session)
-        return [JobSummary.of(job, seen) for job in found.rows], found.next
+        return [JobSummary.of(job) for job in found.rows], found.next
 
 
 def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:

@@ -52,5 +52,4 @@ def _replay(database: Database, job_id: str, after: int) -> list[Told]:
 
 def _progress(seen: Glimpse) -> ServerSentEvent:
     assert seen.progress is not None, "progress never goes back to nothing"
-    progress = Progress.of(seen.progress, seen.state, seen.attempt, seen.started_at, seen.at)
-    return ServerSentEvent(event="progress", data=progress)
+    return ServerSentEvent(event="progress", data=Progress.of(seen.progress, seen.state))

@@ -10,6 +10,8 @@ from typing import Any
 
 from core.studies import table
 
+_PREFIXES = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
+
 
 def count(number: int) -> str:
     """28973 → 28,973."""
@@ -37,6 +39,17 @@ def size(number: int) -> str:
         return f"{number} B"
     power = min(int(math.log10(number)) // 3, 4)
     return f"{number / 1000**power:.1f} {'kMGT'[power - 1]}B"
+
+
+def scaled(number: float, unit: str) -> str:
+    """Three digits with a prefix: 0.00214 s → 2.14 ms, 40,800,000 FLOP → 40.8 MFLOP."""
+    if number <= 0:
+        return f"0 {unit}"
+    # Rounded first: 999.6 is 1.00 k, and not 1000.
+    power = math.floor(math.log10(float(f"{number:.3g}")))
+    prefix = min(max(power // 3, -3), 5)
+    digits = min(max(2 - (power - 3 * prefix), 0), 2)
+    return f"{number / 1000.0**prefix:.{digits}f} {_PREFIXES[prefix]}{unit}"
 
 
 def duration(seconds: float) -> str:

@@ -49,7 +49,7 @@ def view(job: Job, known: Networks, at: float) -> JobView:
         kind=job.kind,
         state=State(job.state),
         summary=summary(job.spec, known),
-        progress=progress(job, at),
+        progress=progress(job),
         when=when(job, at),
         created_at=job.created_at,
         attempt=job.attempt,
@@ -59,11 +59,11 @@ def view(job: Job, known: Networks, at: float) -> JobView:
     )
 
 
-def progress(job: Job, at: float) -> Progress | None:
+def progress(job: Job) -> Progress | None:
     """The progress of a job that is at work."""
     if job.state not in (State.RUNNING, State.CANCELLING) or not job.progress or not job.progress["total"]:
         return None
-    return Progress.of(job.progress, job.state, job.attempt, job.started_at, at)
+    return Progress.of(job.progress, job.state)
 
 
 def when(job: Job, at: float) -> str:

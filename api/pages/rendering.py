@@ -42,6 +42,7 @@ def _environment() -> Environment:
         "iso": formats.iso,
         "percent": formats.percent,
         "pretty": formats.pretty,
+        "scaled": formats.scaled,
         "short": formats.short,
         "spread": formats.spread,
         "utc": formats.utc,

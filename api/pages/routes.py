@@ -12,9 +12,9 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import DatabaseDep, JobPath, TicketPath
 from api.jobs import service as job_service
-from api.jobs.schemas import Kind, barrier
+from api.jobs.schemas import Kind, barrier, device_seconds
 from api.pages import jobs as job_views
-from api.pages import results, specs
+from api.pages import results, specs, speeds
 from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
 from api.pages.rendering import render
@@ -121,6 +121,9 @@ def job_page(database: DatabaseDep, job_id: JobPath) -> HTMLResponse:
                 for row in job.attempts
             ],
             rows=rows,
+            timed=speeds.timed(job),
+            parts=speeds.PARTS,
+            device_seconds=device_seconds(job.runs),
             line=results.line(job),
             barrier=barrier(job.results),
             known=known,

@@ -60,4 +60,4 @@ def outcome(database: Database, job_id: str, identity: str, format: str) -> str 
         if job.state in TERMINAL:
             message = job.error["message"] if job.error else f"The export is {job.state}."
             raise Rejected(EXPORT_FAILED, message, job=job_id, error=job.error)
-        return JobBody.of(job, jobs.clock(session))
+        return JobBody.of(job)

@@ -116,5 +116,5 @@ IMPORTED: dict[str, Any] = SUCCEEDED | {
         "tags": ["theirs"],
     },
     "progress": None,
-    "outputs": {"tickets": [TICKET], "runs": [], "results": [], "barrier": None},
+    "outputs": {"tickets": [TICKET], "runs": [], "device_seconds": 0.0, "results": [], "barrier": None},
 }

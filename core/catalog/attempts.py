@@ -54,6 +54,9 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> J
         },
     )
     if job is not None:
+        if job.progress is not None:
+            # What the attempt before expected of its own rate says nothing of this one.
+            job.progress = {**job.progress, "eta_seconds": None}
         session.add(Attempt(job_id=job_id, attempt=job.attempt, worker=worker))
     return job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, select, update
@@ -104,21 +104,18 @@ def events_after(
 
 @dataclass(frozen=True)
 class Glimpse:
-    """As much of a job as tells whether there is news of it, and when that was so."""
+    """As much of a job as tells whether there is news of it."""
 
     id: str
     state: str
-    attempt: int
     last_event: int
     progress: dict[str, Any] | None
-    started_at: float | None
-    at: float = field(compare=False)
 
 
 def glimpses(session: Session, job_ids: Iterable[str]) -> list[Glimpse]:
     """How some jobs are now."""
-    columns = (Job.id, Job.state, Job.attempt, Job.last_event, Job.progress, Job.started_at)
-    rows = session.execute(select(*columns, now()).where(Job.id.in_(list(job_ids))))
+    columns = (Job.id, Job.state, Job.last_event, Job.progress)
+    rows = session.execute(select(*columns).where(Job.id.in_(list(job_ids))))
     return [Glimpse(*row) for row in rows]
 
 

@@ -235,6 +235,7 @@ class Run(Base):
     steps: Mapped[int]
     seconds: Mapped[float]
     shared: Mapped[bool] = mapped_column(server_default=false())
+    speed: Mapped[dict[str, Any] | None]
     history: Mapped[list[dict[str, Any]]]
     fingerprint: Mapped[dict[str, Any]]
     weights_digest: Mapped[str] = mapped_column(Digest)

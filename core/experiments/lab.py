@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset, load
 from core.experiments.architectures import describer
+from core.experiments.cost import cost
 from core.experiments.identity import training_key
 from core.experiments.shared import SharedTraining
 from core.families.architecture import Architecture
@@ -44,7 +45,7 @@ class Journal(Protocol):
         """Tell the job's watchers something."""
 
     def progress(self, done: int, total: int, doing: str) -> None:
-        """Tell how far the job is, in training steps; cheap enough for every step."""
+        """A step was taken: tell how far the job is, in training steps; cheap enough for every step."""
 
     def states(self, training: str) -> Iterable[TrainingState]:
         """Saved states of a training, the latest first; damaged ones are left out."""
@@ -169,19 +170,19 @@ class Lab:
             replicates = [
                 Replicate(
                     training.seed,
-                    states.get(training.name)
+                    state := states.get(training.name)
                     or TrainingState.fresh(training.weights, training.masks, start_step),
-                    _Reporter(self, training.name, start_step),
+                    _Reporter(self, training.name, state.step),
                 )
                 for training in mine
             ]
-            before = self._done
+            # What earlier attempts did is done, but is no step of this one, whose pace tells the time left.
+            self._done += sum(replicate.state.step - start_step for replicate in replicates)
             for training, trained in zip(
                 mine, self._trained(architecture, dataset, recipe, replicates, end_step, exact), strict=True
             ):
                 done[training.name] = trained
                 self.journal.publish(keys[training.name], SharedTraining.of(trained))
-            self._done = before + len(mine) * (end_step - start_step)
         return [done[training.name] for training in trainings]
 
     def _trained(
@@ -262,6 +263,7 @@ class Lab:
                 fingerprint=asdict(trained.fingerprint),
                 weights_digest=self.store_weights(trained.weights),
                 shared=isinstance(trained, SharedTraining),
+                speed=cost(trained, architecture, masks),
             )
         )
         for point, record in (("last", trained.last), ("best", trained.best)):

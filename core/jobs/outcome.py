@@ -10,7 +10,8 @@ from typing import Any
 class RunRecord:
     """One training and what it was run with. `steps` counts those trained, from `start_step` on.
 
-    `shared`: another job did it; `seconds` and `fingerprint` are those of that time.
+    `shared`: another job did it; `seconds`, `speed` and `fingerprint` are those of that time. `speed`: how fast it went
+    and what it cost, as the API's `Speed` describes it.
     """
 
     architecture: str
@@ -27,6 +28,7 @@ class RunRecord:
     fingerprint: dict[str, Any]
     weights_digest: str
     shared: bool = False
+    speed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

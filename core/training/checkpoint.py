@@ -12,6 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from core.training.speed import Speed
+
 FORMAT = "elasticket-checkpoint/1"
 
 Arrays = Mapping[str, np.ndarray]
@@ -51,7 +53,8 @@ class TrainingState:
 
     `weights`: all parameters and buffers; `slots`: what the optimiser remembers, by slot and parameter, nothing
     before the first step; `loss_sum`, `seen`: of the current epoch so far; `seconds`: spent so far, over all
-    attempts. Data order and augmentation are functions of the step: they have no state.
+    attempts; `speed`: how fast that went, None before the first step. Data order and augmentation are functions of
+    the step: they have no state.
     """
 
     step: int
@@ -62,6 +65,7 @@ class TrainingState:
     loss_sum: float
     seen: int
     seconds: float
+    speed: Speed | None = None
 
     @classmethod
     def fresh(cls, weights: Arrays, masks: Arrays, step: int = 0) -> Self:
@@ -96,6 +100,7 @@ def write_state(state: TrainingState, stream: BinaryIO) -> None:
         "loss_sum": state.loss_sum,
         "seen": state.seen,
         "seconds": state.seconds,
+        "speed": state.speed and asdict(state.speed),
     }
     stream.write(save(tensors, {"state": json.dumps(described)}))
 
@@ -120,6 +125,8 @@ def read_state(path: Path) -> TrainingState:
             loss_sum=described["loss_sum"],
             seen=described["seen"],
             seconds=described["seconds"],
+            # Files from before it was measured have none.
+            speed=Speed(**described["speed"]) if described.get("speed") else None,
         )
     except (SafetensorError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise CheckpointInvalid(f"{path}: not a checkpoint: {error}") from error

@@ -62,9 +62,9 @@ class Trained:
     """What a training came to.
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
-    `seconds`: over all attempts, its share where several were trained at once; `speed` and `fingerprint`: how this
-    attempt went, and what with; `last`: what was measured after the last step, the headline; `best`: the epoch of the
-    highest test accuracy, the earliest of equals, and so selected on the test images.
+    `seconds`: over all attempts, its share where several were trained at once; `speed`: how fast that went;
+    `fingerprint`: what this attempt computed with; `last`: what was measured after the last step, the headline;
+    `best`: the epoch of the highest test accuracy, the earliest of equals, and so selected on the test images.
     """
 
     weights: Arrays
@@ -166,7 +166,7 @@ class _Training:
         )
         self.seen = states[0].seen
         self.fingerprint = fingerprint(device, mode)
-        self.speedometer = Speedometer(device, mode, len(replicates))
+        self.speedometer = Speedometer(device, mode, len(replicates), states[0].speed)
         # Each replicate's share of the time, as if they had been trained one after the other.
         self.seconds = [state.seconds for state in states]
 
@@ -235,6 +235,7 @@ class _Training:
         return [seconds + share for seconds in self.seconds]
 
     def _states(self) -> list[TrainingState]:
+        speed = self.speedometer.reading()
         parts = zip(
             self.engine.weights(),
             self.replicates,
@@ -254,6 +255,7 @@ class _Training:
                 loss_sum=loss_sum,
                 seen=self.seen,
                 seconds=seconds,
+                speed=speed,
             )
             for weights, replicate, slots, history, loss_sum, seconds in parts
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,15 +18,16 @@ _CPU_ENERGY = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
 @dataclass(frozen=True)
 class Speed:
-    """One attempt at a training, or at several trained at once (`replicates`).
+    """One training, or several trained at once (`replicates`), over all attempts that its saved states know of.
 
-    `images_per_second`: of all of them, while training; `step_seconds`: the mean parts of a step, sampled;
-    `evaluation_seconds`: spent on the test images; `peak_memory_bytes`: of the device, on a CPU of the process;
-    `energy_joules`: of the whole device meanwhile, where it tells.
+    `images`: trained on, by all of them; `images_per_second`: the same, while training; `step_seconds`: the mean parts
+    of a step of all of them, sampled; `evaluation_seconds`: spent on the test images; `peak_memory_bytes`: of the
+    device, on a CPU of the process; `energy_joules`: of the whole device meanwhile, where it tells.
     """
 
     mode: str
     replicates: int
+    images: int
     images_per_second: float | None
     step_seconds: dict[str, float]
     evaluation_seconds: float
@@ -35,10 +36,13 @@ class Speed:
 
 
 class Speedometer:
-    """Measures from its making on."""
+    """Measures from its making on, and adds to what was measured `before` the training was resumed."""
 
-    def __init__(self, device: torch.device, mode: Mode, replicates: int) -> None:
+    def __init__(
+        self, device: torch.device, mode: Mode, replicates: int, before: Speed | None = None
+    ) -> None:
         self._device, self._mode, self._replicates = device, mode, replicates
+        self._before = before
         self.clock = Clock(device)
         self._images = 0
         self._evaluating = 0.0
@@ -64,18 +68,40 @@ class Speedometer:
         self._evaluating += time.perf_counter() - before
 
     def reading(self) -> Speed:
-        """What was measured so far."""
+        """What was measured so far; of a training that is only read back, what was measured then."""
+        if self._before is not None and not self._images:
+            return self._before
         training = self.seconds - self._evaluating
         energy = _energy(self._device)
-        return Speed(
+        here = Speed(
             mode=str(self._mode),
             replicates=self._replicates,
+            images=self._images,
             images_per_second=self._images / training if self._images else None,
             step_seconds=self.clock.split(),
             evaluation_seconds=self._evaluating,
             peak_memory_bytes=_peak_memory(self._device),
             energy_joules=None if energy is None or self._energy is None else energy - self._energy,
         )
+        return here if self._before is None else _together(self._before, here)
+
+
+def _together(before: Speed, here: Speed) -> Speed:
+    """A training that was resumed: amounts add up, and the rate is that of all images."""
+    images = before.images + here.images
+    seconds = [part.images / part.images_per_second for part in (before, here) if part.images_per_second]
+    energies = [part.energy_joules for part in (before, here) if part.energy_joules is not None]
+    peaks = [part.peak_memory_bytes for part in (before, here) if part.peak_memory_bytes is not None]
+    return replace(
+        here,
+        images=images,
+        images_per_second=images / sum(seconds) if images else None,
+        step_seconds=here.step_seconds or before.step_seconds,
+        evaluation_seconds=before.evaluation_seconds + here.evaluation_seconds,
+        peak_memory_bytes=max(peaks, default=None),
+        # Known of one attempt alone, it is not known of the training.
+        energy_joules=sum(energies) if len(energies) == 2 else None,
+    )
 
 
 def _peak_memory(device: torch.device) -> int | None:

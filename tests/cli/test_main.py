@@ -245,12 +245,30 @@ class TestFresh:
 class TestWaiting:
     def test_success_is_status_0_and_shows_what_was_measured(self, server: Any) -> None:
         server.answers["/train"] = [as_json(job("queued"), 202)]
-        run_0 = {"number": 0, "level": None, "sparsity": 0.8926}
+        speed = {"images_per_second": 29_800.4, "device_seconds": 2.54}
+        run_0 = {"number": 0, "level": None, "sparsity": 0.8926, "shared": False, "speed": speed}
         result_0 = {"point": "last", "seed": 0, "run": 0, "accuracy": 0.97}
         ends(server, "succeeded", outputs={"tickets": [], "runs": [run_0], "results": [result_0]})
         result = run(server, "train", TICKET, "digits", "--wait")
         assert result.exit_code == 0
-        assert result.stdout.splitlines()[-1].split() == ["last", "0", "-", "89.26", "%", "97.00", "%"]
+        row = ["last", "0", "-", "89.26", "%", "97.00", "%", "29,800", "2.5"]
+        assert result.stdout.splitlines()[-1].split() == row
+
+    @pytest.mark.parametrize(
+        ("speed", "shared", "cells"),
+        [
+            (None, False, ["-", "-"]),
+            ({"images_per_second": None, "device_seconds": 0.25}, False, ["-", "0.2"]),
+            ({"images_per_second": 512.0, "device_seconds": 9.0}, True, ["512", "shared"]),
+        ],
+    )
+    def test_a_training_that_did_not_happen_here_cost_nothing(
+        self, server: Any, speed: Any, shared: bool, cells: list[str]
+    ) -> None:
+        training = {"number": 0, "level": None, "sparsity": 0.5, "shared": shared, "speed": speed}
+        measured = {"point": "last", "seed": 0, "run": 0, "accuracy": 0.97}
+        ends(server, "succeeded", outputs={"tickets": [], "runs": [training], "results": [measured]})
+        assert run(server, "watch", JOB).stdout.splitlines()[-1].split()[-2:] == cells
 
     @pytest.mark.parametrize("state", ["failed", "cancelled"])
     def test_any_other_end_is_status_1_and_says_why(self, server: Any, state: str) -> None:

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from api.jobs import examples
 from core.catalog import attempts, jobs, tickets
 from core.catalog.attempts import Report
 from core.catalog.database import Database
@@ -76,7 +77,9 @@ class Catalog:
             attempts.heartbeat(session, job, 1, 3600, Report(events=events, progress=progress))
 
     def succeed(self, job: str) -> None:
-        run = RunRecord("mlp_2", "digits", None, 0, 0, 0, 0.0, 0, 240, 1.5, [], {}, "ef" * 32)
+        run = RunRecord(
+            "mlp_2", "digits", None, 0, 0, 0, 0.0, 0, 240, 1.5, [], {}, "ef" * 32, speed=examples.RUN["speed"]
+        )
         result = ResultRecord("digits", "last", 333, 360, 0.2, run=0, epoch=20, seed=0)
         with self.database.write() as session:
             assert attempts.succeed(session, job, 1, Outcome([run], [result], []), [])
@@ -196,14 +199,17 @@ class TestEveryPage:
     def test_fits_the_window_and_lets_no_text_become_markup(
         self, page: sync_api.Page, catalog: Catalog, viewport: dict[str, int], scheme: str
     ) -> None:
-        running, failed, ticket = catalog.queue(), catalog.queue(), catalog.upload(HOSTILE)
-        for job in (running, failed):
+        running, failed, done = (catalog.queue() for _ in range(3))
+        ticket = catalog.upload(HOSTILE)
+        for job in (running, failed, done):
             catalog.run(job)
             catalog.tell(job, "seed 0, level 0", range(1, 9), done=30)
         catalog.fail(failed)
+        catalog.succeed(done)
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
-        for path in ("/", f"/jobs/{running}", f"/jobs/{failed}", "/tickets", f"/tickets/{ticket}"):
+        of_jobs = [f"/jobs/{job}" for job in (running, failed, done)]
+        for path in ("/", *of_jobs, "/tickets", f"/tickets/{ticket}"):
             page.goto(path)
             page.wait_for_load_state("load")
             if path.startswith("/jobs/"):
@@ -295,6 +301,8 @@ class TestJob:
         catalog.succeed(job)
         expect_one(page, "#status .badge", "succeeded")
         sync_api.expect(page.locator("#results")).to_contain_text("92.50 %")
+        sync_api.expect(page.locator("#speed td:nth-child(2)")).to_have_text("29,800")
+        sync_api.expect(page.locator("#speed rect[data-part]")).to_have_count(4)
         expect_one(page, "#status[data-still]")
 
     def test_an_ended_job_is_replayed(self, page: sync_api.Page, catalog: Catalog) -> None:

@@ -3,6 +3,7 @@ from sqlalchemy import inspect, text
 
 from core.catalog.database import Database
 from core.catalog.migrate import alembic_config, is_current, upgrade
+from core.catalog.tables import Run
 
 
 class TestSchema:
@@ -59,5 +60,30 @@ class TestWhatWasDoneBefore:
         assert rows("jobs.id, state, steps, seconds") == [("j", "succeeded", 12, 1.5)]
         columns = {column["name"] for column in inspect(database.engine).get_columns("jobs")}
         assert "digest" not in columns
+        database.close()
+        upgrade(database_url)
+
+
+class TestHowFastItWent:
+    def test_old_trainings_have_no_speed_and_new_ones_survive_without_theirs(self, database_url: str) -> None:
+        command.downgrade(alembic_config(database_url), "0003")
+        database = Database(database_url)
+        with database.write() as session:
+            session.execute(text(TestWhatWasDoneBefore.JOB))
+            values = TestWhatWasDoneBefore.RUN.replace("'d')", "'d', false)")
+            session.execute(text(values))
+        database.engine.dispose()
+        upgrade(database_url)
+        with database.write() as session:
+            run = session.get_one(Run, ("j", 0))
+            assert (run.speed, run.steps) == (None, 12)
+            run.speed = {"device_seconds": 1.5}
+        with database.read() as session:
+            assert session.get_one(Run, ("j", 0)).speed == {"device_seconds": 1.5}
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0003")
+        assert "speed" not in {column["name"] for column in inspect(database.engine).get_columns("runs")}
+        with database.read() as session:
+            assert session.execute(text("SELECT steps, shared FROM runs")).all() == [(12, False)]
         database.close()
         upgrade(database_url)

@@ -198,6 +198,32 @@ class TestOrphans:
         assert not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE
 
 
+class TestTimeLeft:
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_is_told_of_a_resumed_job_by_the_pace_of_its_new_attempt(self, fleet: "Fleet") -> None:
+        job_id = fleet.submit(endless())
+
+        def left() -> float | None:
+            return (fleet.job(job_id).progress or {}).get("eta_seconds")
+
+        fleet.until_training(job_id)
+        # Nobody knows after so few steps, nor does the next attempt when it begins.
+        assert left() is None
+        kill_trainer(fleet)
+        wait_until(lambda: left() is not None, 30)
+        job = fleet.job(job_id)
+        assert job.attempt == 2
+        assert job.progress is not None
+        assert job.started_at is not None
+        # At the first attempt's start there was nothing done: its average can only be slower.
+        rest = job.progress["total"] - job.progress["done"]
+        with fleet.database.write() as session:
+            elapsed = jobs.clock(session) - job.started_at
+            jobs.cancel(session, job_id)
+        assert job.progress["eta_seconds"] > 0
+        assert job.progress["eta_seconds"] < 2 * elapsed * rest / job.progress["done"]
+
+
 class TestCancel:
     def test_while_queued_and_while_running(self, fleet: "Fleet") -> None:
         running, waiting = fleet.submit(endless()), fleet.submit(endless())

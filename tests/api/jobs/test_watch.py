@@ -4,19 +4,20 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 
 import anyio
 import httpx
 import pytest
 from anyio.to_thread import run_sync
-from sqlalchemy import event, update
+from sqlalchemy import event
 
+from api.jobs import examples
 from api.jobs.feed import HELD, Feed
 from core.catalog import attempts, jobs
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
-from core.catalog.tables import Job
 from core.jobs.specs import TrainSpec
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
@@ -60,11 +61,11 @@ class Stream:
 class TestShow:
     def test_progress_and_time_left(self, client, job, worker):
         attempt = worker.claim(job)
-        worker.report(job, attempt, progress={"done": 30, "total": 120, "doing": "seed 0, level 0"})
+        told = {"done": 30, "total": 120, "doing": "seed 0, level 0"}
+        worker.report(job, attempt, progress=told | {"eta_seconds": 9.5})
         body = client.get(f"/jobs/{job}").json()
-        progress = body["progress"]
-        assert (progress["fraction"], progress["doing"], body["attempt"]) == (0.25, "seed 0, level 0", 1)
-        assert progress["eta_seconds"] >= 0
+        assert body["progress"] == told | {"fraction": 0.25, "eta_seconds": 9.5}
+        assert body["attempt"] == 1
         assert body["attempts"][0]["worker"] == "worker-1"
         assert datetime.fromisoformat(body["created_at"]) <= datetime.fromisoformat(body["started_at"])
 
@@ -90,13 +91,33 @@ class TestShow:
         assert [run.pop("history") for run in runs] == [[{"epoch": 1}]] * 2
         assert body["outputs"]["runs"] == runs
 
-    def test_the_time_left_of_a_resumed_job_is_not_known(self, client, job, worker, database):
-        first = worker.claim(job)
-        worker.report(job, first, progress={"done": 30, "total": 120, "doing": "seed 0, level 0"})
-        with database.write() as session:
-            session.execute(update(Job).where(Job.id == job).values(attempt=2))
+    @pytest.mark.parametrize("told", [{}, {"eta_seconds": None}])
+    def test_no_time_left_is_shown_before_it_is_known(self, client, job, worker, told):
+        progress = {"done": 30, "total": 120, "doing": "seed 0, level 0"} | told
+        worker.report(job, worker.claim(job), progress=progress)
         assert client.get(f"/jobs/{job}").json()["progress"]["eta_seconds"] is None
         assert " left<" not in client.get("/").text
+
+    def test_what_is_asked_to_stop_has_no_time_left(self, client, job, worker):
+        progress = {"done": 30, "total": 120, "doing": "seed 0, level 0", "eta_seconds": 9.5}
+        worker.report(job, worker.claim(job), progress=progress)
+        client.post(f"/jobs/{job}/cancel")
+        assert client.get(f"/jobs/{job}").json()["progress"]["eta_seconds"] is None
+
+    def test_runs_say_how_fast_they_were_and_the_job_what_they_cost_here(self, client, job, worker, outcome):
+        measured = outcome(None, 90, 91, 92)
+        speed = examples.RUN["speed"] | {"device_seconds": 7.25}
+        first, second, third = measured.runs
+        measured.runs = [
+            replace(first, speed=speed),
+            replace(second, speed=speed, shared=True),
+            third,
+        ]
+        worker.succeed(job, worker.claim(job), measured)
+        outputs = client.get(f"/jobs/{job}").json()["outputs"]
+        assert [run["speed"] for run in outputs["runs"]] == [speed, speed, None]
+        # What another job did costs nothing here; what was not measured took 1.5 s on one device.
+        assert outputs["device_seconds"] == 7.25 + 1.5
 
 
 class TestList:

@@ -53,7 +53,14 @@ class Catalog:
         with self.database.write() as session:
             return jobs.create(session, parsed, 5).id
 
-    def running(self, job: str, done: int = 30, total: int = 100, trainings: Sequence[str] = ()) -> None:
+    def running(
+        self,
+        job: str,
+        done: int = 30,
+        total: int = 100,
+        trainings: Sequence[str] = (),
+        eta: float | None = None,
+    ) -> None:
         """Claim a job and report progress, a log line and a curve per training."""
         with self.database.write() as session:
             claimed = attempts.claim(session, job, "worker-1", 3600)
@@ -61,7 +68,7 @@ class Catalog:
             doing = trainings[-1] if trainings else "seed 0, level 0"
             events = [JobEvent("log", {"text": "reading digits from scikit-learn"})]
             events += [event for name in trainings for event in self._curve(name)]
-            progress = {"done": done, "total": total, "doing": doing}
+            progress = {"done": done, "total": total, "doing": doing, "eta_seconds": eta}
             attempts.heartbeat(session, job, claimed.attempt, 3600, Report(events=events, progress=progress))
 
     def _curve(self, training: str) -> Iterator[JobEvent]:
@@ -249,6 +256,7 @@ def run(
     ticket: str | None = None,
     order: int | None = None,
     shared: bool = False,
+    speed: dict[str, object] | None = None,
 ) -> RunRecord:
     """A finished training."""
     return RunRecord(
@@ -266,6 +274,7 @@ def run(
         fingerprint={},
         weights_digest="ef" * 32,
         shared=shared,
+        speed=speed,
     )
 
 

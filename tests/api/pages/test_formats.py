@@ -55,3 +55,21 @@ class TestSize:
     )
     def test_decimal_units(self, number: int, text: str) -> None:
         assert formats.size(number) == text
+
+
+class TestScaled:
+    @pytest.mark.parametrize(
+        ("number", "unit", "text"),
+        [
+            (0, "s", "0 s"),
+            (0.00214, "s", "2.14 ms"),
+            (123.4e-6, "s", "123 µs"),
+            (1, "s", "1.00 s"),
+            (999.6, "J", "1.00 kJ"),
+            (40_800_000, "FLOP", "40.8 MFLOP"),
+            (2.5e-12, "s", "0.00 ns"),
+            (7e20, "FLOP", "700000 PFLOP"),
+        ],
+    )
+    def test_three_digits_and_a_prefix(self, number: float, unit: str, text: str) -> None:
+        assert formats.scaled(number, unit) == text

@@ -112,13 +112,13 @@ class TestJobs:
         assert page.buttons == ([f"/jobs/{job}/cancel"] if may_cancel else [])
 
     def test_progress_tells_share_and_time_left(self, client: Client, catalog) -> None:
-        catalog.running(catalog.queued(), done=30, total=100)
+        catalog.running(catalog.queued(), done=30, total=100, eta=192.0)
         html = client.get("/").text
         assert 'width="30.000%"' in html
-        assert re.search(r"30 %\s*</span><span>[^<]+ left</span>", html)
+        assert re.search(r"30 %\s*</span><span>3 min 12 s left</span>", html)
 
-    def test_no_steps_done_promises_no_end(self, client: Client, catalog) -> None:
-        catalog.running(catalog.queued(), done=0, total=100)
+    def test_an_end_that_is_not_known_is_not_promised(self, client: Client, catalog) -> None:
+        catalog.running(catalog.queued(), done=30, total=100)
         assert " left<" not in client.get("/").text
 
     def test_those_that_go_on_stand_before_newer_ones_that_ended(self, client: Client, catalog) -> None:
@@ -210,6 +210,51 @@ class TestJob:
         nothing_shared = read(client, f"/ui/jobs/{catalog.in_state(State.SUCCEEDED)}")
         assert "by other jobs" not in nothing_shared.text
         assert "earlier work" not in nothing_shared.text
+
+    def test_each_training_says_how_fast_it_was(self, client: Client, catalog) -> None:
+        job = catalog.queued()
+        catalog.running(job)
+        split = {"data": 0.0005, "forward": 0.001, "backward": 0.002, "masks": 0.0005, "optimizer": 0.001}
+        fast = {
+            "mode": "bfloat16, compiled",
+            "replicates": 3,
+            "images_per_second": 29_799.6,
+            "step_seconds": split,
+            "training_flops": {"dense": 244_800_000, "sparse": 26_291_520},
+            "peak_memory_bytes": 391_000_064,
+            "device_seconds": 192.0,
+            "evaluation_seconds": 0.3,
+            "energy_joules": 1234.0,
+        }
+        unknown = {"images_per_second": None, "step_seconds": {}, "peak_memory_bytes": None}
+        still = fast | unknown | {"energy_joules": None, "replicates": 1, "mode": "float32"}
+        runs = [
+            catalog.trained(seed=0, level=0, speed=fast),
+            catalog.trained(seed=1, level=0, order=4, speed=still, shared=True),
+            catalog.trained(seed=2, level=0),
+        ]
+        catalog.succeeded(job, runs=runs)
+        html = client.get(f"/ui/jobs/{job}").text
+        text = read(client, f"/ui/jobs/{job}").text
+        # The third, which nobody measured, took 1.25 s.
+        assert "Speed 3 min 13 s of a device" in text
+        assert "mlp_2 · seed 0 · level 0 29,800 5.00 ms" in text
+        assert "forward and backward 3.00 ms (60 %)" in text
+        assert "245 M → 26.3 M 391.0 MB 3 min 12 s 1.23 kJ bfloat16, compiled, 3 together" in text
+        assert "mlp_2 · seed 1 · order 4 · level 0 – – 245 M → 26.3 M – another job’s – float32" in text
+        widths = re.findall(r'data-part="(\w+)" x="([\d.]+)%" width="([\d.]+)%"', html)
+        assert widths == [
+            ("data", "0.000", "10.000"),
+            ("network", "10.000", "60.000"),
+            ("masks", "70.000", "10.000"),
+            ("optimizer", "80.000", "20.000"),
+        ]
+        assert "seed 2 ·" not in text
+
+    def test_of_trainings_from_before_speeds_were_measured_none_is_told(
+        self, client: Client, catalog
+    ) -> None:
+        assert 'id="speed"' not in client.get(f"/ui/jobs/{catalog.in_state(State.SUCCEEDED)}").text
 
     def test_output_tickets_are_linked(self, client: Client, catalog) -> None:
         source, child = catalog.family()

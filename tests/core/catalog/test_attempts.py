@@ -71,6 +71,19 @@ class TestClaim:
                 attempts.lose(session, job_id, session.get_one(Job, job_id).attempt, "died")
         assert tokens == [1, 2, 3]
 
+    def test_the_next_attempt_promises_nothing_that_the_last_one_did(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        job_id = queued()
+        claim(database, job_id)
+        told = {"done": 30, "total": 120, "doing": "seed 0", "eta_seconds": 9.5}
+        with database.write() as session:
+            attempts.heartbeat(session, job_id, 1, 30, Report(progress=told))
+            attempts.lose(session, job_id, 1, "died")
+        claim(database, job_id)
+        with database.read() as session:
+            assert session.get_one(Job, job_id).progress == told | {"eta_seconds": None}
+
     def test_a_cancelled_job_is_not_claimed(self, database: Database, queued: Callable[..., str]) -> None:
         job_id = queued()
         with database.write() as session:

@@ -96,6 +96,15 @@ class TestImp:
         ]
         assert len({ticket_id(file.ticket) for file in files}) == 2
 
+    def test_every_level_says_what_its_pruned_weights_saved(self, bench: "Bench") -> None:
+        outcome = bench.run(imp())
+        size = architecture("mlp_2", (1, 8, 8), 10).prunable_weights
+        flops = [run.speed["training_flops"] for run in outcome.runs if run.speed]
+        # Two operations per weight, in three products.
+        assert [each["dense"] for each in flops] == [6 * size] * 2
+        assert flops[0]["sparse"] == 6 * size
+        assert flops[1]["sparse"] == round(6 * size * (1 - outcome.runs[1].sparsity))
+
     def test_progress_counts_every_step_to_the_total(self, bench: "Bench") -> None:
         bench.run(imp(seeds=(0, 1), rewind="3it"))
         total = 2 * (3 + 2 * 9)
@@ -240,12 +249,20 @@ class TestResume:
             run.weights_digest for run in undisturbed.runs
         ]
         assert outcome.results == undisturbed.results
+        assert victim.diary.steps[-1][:2] == (3 + 2 * 9, 3 + 2 * 9)
 
     def test_a_finished_training_is_read_back_and_not_repeated(self, bench: "Bench") -> None:
         spec = imp()
         first = bench.run(spec)
         steps = len(bench.diary.steps)
-        assert bench.run(spec).tickets == first.tickets
+        again = bench.run(spec)
+        assert again.tickets == first.tickets
+        # As it was measured then: nothing was evaluated this time.
+        for then, now in zip(first.runs, again.runs, strict=True):
+            assert then.speed is not None
+            assert now.speed is not None
+            assert now.speed["evaluation_seconds"] == then.speed["evaluation_seconds"] > 0
+            assert now.speed["images"] == then.speed["images"] == 1437
         assert len(bench.diary.steps) == steps
 
 
