@@ -21,6 +21,7 @@ from core.training.exactness import arithmetic
 from core.training.fingerprint import Fingerprint, fingerprint
 from core.training.mode import Mode
 from core.training.network import memory_format
+from core.training.ranks import ALONE, Ranks
 from core.training.schedule import learning_rate
 from core.training.speed import Speed, Speedometer
 
@@ -93,8 +94,11 @@ def train(
     mode: Mode,
     end_step: int | None = None,
     device: torch.device | str = "cpu",
+    ranks: Ranks = ALONE,
 ) -> list[Trained]:
     """Train every replicate from its state's step to the recipe's end, or to `end_step`.
+
+    Several ranks do this together: each is given the same, and each observes the same and ends with the same.
 
     Those that are at the same step are trained as one computation where the network allows it, else one after the
     other. Resumed at its end, a training is only read back.
@@ -104,9 +108,11 @@ def train(
     """
     trained: dict[int, Trained] = {}
     with arithmetic(mode.exact):
-        for numbers in _groups(replicates, at_once(architecture, mode.exact)):
+        for numbers in _groups(replicates, at_once(architecture, mode.exact, ranks)):
             members = [replicates[number] for number in numbers]
-            training = _Training(architecture, dataset, recipe, members, mode, end_step, torch.device(device))
+            training = _Training(
+                architecture, dataset, recipe, members, mode, end_step, torch.device(device), ranks
+            )
             trained |= zip(numbers, training.run(), strict=True)
     return [trained[number] for number in range(len(replicates))]
 
@@ -122,9 +128,14 @@ def _groups(replicates: Sequence[Replicate], most: int) -> Iterator[list[int]]:
 
 
 def batches_of(
-    architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
+    architecture: Architecture,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> Batches:
-    """The batches that a training under `seed` sees, in the layout that its network computes in."""
+    """The batches that a training under `seed` sees, a rank its share, in the layout that its network computes in."""
     return Batches(
         dataset,
         batch=recipe.batch,
@@ -132,6 +143,7 @@ def batches_of(
         augment=recipe.augment and dataset.facts.augmented,
         device=device,
         normalise=Normalisation(dataset, device, memory_format(architecture)),
+        share=ranks.share,
     )
 
 
@@ -147,17 +159,20 @@ class _Training:
         mode: Mode,
         end_step: int | None,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         states = [replicate.state for replicate in replicates]
-        self.engine = engine_for(architecture, recipe, states, device, mode)
+        self.engine = engine_for(architecture, recipe, states, device, mode, ranks)
         self.normalise = Normalisation(dataset, device, memory_format(architecture))
         self.batches = [
-            batches_of(architecture, dataset, recipe, replicate.seed, device) for replicate in replicates
+            batches_of(architecture, dataset, recipe, replicate.seed, device, ranks)
+            for replicate in replicates
         ]
         self.test_images = dataset.test_images.to(device)
         self.test_labels = dataset.test_labels.to(device)
 
         self.recipe = recipe
+        self.ranks = ranks
         self.replicates = replicates
         self.per_epoch = self.batches[0].steps_per_epoch
         self.total = steps(recipe.length, self.per_epoch) if end_step is None else end_step
@@ -191,7 +206,7 @@ class _Training:
         clock.begin(self.step)
         images, labels = zip(*(batches.at(self.step) for batches in self.batches), strict=True)
         losses = self.engine.step(images, labels, self._rate(self.step), clock)
-        count = len(labels[0])
+        count = self.batches[0].size(self.step)
         self.loss_sums.add_(losses, alpha=count)
         self.seen += count
         self.speedometer.saw(count * len(labels))
@@ -211,7 +226,7 @@ class _Training:
                 raise Diverged(f"the training loss is {loss} after step {self.step}")
         with self.speedometer.evaluating():
             logits = partial(self.engine.logits, precisely=self.step == self.total)
-            tested = evaluate(logits, self.test_images, self.test_labels, self.normalise)
+            tested = evaluate(logits, self.test_images, self.test_labels, self.normalise, self.ranks)
         for found in tested:
             if not math.isfinite(found.loss):
                 raise Diverged(f"the test loss is {found.loss} after step {self.step}")
