@@ -32,4 +32,4 @@ def crop_and_flip(images: Tensor, choices: Tensor) -> Tensor:
     columns = offsets[:, None] % _OFFSETS + torch.where(flip[:, None], width - 1 - column, column)
     pixels = rows[:, :, None] * (width + 2 * PAD) + columns[:, None, :]
     padded = F.pad(images, (PAD, PAD, PAD, PAD)).flatten(2)
-    return padded.gather(2, pixels.view(count, 1, height * width).expand(-1, channels, -1)).view(images.shape)
+    return padded.gather(2, pixels.view(count, 1, -1).expand(-1, channels, -1)).view(images.shape)

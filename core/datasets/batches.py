@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -35,8 +33,8 @@ class Normalisation:
 class Batches:
     """The batches that a training under `seed` sees; step counts from 0 through all epochs.
 
-    A batch is a pure function of (seed, step); `share` says which of its rows are wanted, given their number. Order
-    and augmentation are drawn once per epoch and sent to the device whole, so that a step costs no transfer.
+    A batch is a pure function of (seed, step). Order and augmentation are drawn once per epoch and sent to
+    the device whole, so that a step costs no transfer.
     """
 
     def __init__(
@@ -48,33 +46,24 @@ class Batches:
         augment: bool,
         device: torch.device,
         normalise: Normalisation,
-        share: Callable[[int], slice] = slice,
     ) -> None:
         self._images = dataset.train_images.to(device)
         self._labels = dataset.train_labels.to(device)
         self._batch, self._seed, self._augment = batch, seed, augment
-        self._device, self._normalise, self._share = device, normalise, share
+        self._device, self._normalise = device, normalise
         self._epoch = -1
         self.steps_per_epoch = steps_per_epoch(len(self._labels), batch)
 
-    def size(self, step: int) -> int:
-        """The images of a step's whole batch: fewer in an epoch's last."""
-        first = step % self.steps_per_epoch * self._batch
-        return min(self._batch, len(self._labels) - first)
-
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Normalised images [B, C, H, W] and labels [B] of one step, of its batch those that are shared out to here."""
+        """Normalised images [B, C, H, W] and labels [B] of one step; B is smaller in an epoch's last."""
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._enter(epoch)
-        whole, wanted = (
-            slice(position * self._batch, (position + 1) * self._batch),
-            self._share(self.size(step)),
-        )
-        rows = self._order[whole][wanted]
+        chosen = slice(position * self._batch, (position + 1) * self._batch)
+        rows = self._order[chosen]
         images = self._images[rows]
         if self._augment:
-            images = crop_and_flip(images, self._choices[whole][wanted])
+            images = crop_and_flip(images, self._choices[chosen])
         return self._normalise(images), self._labels[rows]
 
     def _enter(self, epoch: int) -> None:

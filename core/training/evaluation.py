@@ -40,17 +40,19 @@ def evaluate(
 
     images: uint8 [N, C, H, W] and labels: int64 [N], on the networks' device; `normalise` makes their input of
     them. Counts are exact and losses are summed in float64, on the device: one synchronisation in all. Each of several
-    ranks measures a share of the images, and all get the result.
+    ranks measures its share of the images, and all get the result.
     """
-    total = len(labels)
-    images, labels = images[ranks.share(total)], labels[ranks.share(total)]
-    sums: Tensor | int = 0
-    for batch, right in zip(images.split(BATCH), labels.split(BATCH), strict=True):
-        logits = logits_of(normalise(batch))
-        classes = right.expand(len(logits), -1)
+    sums: Tensor | float = 0.0
+    for start in range(0, len(labels), BATCH):
+        batch, right = images[start : start + BATCH], labels[start : start + BATCH]
+        mine = ranks.share(len(right))
+        if mine.start == mine.stop:
+            continue
+        logits = logits_of(normalise(batch[mine]))
+        classes = right[mine].expand(len(logits), -1)
         correct = (logits.argmax(2) == classes).sum(1)
-        entropies = F.cross_entropy(logits.transpose(1, 2), classes, reduction="none")
-        sums = sums + torch.stack([correct.double(), entropies.sum(1).double()])
+        entropies = F.cross_entropy(logits.transpose(1, 2), classes, reduction="none").sum(1)
+        sums = sums + torch.stack([correct.double(), entropies.double()])
     assert isinstance(sums, Tensor)
     pairs = zip(*ranks.sum_(sums).tolist(), strict=True)
-    return [Evaluation(int(correct), total, loss / total) for correct, loss in pairs]
+    return [Evaluation(int(correct), len(labels), loss / len(labels)) for correct, loss in pairs]

@@ -15,7 +15,8 @@ from core.training.mode import Mode
 class Fingerprint:
     """The circumstances under which two runs of one training end in the same bits, if `exact`.
 
-    `mode`: what else it was computed with, as `Mode` says it; `devices`: on how many at once, each with so many threads.
+    `mode`: what else it was computed with, as `Mode` says it; `devices`: on how many, each with
+    so many threads.
     """
 
     torch: str

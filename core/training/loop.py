@@ -128,14 +128,9 @@ def _groups(replicates: Sequence[Replicate], most: int) -> Iterator[list[int]]:
 
 
 def batches_of(
-    architecture: Architecture,
-    dataset: Dataset,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device,
-    ranks: Ranks = ALONE,
+    architecture: Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device
 ) -> Batches:
-    """The batches that a training under `seed` sees, a rank its share, in the layout that its network computes in."""
+    """The batches that a training under `seed` sees, in the layout that its network computes in."""
     return Batches(
         dataset,
         batch=recipe.batch,
@@ -143,7 +138,6 @@ def batches_of(
         augment=recipe.augment and dataset.facts.augmented,
         device=device,
         normalise=Normalisation(dataset, device, memory_format(architecture)),
-        share=ranks.share,
     )
 
 
@@ -165,8 +159,7 @@ class _Training:
         self.engine = engine_for(architecture, recipe, states, device, mode, ranks)
         self.normalise = Normalisation(dataset, device, memory_format(architecture))
         self.batches = [
-            batches_of(architecture, dataset, recipe, replicate.seed, device, ranks)
-            for replicate in replicates
+            batches_of(architecture, dataset, recipe, replicate.seed, device) for replicate in replicates
         ]
         self.test_images = dataset.test_images.to(device)
         self.test_labels = dataset.test_labels.to(device)
@@ -205,8 +198,8 @@ class _Training:
         clock = self.speedometer.clock
         clock.begin(self.step)
         images, labels = zip(*(batches.at(self.step) for batches in self.batches), strict=True)
+        count = len(labels[0])
         losses = self.engine.step(images, labels, self._rate(self.step), clock)
-        count = self.batches[0].size(self.step)
         self.loss_sums.add_(losses, alpha=count)
         self.seen += count
         self.speedometer.saw(count * len(labels))

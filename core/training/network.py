@@ -69,6 +69,8 @@ class Network:
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
         """One step on [B, C, H, W] and [B]; its mean loss over all ranks, [1]."""
         (batch,), (classes,) = images, labels
+        mine = self._ranks.share(len(classes))
+        batch, classes = batch[mine], classes[mine]
         clock.lap("data")
         set_rate(self._optimizer, rate)
         if self._graphed is not None and len(classes) == self._batch:
