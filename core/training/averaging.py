@@ -27,7 +27,7 @@ class Averaging:
         # In the parameters' layout: gradients come in it, and optimisers want it.
         self._parts = [
             part.as_strided(tensor.shape, tensor.stride())
-            for part, tensor in zip(self._vector[:-2].split(sizes), tensors, strict=True)
+            for part, tensor in zip(torch.split(self._vector[:-2], sizes), tensors, strict=True)
         ]
         trained = sum(parameter.numel() for parameter in self._parameters)
         self._sums, self._statistics = self._vector[:trained], self._vector[trained:-2]

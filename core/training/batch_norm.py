@@ -65,7 +65,8 @@ def batch_norm(
         running_var.lerp_(variance * count / (count - 1).clamp(min=1), share)
     scale = torch.ones_like(mean) if weight is None else weight
     shift = torch.zeros_like(mean) if bias is None else bias
-    normalised: Tensor = _Normalised.apply(rows, scale, shift, mean, variance, count, eps, ranks)
+    given = rows, scale, shift, mean, variance, count, eps, ranks
+    normalised: Tensor = _Normalised.apply(*given)  # type: ignore[no-untyped-call]
     return normalised
 
 
@@ -78,7 +79,7 @@ def moments(rows: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
         unused = of_mine[:channels], of_mine[channels:-1]
         of_mine[:-1] = torch.cat(torch.batch_norm_update_stats(rows, *unused, 0.0))
         of_mine[-1] = rows.numel() // channels
-    means, variances, counts = ranks.gather(of_mine).split([channels, channels, 1], dim=1)
+    means, variances, counts = torch.split(ranks.gather(of_mine), [channels, channels, 1], dim=1)
     count = counts.sum()
     divisor = count.clamp(min=1)
     mean = (counts * means).sum(0) / divisor

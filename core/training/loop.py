@@ -175,7 +175,7 @@ class _Training:
             [state.loss_sum for state in states], dtype=torch.float64, device=device
         )
         self.seen = states[0].seen
-        self.fingerprint = fingerprint(device, mode)
+        self.fingerprint = fingerprint(device, mode, ranks.size)
         self.speedometer = Speedometer(device, mode, len(replicates))
         # Each replicate's share of the time, as if they had been trained one after the other.
         self.seconds = [state.seconds for state in states]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, TypeVar
 
 import torch
 import torch.distributed
 from torch import Tensor
 
 Statistics = Literal["global", "local"]
+T = TypeVar("T")
 
 
 class RankLost(RuntimeError):
@@ -37,11 +39,17 @@ class Ranks:
     def sum_(self, tensor: Tensor) -> Tensor:
         """Replace a tensor by its sum over all ranks, the same bits on each; raises `RankLost`."""
         if self.size > 1:
-            try:
+            with self._together():
                 torch.distributed.all_reduce(tensor)
-            except RuntimeError as error:
-                raise RankLost(f"rank {self.rank} of {self.size} lost another: {error}") from error
         return tensor
+
+    def told(self, value: T) -> T:
+        """What rank 0 calls this with; it must be possible to pickle. Raises `RankLost`."""
+        values = [value]
+        if self.size > 1:
+            with self._together():
+                torch.distributed.broadcast_object_list(values)
+        return values[0]
 
     def gather(self, values: Tensor) -> Tensor:
         """Every rank's vector, one a row."""
@@ -50,18 +58,26 @@ class Ranks:
         table[self.rank] = values
         return self.sum_(table)
 
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise RankLost(f"rank {self.rank} of {self.size} lost another: {error}") from error
+
 
 ALONE = Ranks()
 
 
 @contextmanager
-def joined(backend: str, batch_norm: Statistics) -> Iterator[Ranks]:
+def joined(backend: str) -> Iterator[Ranks]:
     """Within: this process is the rank that its environment names, as torchrun sets it. Raises `RankLost`."""
     try:
-        torch.distributed.init_process_group(backend)
+        # A rank may wait for rank 0 as long as that waits for another job; that one has ended is seen otherwise.
+        torch.distributed.init_process_group(backend, timeout=timedelta(days=1))
     except RuntimeError as error:
         raise RankLost(f"the ranks did not meet: {error}") from error
     try:
-        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size(), batch_norm)
+        yield Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
     finally:
         torch.distributed.destroy_process_group()

@@ -156,8 +156,8 @@ def on_ranks() -> Callable[..., list[Any]]:
             os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
             os.environ |= {"RANK": str(number), "WORLD_SIZE": str(size)}
             try:
-                with joined("gloo", batch_norm) as ranks:
-                    answers.send(work(ranks))
+                with joined("gloo") as ranks:
+                    answers.send(work(dataclasses.replace(ranks, batch_norm=batch_norm)))
             except Exception as error:
                 answers.send(RankFailed(f"{type(error).__name__}: {error}"))
 
