@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,8 +33,20 @@ class Settings(BaseSettings):
     slots: PositiveInt = Field(default=os.cpu_count() or 1, description="jobs one worker runs at a time")
     threads: PositiveInt | None = Field(default=None, description="threads per trainer; unset: cores / slots")
     trainer_memory_bytes: PositiveInt | None = Field(
-        default=None, description="address space of one trainer (CPU only)"
+        default=None, description="address space of one trainer, of each of its ranks (CPU only)"
     )
+    nodes: PositiveInt = Field(
+        default=1, description="machines that a job on several devices is spread over, this one included"
+    )
+    rendezvous: str = Field(
+        default="", description="HOST:PORT of the first of several machines, where their ranks meet"
+    )
+
+    @model_validator(mode="after")
+    def _several_nodes_meet_somewhere(self) -> Self:
+        if self.nodes > 1 and not self.rendezvous.rpartition(":")[2].isdigit():
+            raise ValueError(f"{self.nodes} nodes need a rendezvous, HOST:PORT, not {self.rendezvous!r}")
+        return self
 
     import_memory_bytes: PositiveInt = Field(
         default=8 * 2**30,

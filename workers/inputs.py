@@ -23,6 +23,7 @@ from core.jobs.specs import (
     FindSpec,
     ImportSpec,
     JobSpec,
+    Trained,
     TrainSpec,
     TransformSpec,
     parse_spec,
@@ -52,6 +53,9 @@ def request_for(session: Session, job: Job, store: LocalStore, settings: Setting
         inputs=_inputs(session, spec, store, scratch),
         confinement=_confinement(settings) if isinstance(spec, ImportSpec) else None,
         states=[SavedState(saved.training, saved.digest) for saved in attempts.checkpoints(session, job.id)],
+        devices=spec.devices if isinstance(spec, Trained) else 1,
+        nodes=settings.nodes,
+        rendezvous=settings.rendezvous,
     )
 
 

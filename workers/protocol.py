@@ -46,6 +46,9 @@ class Request:
     inputs: Inputs = field(default_factory=Inputs)
     confinement: Confinement | None = None
     states: list[SavedState] = field(default_factory=list)
+    devices: int = 1
+    nodes: int = 1
+    rendezvous: str = ""
 
     def encode(self) -> bytes:
         """As one line."""
@@ -85,7 +88,9 @@ class Reports:
 
     def send(self, message: str, /, **data: Any) -> None:
         """Write one message whole."""
-        line = memoryview(json.dumps(storable({"type": message, **data}), allow_nan=False).encode() + b"\n")
+        text = json.dumps(storable({"type": message, **data}), allow_nan=False)
+        # On a line of its own: another rank may have been killed in the middle of one.
+        line = memoryview(f"\n{text}\n".encode())
         with self._lock:
             while line:
                 line = line[os.write(self._descriptor, line) :]

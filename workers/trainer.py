@@ -1,4 +1,4 @@
-"""The trainer process: does one job's work, reports it, and ends. It dies with its supervisor."""
+"""The trainer process: does one job's work, or has ranks do it, reports it, and ends. It dies with its supervisor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,18 +20,21 @@ import torch
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
 from core.catalog.trainings import SharedTrainings
 from core.elastic.refusal import Refused
-from core.experiments import Lab, conduct
+from core.experiments import Journal, Lab, conduct
 from core.experiments.shared import SharedTraining
 from core.interchange.confinement import LimitReached, confine
 from core.interchange.exports.source import Unavailable
 from core.interchange.failure import Unreadable
-from core.jobs.outcome import Failure, Outcome
+from core.jobs.outcome import Failure
 from core.jobs.specs import parse_spec
 from core.tickets import InvalidTicket
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
+from core.training.ranks import ALONE, RankLost, Ranks, joined
 from workers.pace import Pace
 from workers.protocol import Reports, Request
+from workers.rank_journal import RankJournal
+from workers.ranks import Broken, DevicesUnavailable, Nodes, launch, own_device
 
 PROGRESS_SECONDS = 0.25
 ORPHANED = 70
@@ -39,8 +44,9 @@ def run(command: int, report: int) -> None:
     """Serve one request from the command pipe, then return; the process should exit."""
     with os.fdopen(command, "rb", buffering=0) as commands:
         request = Request.decode(_line(commands))
-        threading.Thread(target=_die_with_supervisor, args=(commands,), daemon=True).start()
-        _serve(request, Reports(report))
+        lifeline = partial(_die_with_supervisor, commands)
+        threading.Thread(target=lifeline, daemon=True).start()
+        _serve(request, Reports(report), lifeline)
 
 
 def _line(stream: Any) -> bytes:
@@ -66,33 +72,82 @@ def warm() -> None:
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
-def _serve(request: Request, reports: Reports) -> None:
+def _serve(request: Request, reports: Reports, lifeline: Callable[[], None]) -> None:
+    if request.devices == 1:
+        broken = attempt(lambda: _do(request, reports, PipeJournal(request, reports), _device(request)))
+    else:
+        broken = _lead(request, reports, lifeline)
+    if broken is not None:
+        reports.log(broken.traceback)
+        reports.send("failure", **broken.failure.as_json())
+
+
+def attempt(work: Callable[[], None]) -> Broken | None:
+    """Do something; what broke it, unless that was the end of another rank."""
     try:
-        logging.basicConfig(level=logging.INFO, handlers=[_LogRelay(reports)], force=True)
-        reports.send("outcome", outcome=_outcome(request, reports).as_json())
+        work()
+    except RankLost:
+        raise
     except Exception as error:
-        failure = failure_of(error)
-        reports.log(traceback.format_exc())
-        reports.send("failure", **failure.as_json())
+        return Broken(failure_of(error), traceback.format_exc())
+    return None
 
 
-def _outcome(request: Request, reports: Reports) -> Outcome:
-    torch.set_num_threads(request.threads)
+def _lead(request: Request, reports: Reports, lifeline: Callable[[], None]) -> Broken | None:
+    """Have ranks do the job's work: those of this machine, which are started here, and those of others."""
+    nodes = Nodes(request.nodes, 0, request.rendezvous)
+    try:
+        return launch(request.devices, nodes, lambda: attempt(lambda: be_rank(request, reports)), lifeline)
+    except DevicesUnavailable as error:
+        return Broken(failure_of(error), traceback.format_exc())
+    except Exception as error:
+        reports.log(str(error))
+        raise
+
+
+def be_rank(request: Request | None, reports: Reports | None, **here: Any) -> None:
+    """One rank's part of a job's work. Rank 0 reports; a machine that has no request is told what rank 0's is.
+
+    `here`: what of the request is otherwise on this machine.
+    """
+    device = own_device()
+    with joined("nccl" if device.type == "cuda" else "gloo") as met:
+        told = met.told(request)
+        assert told is not None
+        request = replace(told, **here)
+        if met.size != request.devices:
+            raise DevicesUnavailable(f"{request.devices} devices were asked for, and {met.size} have come")
+        ranks = replace(met, batch_norm=request.spec["batch_norm"])
+        reports = reports if ranks.rank == 0 else None
+        kept = None if reports is None else PipeJournal(request, reports)
+        _do(request, reports, RankJournal(ranks, kept), device, ranks)
+
+
+def _do(
+    request: Request, reports: Reports | None, journal: Journal, device: torch.device, ranks: Ranks = ALONE
+) -> None:
+    relay = logging.NullHandler() if reports is None else _LogRelay(reports)
+    logging.basicConfig(level=logging.INFO, handlers=[relay], force=True)
+    torch.set_num_threads(max(1, request.threads * request.nodes // ranks.size))
     if request.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
-    device = torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
-    journal = PipeJournal(request, reports)
     lab = Lab(
         journal,
         request.inputs,
         datasets=Path(request.datasets),
         tuning=Path(request.artifacts) / "tuning",
         device=device,
+        ranks=ranks,
     )
     if request.confinement is not None:
         confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)
-    return lab.outcome
+    if reports is not None:
+        reports.send("outcome", outcome=lab.outcome.as_json())
+
+
+def _device(request: Request) -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
 
 
 def failure_of(error: Exception) -> Failure:
@@ -110,6 +165,8 @@ def failure_of(error: Exception) -> Failure:
             return Failure("limit_reached", str(error))
         case Refused():
             return Failure("refused_transformation", str(error), {"reason": error.reason})
+        case DevicesUnavailable():
+            return Failure("devices_unavailable", str(error))
     # torch's CPU allocator raises a plain RuntimeError: "can't allocate memory".
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
         return Failure("out_of_memory", f"the trainer ran out of memory: {error}")

@@ -9,6 +9,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +88,9 @@ class Watch:
         data = os.read(self._trainer.report, READ_BYTES)
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
-            self._take(json.loads(line))
+            # What is none is empty, or all that a killed rank wrote of one.
+            with suppress(json.JSONDecodeError):
+                self._take(json.loads(line))
         return bool(data)
 
     def _take(self, message: dict[str, Any]) -> None:

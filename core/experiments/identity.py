@@ -32,13 +32,15 @@ def training_key(
     masks: Mapping[str, NDArray[np.bool_]],
     start_step: int,
     end_step: int,
+    shares: int,
     fingerprint: Fingerprint | None,
 ) -> str:
     """SHA-256, in hexadecimal, of the canonical JSON (RFC 8785) of one training.
 
     Of the recipe `rewind` and `dense` do not count: they are about pruning, and the masks and steps say what came of
     them. Of the weights only those that survive count: a ticket is trained as IMP trains its level. The circumstances
-    are given where the training is exact, for only within them its bits are.
+    are given where the training is exact, for only within them its bits are. `shares`: into how many parts a batch is
+    divided of which each is normalised by itself.
     """
     said: dict[str, Any] = {
         "numerics": NUMERICS,
@@ -52,6 +54,7 @@ def training_key(
         "seed": seed,
         "start": start_step,
         "end": end_step,
+        "shares": shares,
         "fingerprint": fingerprint and asdict(fingerprint),
         "weights": {name: _weights(values, masks.get(name)) for name, values in weights.items()},
         "masks": {name: digest(np.packbits(mask)) for name, mask in masks.items() if not mask.all()},

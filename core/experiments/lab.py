@@ -29,7 +29,8 @@ from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.engine import at_once
 from core.training.fingerprint import fingerprint
 from core.training.loop import Replicate, Trained, train
-from core.training.mode import EXACT
+from core.training.mode import EXACT, fast_modes
+from core.training.ranks import ALONE, Ranks
 from core.training.tuning import Tuner, Work
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Lab:
         datasets: Path,
         tuning: Path,
         device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.journal = journal
         self.inputs = inputs
@@ -97,6 +99,7 @@ class Lab:
         self.describe = describer(self.definitions)
         self.outcome = Outcome()
         self.device = device
+        self.ranks = ranks
         self._datasets = datasets
         self._tuner = Tuner(tuning, device)
         self._done = 0
@@ -124,7 +127,7 @@ class Lab:
 
     def at_once(self, architecture: Architecture, exact: bool) -> int:
         """How many trainings of an architecture are worth giving to `train` at once."""
-        return at_once(architecture, exact)
+        return at_once(architecture, exact, self.ranks)
 
     def train(
         self,
@@ -156,7 +159,8 @@ class Lab:
                     masks=training.masks,
                     start_step=start_step,
                     end_step=end_step,
-                    fingerprint=fingerprint(self.device, EXACT) if exact else None,
+                    shares=self.ranks.size if self.ranks.batch_norm == "local" else 1,
+                    fingerprint=fingerprint(self.device, EXACT, self.ranks.size) if exact else None,
                 )
                 for training in trainings
             }
@@ -197,10 +201,20 @@ class Lab:
         left = [end_step - replicate.state.step for replicate in replicates]
         if exact or not any(left):
             mode = EXACT
+        elif self.ranks.size > 1:
+            # Measured by each, they might disagree; and what they exchange is in no graph.
+            mode = self.ranks.told(replace(fast_modes(self.device)[0], graphed=False))
         else:
             mode = self._tuner.mode(Work(architecture, dataset, recipe, replicates, max(left)))
         return train(
-            architecture, dataset, recipe, replicates, mode=mode, end_step=end_step, device=self.device
+            architecture,
+            dataset,
+            recipe,
+            replicates,
+            mode=mode,
+            end_step=end_step,
+            device=self.device,
+            ranks=self.ranks,
         )
 
     def _saved(self, trainings: Sequence[Training], end_step: int) -> dict[str, TrainingState]:

@@ -89,6 +89,16 @@ class Trained(Reusable):
         description="a preset (default: the family's) and the fields that differ from it",
     )
     exact: bool = Field(default=False, description="deterministic algorithms: the same digests on every run")
+    devices: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="train on so many at once, each batch split among them: GPUs, or processes where there is none",
+    )
+    batch_norm: Literal["global", "local"] = Field(
+        default="global",
+        description="on several devices: statistics of the whole batch, as on one, or of each device's share of it",
+    )
 
     def complete(self, family: str | None) -> Self:
         """The spec with every field of its recipe written out; `family` names the preset where the recipe does not.

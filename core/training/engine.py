@@ -15,6 +15,7 @@ from core.training.clock import Clock
 from core.training.mode import Mode
 from core.training.network import Network
 from core.training.perceptron import Perceptrons
+from core.training.ranks import ALONE, Ranks
 
 
 class Engine(Protocol):
@@ -37,9 +38,9 @@ AT_ONCE = 8
 """So many small networks fill the widest products a CPU or a GPU has; more would only take more memory."""
 
 
-def at_once(architecture: Architecture, exact: bool) -> int:
-    """How many replicates are trained as one computation; exactly, each is trained as if it were alone."""
-    return AT_ONCE if architecture.family == "mlp" and not exact else 1
+def at_once(architecture: Architecture, exact: bool, ranks: Ranks = ALONE) -> int:
+    """How many replicates are trained as one computation; exactly, or on several ranks, each is trained by itself."""
+    return AT_ONCE if architecture.family == "mlp" and not exact and ranks.size == 1 else 1
 
 
 def engine_for(
@@ -48,9 +49,10 @@ def engine_for(
     states: Sequence[TrainingState],
     device: torch.device,
     mode: Mode,
+    ranks: Ranks = ALONE,
 ) -> Engine:
     """The engine that goes on from these states, one per replicate."""
-    if at_once(architecture, mode.exact) > 1:
+    if at_once(architecture, mode.exact, ranks) > 1:
         return Perceptrons(architecture, recipe, states, device, mode.dtype)
     (state,) = states
-    return Network(architecture, recipe, state, device, mode)
+    return Network(architecture, recipe, state, device, mode, ranks)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.datasets import Batch
+from core.training.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,26 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(logits_of: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> list[Evaluation]:
+def evaluate(
+    logits_of: Callable[[Tensor], Tensor], batches: Iterable[Batch], ranks: Ranks = ALONE
+) -> list[Evaluation]:
     """Evaluate R networks on all images of `batches`; `logits_of` [B, C, H, W] are their logits, [R, B, classes].
 
-    Counts are exact and losses are summed in float64, on the device: one synchronisation in all.
+    Counts are exact and losses are summed in float64, on the device: one synchronisation in all. Each of several ranks
+    measures its share of every batch, and all get the result.
     """
-    correct: Tensor | int = 0
-    loss: Tensor | float = 0.0
+    sums: Tensor | float = 0.0
     count = 0
     for images, labels in batches:
-        logits = logits_of(images)
-        right = labels.expand(len(logits), -1)
-        correct = correct + (logits.argmax(2) == right).sum(1)
-        entropies = F.cross_entropy(logits.transpose(1, 2), right, reduction="none")
-        loss = loss + entropies.sum(1).double()
         count += len(labels)
-    assert isinstance(correct, Tensor)
-    assert isinstance(loss, Tensor)
-    pairs = zip(correct.tolist(), loss.tolist(), strict=True)
-    return [Evaluation(found, count, total / count) for found, total in pairs]
+        mine = ranks.share(len(labels))
+        if mine.start == mine.stop:
+            continue
+        logits = logits_of(images[mine])
+        classes = labels[mine].expand(len(logits), -1)
+        correct = (logits.argmax(2) == classes).sum(1)
+        entropies = F.cross_entropy(logits.transpose(1, 2), classes, reduction="none").sum(1)
+        sums = sums + torch.stack([correct.double(), entropies.double()])
+    assert isinstance(sums, Tensor)
+    pairs = zip(*ranks.sum_(sums).tolist(), strict=True)
+    return [Evaluation(int(correct), count, loss / count) for correct, loss in pairs]

@@ -15,7 +15,8 @@ from core.training.mode import Mode
 class Fingerprint:
     """The circumstances under which two runs of one training end in the same bits, if `exact`.
 
-    `mode`: what else it was computed with, as `Mode` says it.
+    `mode`: what else it was computed with, as `Mode` says it; `devices`: on how many, each with
+    so many threads.
     """
 
     torch: str
@@ -23,11 +24,12 @@ class Fingerprint:
     device: str
     cpu_capability: str
     threads: int
+    devices: int
     exact: bool
     mode: str
 
 
-def fingerprint(device: torch.device, mode: Mode) -> Fingerprint:
+def fingerprint(device: torch.device, mode: Mode, devices: int = 1) -> Fingerprint:
     """The fingerprint of a training in this process on `device`."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return Fingerprint(
@@ -36,6 +38,7 @@ def fingerprint(device: torch.device, mode: Mode) -> Fingerprint:
         device=f"{device.type} {name}",
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
         threads=torch.get_num_threads(),
+        devices=devices,
         exact=mode.exact,
         mode=str(mode),
     )

@@ -20,6 +20,7 @@ from core.training.exactness import arithmetic
 from core.training.fingerprint import Fingerprint, fingerprint
 from core.training.mode import Mode
 from core.training.network import memory_format
+from core.training.ranks import ALONE, Ranks
 from core.training.schedule import learning_rate
 from core.training.speed import Speed, Speedometer
 
@@ -92,8 +93,11 @@ def train(
     mode: Mode,
     end_step: int | None = None,
     device: torch.device | str = "cpu",
+    ranks: Ranks = ALONE,
 ) -> list[Trained]:
     """Train every replicate from its state's step to the recipe's end, or to `end_step`.
+
+    Several ranks do this together: each is given the same, and each observes the same and ends with the same.
 
     Those that are at the same step are trained as one computation where the network allows it, else one after the
     other. Resumed at its end, a training is only read back.
@@ -103,9 +107,11 @@ def train(
     """
     trained: dict[int, Trained] = {}
     with arithmetic(mode.exact):
-        for numbers in _groups(replicates, at_once(architecture, mode.exact)):
+        for numbers in _groups(replicates, at_once(architecture, mode.exact, ranks)):
             members = [replicates[number] for number in numbers]
-            training = _Training(architecture, dataset, recipe, members, mode, end_step, torch.device(device))
+            training = _Training(
+                architecture, dataset, recipe, members, mode, end_step, torch.device(device), ranks
+            )
             trained |= zip(numbers, training.run(), strict=True)
     return [trained[number] for number in range(len(replicates))]
 
@@ -146,9 +152,10 @@ class _Training:
         mode: Mode,
         end_step: int | None,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         states = [replicate.state for replicate in replicates]
-        self.engine = engine_for(architecture, recipe, states, device, mode)
+        self.engine = engine_for(architecture, recipe, states, device, mode, ranks)
         self.batches = [
             batches_of(architecture, dataset, recipe, replicate.seed, device, mode)
             for replicate in replicates
@@ -156,6 +163,7 @@ class _Training:
         self.test_batches = dataset.test_batches(device, memory_format(architecture))
 
         self.recipe = recipe
+        self.ranks = ranks
         self.replicates = replicates
         self.per_epoch = self.batches[0].steps_per_epoch
         self.total = steps(recipe.length, self.per_epoch) if end_step is None else end_step
@@ -165,7 +173,7 @@ class _Training:
             [state.loss_sum for state in states], dtype=torch.float64, device=device
         )
         self.seen = states[0].seen
-        self.fingerprint = fingerprint(device, mode)
+        self.fingerprint = fingerprint(device, mode, ranks.size)
         self.speedometer = Speedometer(device, mode, len(replicates), states[0].speed)
         # Each replicate's share of the time, as if they had been trained one after the other.
         self.seconds = [state.seconds for state in states]
@@ -188,8 +196,8 @@ class _Training:
         clock = self.speedometer.clock
         clock.begin(self.step)
         images, labels = zip(*(batches.at(self.step) for batches in self.batches), strict=True)
-        losses = self.engine.step(images, labels, self._rate(self.step), clock)
         count = len(labels[0])
+        losses = self.engine.step(images, labels, self._rate(self.step), clock)
         self.loss_sums.add_(losses, alpha=count)
         self.seen += count
         self.speedometer.saw(count * len(labels))
@@ -209,7 +217,7 @@ class _Training:
                 raise Diverged(f"the training loss is {loss} after step {self.step}")
         with self.speedometer.evaluating():
             logits = partial(self.engine.logits, precisely=self.step == self.total)
-            tested = evaluate(logits, self.test_batches)
+            tested = evaluate(logits, self.test_batches, self.ranks)
         for found in tested:
             if not math.isfinite(found.loss):
                 raise Diverged(f"the test loss is {found.loss} after step {self.step}")

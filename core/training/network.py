@@ -14,12 +14,15 @@ from core.jobs.recipes import Recipe
 from core.models import build
 from core.models.state import load_state
 from core.models.state import state as arrays_of
+from core.training.averaging import Averaging
+from core.training.batch_norm import spread_over
 from core.training.checkpoint import Arrays, Slots, TrainingState
 from core.training.clock import Clock
 from core.training.graphs import Graphed
 from core.training.masking import Masking
 from core.training.mode import Mode
 from core.training.optimizers import optimizer_of, restore, set_rate, slots_of
+from core.training.ranks import ALONE, Ranks
 
 
 def memory_format(architecture: Architecture) -> torch.memory_format:
@@ -29,7 +32,7 @@ def memory_format(architecture: Architecture) -> torch.memory_format:
 
 
 class Network:
-    """One network, trained by autograd."""
+    """One network, trained by autograd; on several ranks, each computes its share of every batch."""
 
     def __init__(
         self,
@@ -38,8 +41,9 @@ class Network:
         state: TrainingState,
         device: torch.device,
         mode: Mode,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._device, self._mode = device, mode
+        self._device, self._mode, self._ranks = device, mode, ranks
         self._batch, self._smoothing = recipe.batch, recipe.label_smoothing
         self._model: nn.Module = build(architecture)
         load_state(self._model, state.weights)
@@ -48,6 +52,7 @@ class Network:
         self._masking.prune_weights()
         self._optimizer = optimizer_of(recipe, architecture, self._model)
         restore(self._optimizer, self._model, state.slots)
+        self._averaging = Averaging(self._model, ranks) if ranks.size > 1 else None
         # A whole batch only: the last one of an epoch and evaluation have other shapes, each worth a compilation.
         self._of_whole_batch = torch.compile(self._model, dynamic=False) if mode.compiled else self._model
         self._graphed: Graphed | None = None
@@ -62,8 +67,10 @@ class Network:
             )
 
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
-        """One step on [B, C, H, W] and [B]; its mean loss, [1]."""
+        """One step on [B, C, H, W] and [B]; its mean loss over all ranks, [1]."""
         (batch,), (classes,) = images, labels
+        mine = self._ranks.share(len(classes))
+        batch, classes = batch[mine], classes[mine]
         clock.lap("data")
         set_rate(self._optimizer, rate)
         if self._graphed is not None and len(classes) == self._batch:
@@ -75,12 +82,16 @@ class Network:
 
     def _take(self, batch: Tensor, classes: Tensor, clock: Clock) -> Tensor:
         forward = self._of_whole_batch if len(classes) == self._batch else self._model
-        with self._autocast():
+        with self._autocast(), spread_over(self._ranks):
             logits = forward(batch)
-        loss = F.cross_entropy(logits.float(), classes, label_smoothing=self._smoothing)
+        reduction = "sum" if self._averaging else "mean"
+        loss = F.cross_entropy(logits.float(), classes, reduction=reduction, label_smoothing=self._smoothing)
         clock.lap("forward")
         loss.backward()  # type: ignore[no-untyped-call]
         clock.lap("backward")
+        if self._averaging:
+            loss = self._averaging(loss.detach(), len(classes))
+            clock.lap("ranks")
         self._masking.prune_gradients()
         clock.lap("masks")
         self._optimizer.step()

@@ -13,6 +13,7 @@ from core.jobs.recipes import Recipe
 from core.training.checkpoint import Arrays, TrainingState
 from core.training.loop import Observer, Replicate, Trained, train
 from core.training.mode import EXACT, Mode
+from core.training.ranks import ALONE, Ranks
 
 _OPERATORS = (
     *("nms", "qnms", "roi_align", "_roi_align_backward", "qroi_align", "ps_roi_align"),
@@ -58,9 +59,10 @@ def train_alone() -> Callable[..., Trained]:
         end_step: int | None = None,
         state: TrainingState | None = None,
         mode: Mode = EXACT,
+        ranks: Ranks = ALONE,
     ) -> Trained:
         start = state or TrainingState.fresh(weights, masks, start_step)
         replicates = [Replicate(seed, start, observer)]
-        return train(network, dataset, recipe, replicates, mode=mode, end_step=end_step)[0]
+        return train(network, dataset, recipe, replicates, mode=mode, end_step=end_step, ranks=ranks)[0]
 
     return train_alone

@@ -36,6 +36,7 @@ def key(**change: Any) -> str:
         masks=mask_of(0),
         start_step=0,
         end_step=12,
+        shares=1,
         fingerprint=None,
     )
     return training_key(**(given | change))  # type: ignore[arg-type]
@@ -66,6 +67,7 @@ class TestWhatCounts:
             {"masks": mask_of()},
             {"start_step": 1},
             {"end_step": 11},
+            {"shares": 2},
             {"fingerprint": fingerprint(torch.device("cpu"), EXACT)},
         ],
         ids="".join,

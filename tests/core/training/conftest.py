@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from core.jobs.datasets import DATASETS
 from core.jobs.recipes import Recipe
 from core.pruning.random import random_mask
 from core.training.checkpoint import EpochRecord, TrainingState
+from core.training.ranks import Ranks, Statistics, joined
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +88,11 @@ def start(resnet: Architecture) -> Start:
     return Start(resnet)
 
 
+@pytest.fixture
+def make_start() -> type[Start]:
+    return Start
+
+
 class Recorder:
     """Keeps what it is told; asks for a state after each of the given steps, or after all."""
 
@@ -126,3 +136,44 @@ def digest() -> Any:
 @pytest.fixture
 def checkpoint_path(tmp_path: Path) -> Path:
     return tmp_path / "state.safetensors"
+
+
+class RankFailed(Exception):
+    """What a rank raised, in words."""
+
+
+@pytest.fixture
+def on_ranks() -> Callable[..., list[Any]]:
+    """Runs a function of `Ranks` on several processes that exchange by gloo; what it returned on each."""
+
+    def on_ranks(size: int, work: Callable[[Ranks], Any], batch_norm: Statistics = "global") -> list[Any]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        context = multiprocessing.get_context("fork")
+
+        def rank(number: int, answers: Connection) -> None:
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
+            os.environ |= {"RANK": str(number), "WORLD_SIZE": str(size)}
+            try:
+                with joined("gloo") as ranks:
+                    answers.send(work(dataclasses.replace(ranks, batch_norm=batch_norm)))
+            except Exception as error:
+                answers.send(RankFailed(f"{type(error).__name__}: {error}"))
+
+        pipes = [context.Pipe(duplex=False) for _ in range(size)]
+        processes = [
+            context.Process(target=rank, args=(number, theirs)) for number, (_, theirs) in enumerate(pipes)
+        ]
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
+            process.start()
+            theirs.close()
+        found = [ours.recv() for ours, _ in pipes]
+        for process in processes:
+            process.join()
+        for answer in found:
+            if isinstance(answer, RankFailed):
+                raise answer
+        return found
+
+    return on_ranks
