@@ -21,6 +21,9 @@ Wait = Annotated[
     bool, typer.Option("--wait", "-w", help="Watch it to its end; exit status 1 unless it succeeds.")
 ]
 Exact = Annotated[bool, typer.Option("--exact", help="The same digests on every run.")]
+Devices = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Split every batch among so many GPUs, or processes.")
+]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do all of it again, even where an identical job has finished.")
 ]

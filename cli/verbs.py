@@ -12,6 +12,7 @@ from cli.options import (
     Architecture,
     AsJson,
     Dataset,
+    Devices,
     Exact,
     Fresh,
     JobId,
@@ -43,6 +44,7 @@ def find(
     seeds: Seeds = None,
     recipe: Recipe = None,
     exact: Exact = False,
+    devices: Devices = None,
     fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -58,6 +60,7 @@ def find(
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),
         "exact": exact,
+        "devices": devices,
         "fresh": fresh or None,
     }
     submit("find", body, wait, as_json, server)
@@ -73,6 +76,7 @@ def train(
     seeds: Seeds = None,
     recipe: Recipe = None,
     exact: Exact = False,
+    devices: Devices = None,
     fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -86,6 +90,7 @@ def train(
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),
         "exact": exact,
+        "devices": devices,
         "fresh": fresh or None,
     }
     submit("train", body, wait, as_json, server)

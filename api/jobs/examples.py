@@ -36,6 +36,8 @@ SPEC: dict[str, Any] = {
     "seeds": [0],
     "order_seeds": None,
     "exact": False,
+    "devices": 1,
+    "batch_norm": "global",
     "recipe": {
         "preset": None,
         "length": "40ep",

@@ -38,6 +38,7 @@ _RECIPE = {
 }
 
 
+_NORMALISED = {"global": "over the whole batch", "local": "over each one's share"}
 _ABLATIONS = ("weights", "permute", "norm", "start")
 _OPTIONS = ("replicate", *_ABLATIONS, "noise", "head", "stem")
 _SAID = (
@@ -215,6 +216,8 @@ def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
         say("data orders", numbers(spec["order_seeds"]))
     if "exact" in spec:
         say("arithmetic", "exact: the same digests on every run" if spec["exact"] else "fast")
+    if (devices := spec.get("devices", 1)) > 1:
+        say("devices", f"{devices}, batch normalisation {_NORMALISED[spec['batch_norm']]}")
     if spec.get("fresh"):
         say("earlier work", "none of it used")
     return found

@@ -91,6 +91,7 @@ class TestSubmissions:
         result = run(
             server,
             *("find", "mlp_2", "digits", "--level", "3", "-p", "fraction=0.3", "--seeds", "0,1,2", "--exact"),
+            *("--devices", "2"),
             *("--set", "lr=0.05", "--set", "length=20ep", "--set", "milestones=5ep,10ep", "--set", "dense="),
         )
         assert result.exit_code == 0
@@ -102,6 +103,7 @@ class TestSubmissions:
             "seeds": [0, 1, 2],
             "recipe": {"lr": 0.05, "length": "20ep", "milestones": ["5ep", "10ep"], "dense": []},
             "exact": True,
+            "devices": 2,
         }
         assert f"{JOB}: queued" in result.stdout
 

@@ -33,6 +33,12 @@ class TestKindsOfJobs:
         names = [term.name for term in specs.recipe({"recipe": recipe.model_dump(mode="json")})]
         assert len(names) == len(set(names)) == len(Recipe.model_fields)
 
+    def test_a_training_on_several_devices_tells_how_many(self, client: Client, catalog) -> None:
+        given = {"kind": "train", "architecture": "mlp_2", "dataset": "digits", "batch_norm": "local"}
+        text = self.text(client, catalog, **given, devices=4)
+        assert "devices 4, batch normalisation over each one's share" in text
+        assert "batch normalisation" not in self.text(client, catalog, **given, devices=1)
+
     def test_a_training_tells_its_optimizer_and_its_schedule(self, client: Client, catalog) -> None:
         changes = {"momentum": 0.9, "nesterov": True, "decay": "weights", "schedule": "cosine"}
         recipe = recipe_for("mlp", changes | {"label_smoothing": 0.1}).model_dump(mode="json")
