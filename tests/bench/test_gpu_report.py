@@ -25,7 +25,7 @@ from bench.gpu.report import Report
 from bench.gpu.slices import OutOfTime, Slice
 from bench.gpu.store import Store
 from bench.gpu.trainings import Plan, Trainings
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.datasets.splits import Splits
 from core.families import architecture
 from core.families.initialisation import initialise
@@ -59,7 +59,7 @@ def tiny() -> Plan:
     labels = rng.integers(0, 3, 220)
     images = rng.integers(0, 160, (220, 3, 8, 8), dtype=np.uint8)
     images[np.arange(220), labels] += 90
-    dataset = Dataset.of(facts, Splits(images[:200], labels[:200], images[200:], labels[200:]))
+    dataset = Resident.of(facts, Splits(images[:200], labels[:200], images[200:], labels[200:]))
     recipe = Recipe(
         length="10it", batch=64, lr=0.05, momentum=0.9, weight_decay=1e-3, rewind="3it", augment=True
     )
