@@ -104,7 +104,7 @@ def main() -> None:
     plan = Plan(network, dataset, recipe, range(asked.seeds), LEVELS, asked.exact)
     store = Store(asked.out)
     try:
-        report = Report(store, settings_of(plan, asked), machine_with(device), spent)
+        report = Report(store, settings_of(plan, digest(dataset), asked), machine_with(device), spent)
     except ValueError as error:
         sys.exit(str(error))
 
@@ -120,13 +120,13 @@ def main() -> None:
     end()
 
 
-def settings_of(plan: Plan, asked: argparse.Namespace) -> dict[str, Any]:
+def settings_of(plan: Plan, data: str, asked: argparse.Namespace) -> dict[str, Any]:
     """What figures of one report have in common."""
     return {
         "network": plan.network.name,
         "dataset": plan.dataset.name,
         "pixels": asked.pixels,
-        "data": digest(plan.dataset),
+        "data": data,
         "epochs": asked.epochs,
         "levels": plan.levels,
         "rewind": int(plan.recipe.rewind.removesuffix("it")),

@@ -21,17 +21,19 @@ from core.training.checkpoint import EpochRecord, TrainingState
 from core.training.loop import Replicate, train
 from core.training.mode import EXACT, Mode, fast_modes
 
-WARM_UP = 30
-"""Steps before the first window: compilation, capture and cuDNN's choices are over, and every loader is at work."""
-
 
 @dataclass(frozen=True)
 class Subject:
-    """What every loop trains: a network under a mask of level 10, on so many random images."""
+    """What every loop trains: a network under a mask of level 10, on so many random images.
+
+    A window takes about `seconds`. Before the first one there are `warm_up` steps, in which compilation, capture and
+    cuDNN's choices end and every loader comes to work, and half as many to see how long a step takes.
+    """
 
     network: str = "cifar_resnet_20"
     images: int = 50_000
     seconds: float = 3.0
+    warm_up: int = 30
 
     @property
     def case(self) -> Case:
@@ -127,7 +129,7 @@ class Stopwatch:
     def __init__(self, connection: Connection, device: torch.device, subject: Subject) -> None:
         self.lead = 1
         self.epoch_images = 0
-        self._connection, self._device, self._seconds = connection, device, subject.seconds
+        self._connection, self._device, self._subject = connection, device, subject
         self._batch = subject.case.recipe.batch
         self._images = 0
         self._paused_at = 0.0
@@ -157,12 +159,12 @@ class Stopwatch:
 
     def _windows(self) -> Iterator[None]:
         """Goes on by one `yield` with every step."""
-        for _ in range(WARM_UP):
+        for _ in range(self._subject.warm_up):
             yield
-        began = self._now()
-        for _ in range(10):
+        began, tried = self._now(), self._subject.warm_up // 2
+        for _ in range(tried):
             yield
-        steps = max(1, round(10 * self._seconds / (self._now() - began)))
+        steps = max(1, round(tried * self._subject.seconds / (self._now() - began)))
         self._connection.send(("ready", steps))
         while True:
             self._await_command()

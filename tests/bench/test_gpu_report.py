@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from bench.gpu.report import Report
 from bench.gpu.slices import OutOfTime, Slice
 from bench.gpu.store import Store
 from bench.gpu.trainings import Plan, Trainings
-from core.datasets import Dataset
+from core.datasets import Resident
 from core.datasets.splits import Splits
 from core.families import architecture
 from core.families.initialisation import initialise
@@ -58,7 +59,7 @@ def tiny() -> Plan:
     labels = rng.integers(0, 3, 220)
     images = rng.integers(0, 160, (220, 3, 8, 8), dtype=np.uint8)
     images[np.arange(220), labels] += 90
-    dataset = Dataset.of(facts, Splits(images[:200], labels[:200], images[200:], labels[200:]))
+    dataset = Resident.of(facts, Splits(images[:200], labels[:200], images[200:], labels[200:]))
     recipe = Recipe(
         length="10it", batch=64, lr=0.05, momentum=0.9, weight_decay=1e-3, rewind="3it", augment=True
     )
@@ -189,20 +190,19 @@ class TestTrainings:
         assert [work["part"] for work in again] == ["seed-0-level-01"]
         assert outcome(report) == undisturbed[0]
 
-    def test_killed_slices_come_to_the_same(
+    def test_a_slice_killed_at_any_moment_comes_to_the_same(
         self, undisturbed: tuple[dict[str, Any], Path], tmp_path: Path
     ) -> None:
         command = [sys.executable, __file__, str(tmp_path)]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        for seen in (4, 9):
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-            begun: set[str] = set()
-            while len(begun) < seen:
-                assert process.poll() is None
-                begun |= {path.name for path in (tmp_path / "states").glob("*.safetensors")}
-                time.sleep(0.001)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        begun: set[str] = set()
+        while len(begun) < 7:
+            assert process.poll() is None
+            begun |= {path.name for path in (tmp_path / "states").glob("*.safetensors")}
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         report = one_slice(tiny(), tmp_path, HOUR)
         assert outcome(report) == undisturbed[0]
         assert not list(tmp_path.rglob("*.part"))
@@ -329,13 +329,14 @@ class TestSizes:
 
 
 class TestContest:
-    SUBJECT = Subject("cifar_resnet_8_4", images=300, seconds=0.02)
+    SUBJECT = Subject("cifar_resnet_8_4", images=300, seconds=0.02, warm_up=4)
 
     def rounds(self, loops: list[Any], seconds: float) -> dict[str, Any]:
         speed: dict[str, Any] = {"rounds": [], "left_out": {}}
         contest(self.SUBJECT, loops, CPU, speed, Slice(seconds), lambda: None)
         return speed
 
+    @pytest.mark.timeout(300)  # three processes that import torch, one after the other
     def test_every_loop_is_measured_in_every_round_and_what_fails_is_left_out(self) -> None:
         broken = Ours(Mode(graphed=True))  # there is no GPU to capture anything on
         loops = [Ours(EXACT), broken, Plain(1)]
@@ -352,6 +353,7 @@ class TestContest:
     def test_no_process_outlives_a_slice_that_is_too_short(self) -> None:
         with pytest.raises(OutOfTime):
             self.rounds([Ours(EXACT)], 0.0)
+        assert not multiprocessing.active_children()
 
 
 if __name__ == "__main__":
