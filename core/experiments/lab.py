@@ -202,8 +202,8 @@ class Lab:
         if exact or not any(left):
             mode = EXACT
         elif self.ranks.size > 1:
-            # Measured by each, they might disagree; and what they exchange is in no graph.
-            mode = self.ranks.told(replace(fast_modes(self.device)[0], graphed=False))
+            # Measured by each, they might disagree; and what they exchange is in no graph, which the first has not.
+            mode = self.ranks.told(fast_modes(self.device)[0])
         else:
             mode = self._tuner.mode(Work(architecture, dataset, recipe, replicates, max(left)))
         return train(

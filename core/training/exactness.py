@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 import torch
 
+# Read once, when cuBLAS is first used, be it in fast mode: without it deterministic algorithms refuse every matmul.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 
 @contextmanager
 def arithmetic(exact: bool) -> Iterator[None]:
@@ -23,9 +26,6 @@ def arithmetic(exact: bool) -> Iterator[None]:
         cudnn.allow_tf32,
         cudnn.benchmark,
     )
-    if exact:
-        # cuBLAS reads this when it is first used; without it deterministic algorithms refuse every matmul.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     _apply(exact, False, not exact, not exact, not exact)
     try:
         yield

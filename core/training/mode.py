@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch.utils._triton import has_triton
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,21 @@ EXACT = Mode(exact=True)
 
 
 def fast_modes(device: torch.device) -> list[Mode]:
-    """What can be tried on a device, without compilation; the one expected to be fastest is first."""
-    if device.type == "cuda":
-        graphed = [Mode(precision="bfloat16", graphed=True), Mode(graphed=True)]
-        return [*graphed, Mode(precision="bfloat16"), Mode()]
-    return [Mode(precision="bfloat16"), Mode()] if _multiplies_bfloat16() else [Mode()]
+    """What can be tried on a device, without compilation; the first is what to take unmeasured."""
+    modes = [Mode(precision="bfloat16"), Mode()] if _multiplies_bfloat16(device) else [Mode()]
+    # Without a graph first: it is what a training takes that is too short to be measured, and it always works.
+    return [*modes, *(replace(mode, graphed=True) for mode in modes)] if device.type == "cuda" else modes
 
 
 def compiles(device: torch.device) -> bool:
     """Whether torch.compile has what it needs: on a CPU a C++ compiler, on a GPU Triton."""
     if device.type == "cuda":
-        return torch.utils._triton.has_triton()
+        return bool(has_triton())
     return any(shutil.which(compiler) for compiler in ("c++", "g++", "clang++"))
 
 
-def _multiplies_bfloat16() -> bool:
-    """Whether the CPU has instructions for it: without them bfloat16 is emulated, several times slower."""
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether there are instructions for it: without them bfloat16 is emulated, several times slower."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -231,7 +231,7 @@ class Perceptrons:
             arrays = [slots[slot] for slots in replicates]
             first = next(iter(arrays[0].values()))
             if first.ndim == 0:
-                parts = [torch.tensor(first) for _ in self._parameters]
+                parts = [torch.tensor(first, device=self._values.device) for _ in self._parameters]
             else:
                 whole = self._layout.vector(arrays, 0.0).to(self._values.device)
                 parts = list(self._survivors.of(whole).tensor_split(self._at))

@@ -21,6 +21,7 @@ from core.training.clock import Clock
 from core.training.engine import at_once, engine_for
 from core.training.exactness import arithmetic
 from core.training.fingerprint import fingerprint
+from core.training.graphs import WARM_UP as GRAPH_WARM_UP
 from core.training.loop import Replicate, batches_of
 from core.training.mode import Mode, compiles, fast_modes
 
@@ -30,7 +31,7 @@ WORTH_MEASURING = 1000
 """Steps to go from which on measuring pays; below it what was measured before counts, else what is expected."""
 WORTH_COMPILING = 300.0
 """Seconds to go from which on a compilation, which takes up to a minute, may pay."""
-_WARM_UP, _LEAST, _MOST, _SECONDS = 2, 3, 25, 0.5
+_WARM_UP, _LEAST, _MOST, _SECONDS = GRAPH_WARM_UP + 2, 3, 25, 0.5
 
 
 @dataclass(frozen=True)
