@@ -150,7 +150,7 @@ class Speed(BaseModel):
     mode: str = Field(description="what it was computed with: precision, and exact, compiled or graphed")
     replicates: int = Field(description="trainings computed together, this one among them")
     images_per_second: float | None = Field(
-        description="while training, of all `replicates`; null where no step was taken"
+        default=None, description="while training, of all `replicates`; null where no step was taken"
     )
     step_seconds: dict[str, float] = Field(
         description="mean seconds of each part of a step of all `replicates`, sampled: data, forward, backward, masks,"
@@ -158,14 +158,18 @@ class Speed(BaseModel):
     )
     training_flops: Flops
     peak_memory_bytes: int | None = Field(
-        description="most memory allocated: of a GPU by the trainer, on a CPU by the whole process"
+        default=None,
+        description="most memory allocated: of a GPU by the trainer, on a CPU by the whole process; of several devices,"
+        " on the first",
     )
     device_seconds: float = Field(
-        description="seconds of a device, over all attempts; this training's share, like the two that follow"
+        description="seconds of all devices together, over all attempts; this training's share, like the two that"
+        " follow"
     )
     evaluation_seconds: float = Field(description="of these, on the test images")
     energy_joules: float | None = Field(
-        description="used meanwhile by the device as a whole; null where it does not tell"
+        default=None,
+        description="used meanwhile by the device as a whole, of several by the first; null where it does not tell",
     )
 
 

@@ -17,15 +17,15 @@ from core.training.loop import Trained
 def cost(
     trained: Trained, architecture: Architecture, masks: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, Any]:
-    """`Speed` as JSON, the operations per image with and without the pruned weights, and the device's seconds.
+    """`Speed` as JSON, the operations per image with and without the pruned weights, and the devices' seconds.
 
     Of what several trainings used together, seconds and energy are this one's share, so that runs add up; rate, step
     and memory are those of the computation that all of them were.
     """
-    speed = asdict(trained.speed)
+    speed, devices = asdict(trained.speed), trained.fingerprint.devices
     dense, sparse = training_flops(architecture, masks)
-    for shared in ("evaluation_seconds", "energy_joules"):
-        if speed[shared] is not None:
-            speed[shared] /= trained.speed.replicates
+    speed["evaluation_seconds"] *= devices / trained.speed.replicates
+    if speed["energy_joules"] is not None:
+        speed["energy_joules"] /= trained.speed.replicates
     flops = {"dense": dense, "sparse": sparse}
-    return speed | {"training_flops": flops, "device_seconds": trained.seconds}
+    return speed | {"training_flops": flops, "device_seconds": trained.seconds * devices}

@@ -27,8 +27,8 @@ SPEED = Speed(
 )
 
 
-def trained(speed: Speed) -> Trained:
-    return Trained({}, (), 10, 1.75, speed, fingerprint(torch.device("cpu"), Mode()))
+def trained(speed: Speed, devices: int = 1) -> Trained:
+    return Trained({}, (), 10, 1.75, speed, fingerprint(torch.device("cpu"), Mode(), devices))
 
 
 class TestCost:
@@ -42,6 +42,11 @@ class TestCost:
         assert (found["images_per_second"], found["replicates"], found["mode"]) == (800, 4, "bfloat16")
         assert found["step_seconds"] == SPEED.step_seconds
         assert json.loads(json.dumps(found)) == found
+
+    def test_every_device_spends_the_time(self) -> None:
+        found = cost(trained(dataclasses.replace(SPEED, replicates=1), devices=2), NETWORK, {})
+        assert (found["device_seconds"], found["evaluation_seconds"]) == (3.5, 4.0)
+        assert found["images_per_second"] == 800
 
     def test_energy_that_nobody_measured_stays_unknown(self) -> None:
         unknown = dataclasses.replace(SPEED, energy_joules=None)

@@ -79,7 +79,7 @@ class TestFindSpec:
             ({"parameters": {"level": 0}}, "greater than or equal to 1"),
             ({"parameters": {"survivors": 5}}, "Extra inputs are not permitted"),
             ({"architecture": "resnet_9000"}, "mlp_N"),
-            ({"dataset": "imagenet"}, "accepted: digits"),
+            ({"dataset": "places365"}, "accepted: digits"),
             ({"seeds": [0, 0]}, "once"),
             ({"seeds": []}, "at least 1"),
             ({"seeds": [-1]}, "greater than or equal to 0"),
