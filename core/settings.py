@@ -47,7 +47,9 @@ class Settings(BaseSettings):
         if self.nodes > 1 and not self.rendezvous.rpartition(":")[2].isdigit():
             raise ValueError(f"{self.nodes} nodes need a rendezvous, HOST:PORT, not {self.rendezvous!r}")
         if self.nodes > 1 and self.slots > 1:
-            raise ValueError(f"ranks on {self.nodes} nodes meet in one place: slots must be 1, not {self.slots}")
+            raise ValueError(
+                f"ranks on {self.nodes} nodes meet in one place: slots must be 1, not {self.slots}"
+            )
         return self
 
     import_memory_bytes: PositiveInt = Field(

@@ -38,7 +38,6 @@ def environment(threads: int) -> dict[str, str]:
         # and zeroed, for the next. Kept, in huge pages, a compiled step of ResNet-20 takes a fifth less time.
         "MALLOC_MMAP_THRESHOLD_": str(2**33),
         "MALLOC_TRIM_THRESHOLD_": str(2**33),
-        "MALLOC_TOP_PAD_": str(2**28),
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     }
 

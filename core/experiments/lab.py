@@ -222,15 +222,20 @@ class Lab:
 
         Trainings that were begun together are saved one after the other, and a crash may come between.
         """
-        saved = {
-            one.name: {state.step: state for state in self.journal.states(one.name)} for one in trainings
-        }
-        found = {name: states[end_step] for name, states in saved.items() if end_step in states}
-        begun = [states for name, states in saved.items() if name not in found]
-        common = set(begun[0]).intersection(*begun[1:]) if begun else set[int]()
-        if common:
-            found |= {name: states[max(common)] for name, states in saved.items() if name not in found}
-        return found
+        older = {one.name: iter(self.journal.states(one.name)) for one in trainings}
+        latest = {name: next(states, None) for name, states in older.items()}
+        found = {name: state for name, state in latest.items() if state and state.step == end_step}
+        begun = latest.keys() - found.keys()
+        common = min((state.step if (state := latest[name]) else -1 for name in begun), default=-1)
+        together: dict[str, TrainingState] = {}
+        for name in begun:
+            state = latest[name]
+            while state is not None and state.step > common:
+                state = next(older[name], None)
+            if state is None or state.step != common:
+                return found
+            together[name] = state
+        return found | together
 
     def advance(self, steps: int, doing: str) -> None:
         """So many steps more are done."""

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from core.datasets.batches import Normalisation
 from PIL import Image
 
 from bench.cases import CASES, start
 from bench.reference import PAD, Images, Reference, crop, flip, to_tensor
-from core.datasets import Dataset
+from core.datasets import Resident
+from core.datasets.normalisation import Normalisation
 from core.models import build
 from core.models.state import load_state
 
@@ -53,18 +53,18 @@ class TestImages:
 
 class TestReference:
     @pytest.fixture
-    def dataset(self) -> Dataset:
+    def dataset(self) -> Resident:
         """One batch of images: their order does not matter."""
         return CASES["mlp_2"].random_images(60)
 
-    def trained(self, dataset: Dataset) -> Reference:
+    def trained(self, dataset: Resident) -> Reference:
         case = CASES["mlp_2"]
         weights, masks = start(case.architecture, case.recipe, 0)
         reference = Reference(case.architecture, dataset, case.recipe, weights=weights, masks=masks)
         reference.train_epoch()
         return reference
 
-    def test_an_epoch_of_one_batch_is_one_step_down_the_masked_gradient(self, dataset: Dataset) -> None:
+    def test_an_epoch_of_one_batch_is_one_step_down_the_masked_gradient(self, dataset: Resident) -> None:
         case = CASES["mlp_2"]
         weights, masks = start(case.architecture, case.recipe, 0)
         model = build(case.architecture)
@@ -84,7 +84,7 @@ class TestReference:
             )
             torch.testing.assert_close(found[name][kept], expected[kept], atol=1e-6, rtol=1e-4)
 
-    def test_it_is_evaluated_under_its_masks(self, dataset: Dataset) -> None:
+    def test_it_is_evaluated_under_its_masks(self, dataset: Resident) -> None:
         case = CASES["mlp_2"]
         _, masks = start(case.architecture, case.recipe, 0)
         reference = self.trained(dataset)
@@ -99,7 +99,7 @@ class TestReference:
         assert found.correct == int((logits.argmax(1) == dataset.test_labels).sum())
         assert found.loss == pytest.approx(F.cross_entropy(logits, dataset.test_labels).item(), rel=1e-4)
 
-    def test_the_rate_follows_the_recipe(self, dataset: Dataset) -> None:
+    def test_the_rate_follows_the_recipe(self, dataset: Resident) -> None:
         case = CASES["mlp_2"]
         weights, masks = start(case.architecture, case.recipe, 0)
         recipe = case.recipe.model_copy(update={"milestones": ("1ep", "2ep")})

