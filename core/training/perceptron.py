@@ -152,8 +152,8 @@ class Perceptrons:
     @torch.no_grad()
     def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
         """One step of every replicate on its own [B, C, H, W] and [B]; the mean loss of each, [R]."""
-        inputs = torch.stack([batch.flatten(1) for batch in images]).to(self._dtype).transpose(1, 2)
-        classes = torch.stack(list(labels)).unsqueeze(1)
+        inputs = _together(images).flatten(2).to(self._dtype).transpose(1, 2)
+        classes = _together(labels).unsqueeze(1)
         clock.lap("data")
         activations = [inputs]
         for weight, bias in self._layers[:-1]:
@@ -244,3 +244,8 @@ class Perceptrons:
             {name: views[name][number].numpy().copy() for name in self._names}
             for number in range(self._layout.replicates)
         ]
+
+
+def _together(batches: Sequence[Tensor]) -> Tensor:
+    """The batches of all replicates, [R, …]; that of one alone is not copied."""
+    return batches[0].unsqueeze(0) if len(batches) == 1 else torch.stack(list(batches))
