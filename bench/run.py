@@ -39,8 +39,10 @@ PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
 def main() -> None:
     """Measure, keep, report; a part that is not named keeps its older figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=list(PARTS), default=list(PARTS), metavar="PART")
-    asked = parser.parse_args().parts
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    asked = parser.parse_args().parts or list(PARTS)
+    if unknown := set(asked) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     torch.set_num_threads(1)
     for name, measure in PARTS.items():
         if name in asked:
