@@ -38,8 +38,7 @@ OUTSIDE = "outside operators"
 
 def breakdown(case: Case, variant: Variant, layout: Layout) -> dict[str, Any]:
     """Milliseconds of one seed's step, without the profiler, and with it by category."""
-    images = case.images(variant.seeds)
-    work = {"case": case.network, "mode": variant.mode, "seeds": variant.seeds, "images": images}
+    work = {"case": case.network, "mode": variant.mode, "seeds": variant.seeds, "images": case.images}
     with Fleet("bench.breakdown", work, layout) as fleet:
         timed = max(answer["step"] for answer in fleet.run())
         profiled = fleet.run()[0]

@@ -28,20 +28,14 @@ class Case:
     """A network, the dataset whose shape its images have, and how many of them make an epoch.
 
     One epoch is what is timed, with its evaluation: there are test images in the dataset's own proportion. It has
-    `single` training images where a process trains one seed, `several` for each where it trains more at once, and
-    `glimpse` while layouts are still being compared.
+    `images` training images for each seed, and `glimpse` while layouts are still being compared.
     """
 
     network: str
     dataset: str
     preset: str
-    single: int
-    several: int
+    images: int
     glimpse: int
-
-    def images(self, seeds: int) -> int:
-        """Training images in an epoch of a process that trains so many seeds."""
-        return self.single if seeds == 1 else self.several
 
     @property
     def recipe(self) -> Recipe:
@@ -66,10 +60,8 @@ class Case:
 
 
 CASES = {
-    "mlp_2": Case("mlp_2", "mnist", "mlp", single=60_000, several=60_000, glimpse=12_800),
-    "cifar_resnet_20": Case(
-        "cifar_resnet_20", "cifar10", "cifar_resnet", single=768, several=256, glimpse=256
-    ),
+    "mlp_2": Case("mlp_2", "mnist", "mlp", images=60_000, glimpse=12_800),
+    "cifar_resnet_20": Case("cifar_resnet_20", "cifar10", "cifar_resnet", images=768, glimpse=256),
 }
 
 

@@ -22,7 +22,7 @@ from bench.cases import CASES, Case, start
 from bench.fleet import Fleet, Gate
 from bench.layouts import Layout
 from bench.machine import cores
-from bench.ours import VARIANTS, EachEpoch, Variant, run
+from bench.ours import EachEpoch, Variant, run, variants
 from bench.reference import Reference
 
 REPEATS = 5
@@ -59,7 +59,7 @@ Rates = dict[Entry, float]
 
 def compare(case: Case) -> dict[str, Any]:
     """Layouts, medians and ratios of the reference and of every variant of ours."""
-    screened = {variant: _screen(case, variant) for variant in (None, *VARIANTS)}
+    screened = {variant: _screen(case, variant) for variant in (None, *variants(case))}
     chosen = {
         (variant, place): _fastest(rates, place) for variant, rates in screened.items() for place in PLACES
     }
@@ -82,7 +82,7 @@ def compare(case: Case) -> dict[str, Any]:
         "network": case.network,
         "batch": case.recipe.batch,
         "reference": figures(None),
-        "ours": [{"mode": v.mode, "seeds": v.seeds, **figures(v)} for v in VARIANTS],
+        "ours": [{"mode": v.mode, "seeds": v.seeds, **figures(v)} for v in variants(case)],
     }
 
 
@@ -107,10 +107,10 @@ def _race(entries: Iterable[Entry]) -> dict[Entry, list[float]]:
     """Round after round, an epoch of each in turn."""
     rates: dict[Entry, list[float]] = {entry: [] for entry in entries}
     with ExitStack() as stack:
-        fleets = {entry: stack.enter_context(entry.fleet(entry.case.images(entry.seeds))) for entry in rates}
+        fleets = {entry: stack.enter_context(entry.fleet(entry.case.images)) for entry in rates}
         for _ in range(REPEATS):
             for entry, fleet in fleets.items():
-                rates[entry].append(entry.rate(fleet, entry.case.images(entry.seeds)))
+                rates[entry].append(entry.rate(fleet, entry.case.images))
     return rates
 
 

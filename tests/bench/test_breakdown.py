@@ -7,7 +7,7 @@ import pytest
 from bench.breakdown import ELEMENTWISE, OUTSIDE, breakdown, category
 from bench.cases import CASES
 from bench.layouts import Layout
-from bench.ours import VARIANTS
+from bench.ours import Variant
 
 
 class TestCategory:
@@ -36,7 +36,7 @@ class TestCategory:
 class TestBreakdown:
     def test_a_perceptron_multiplies_and_normalises_nothing(self) -> None:
         case = replace(CASES["mlp_2"], single=1280)
-        found = breakdown(case, VARIANTS[0], Layout(1, 1))
+        found = breakdown(case, Variant("fp32", 1), Layout(1, 1))
         assert found["step_ms"] > 0
         assert found["profiled_ms"]["products"] > 0
         assert found["profiled_ms"]["normalisation"] == 0
