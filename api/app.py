@@ -20,6 +20,7 @@ from api.pages import routes as pages
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.problems import Problem
+from api.studies import routes as studies
 from api.tickets import anatomy, files
 from api.tickets import routes as tickets
 from core.catalog.artifacts import LocalStore
@@ -39,6 +40,7 @@ _TAGS = [
         "name": "jobs",
         "description": "Find, transform, train, evaluate and connect; watch, cancel and retry.",
     },
+    {"name": "studies", "description": "Compare, in one request: many jobs whose results form a table."},
     {"name": "catalogue", "description": "What this installation can do."},
     {"name": "health", "description": "For whoever operates it."},
 ]
@@ -102,8 +104,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PagesForBrowsers)
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
-    for router in (files.router, anatomy.router, jobs.router, catalogue.router, health.router, pages.router):
-        app.include_router(router)
+    parts = (files, anatomy, jobs, studies, catalogue, health, pages)
+    for part in parts:
+        app.include_router(part.router)
     mount_static(app)
     docs.install(app)
     return app

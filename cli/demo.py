@@ -21,9 +21,9 @@ def demo(
 ) -> None:
     """Find mlp_2's ticket, stretch it to mlp_3 and mlp_4, and train it beside its rivals. About a minute."""
     from cli.client import ApiError
+    from cli.comparison import StudyFailed
     from cli.installation import CannotStart, address, running
     from cli.stack import StartFailed
-    from cli.table5 import JobFailed
 
     begun = time.monotonic()
     shown = False
@@ -38,7 +38,7 @@ def demo(
             if not once:
                 typer.echo("Ctrl-C ends it.")
                 stack.wait()
-    except (CannotStart, StartFailed, ApiError, JobFailed) as error:
+    except (CannotStart, StartFailed, ApiError, StudyFailed) as error:
         say(str(error))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -64,45 +64,13 @@ def _settings(home: Path, port: int | None) -> Any:
 
 def _play(server: str) -> None:
     from cli.client import Client
-    from cli.reading import caption, reading, table
-    from cli.table5 import TARGETS, play
+    from cli.comparison import TABLE_5
+    from cli.progress import played
+    from cli.reading import caption, reading, tables
 
-    with Client(server, PATIENCE) as client, _Bars() as bars:
-        trials = play(client, bars.show)
-    typer.echo(caption())
-    for target in TARGETS:
-        typer.echo(f"\n{target}\n{table(trials, target).text()}")
-    typer.echo(f"\n{reading(trials)}")
-
-
-class _Bars:
-    """A bar per part of the experiment, counted in trainings."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        from cli.table5 import bars
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("trainings"),
-        )
-        self._progress = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
-        self._all = self._progress.add_task("all", total=sum(bars().values()))
-        self._parts = {name: self._progress.add_task(name, total=total) for name, total in bars().items()}
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, done: dict[str, float]) -> None:
-        """Show the trainings done of every part."""
-        self._progress.update(self._all, completed=int(sum(done.values())))
-        for name, trainings in done.items():
-            self._progress.update(self._parts[name], completed=int(trainings))
+    with Client(server, PATIENCE) as client:
+        study, table = played(client, TABLE_5)
+    typer.echo(f"E-LTH, Table 5 (lower half) in small. {caption(study)}")
+    for network, shown in tables(table).items():
+        typer.echo(f"\n{network}\n{shown.text()}")
+    typer.echo(f"\n{reading(study, table)}")

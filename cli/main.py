@@ -9,6 +9,7 @@ import typer
 from cli import carrying, files, operate, verbs
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.rivals import rivals
 
 app = typer.Typer(
     name="elasticket",
@@ -28,6 +29,7 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         verbs.train,
         verbs.evaluate,
         verbs.connect,
+        rivals,
         verbs.jobs,
         verbs.watch,
         verbs.cancel,

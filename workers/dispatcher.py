@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
-from core.catalog import dispatch
+from core.catalog import dispatch, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.settings import Settings, settings
@@ -61,6 +61,14 @@ class Dispatcher:
         for folder in scratch.iterdir() if scratch.is_dir() else ():
             tidy_scratch(self._database, self._settings, folder.name)
 
+    def advance(self) -> None:
+        """Ask for the jobs of studies whose tickets are there."""
+        with self._database.read() as session:
+            movable = [study.id for study in studies.open_studies(session) if studies.movable(study)]
+        for study_id in movable:
+            with self._database.write() as session:
+                studies.advance(session, study_id, self._settings.max_attempts)
+
     def _broker_holds(self) -> int:
         with app.connection_for_read() as connection:
             return int(connection.default_channel.client.llen(QUEUE))
@@ -69,6 +77,7 @@ class Dispatcher:
         """Work until told to stop. A database or broker that is away is tried again."""
         next_reconcile = next_sweep = 0.0
         while not stop.is_set():
+            self._try(self.advance)
             self._try(self.relay)
             if time.monotonic() >= next_reconcile:
                 self._try(self.reconcile)

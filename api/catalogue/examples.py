@@ -68,6 +68,8 @@ IMP: dict[str, Any] = {
     "source": "E-LTH, section 2",
     "parameters": {"type": "object", "properties": {"level": {"type": "integer", "default": 10}}},
     "defaults": {"level": 10, "fraction": 0.2},
+    "request": "find",
+    "cost": "a training per level, and the way to the rewind point",
     "trainings": 10,
 }
 HIDDEN: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -187,7 +187,11 @@ class MethodBody(BaseModel):
     source: str
     parameters: dict[str, Any] = Field(description="JSON Schema of its parameters")
     defaults: dict[str, Any] = Field(description="the parameters that may be left out")
-    trainings: int = Field(description="trainings per seed, at the defaults")
+    request: Literal["find", "train"] = Field(
+        description="find: POST /find {method, parameters}; train: POST /train {sparsity_schedule}"
+    )
+    cost: str = Field(description="what it spends per seed before there is a ticket; a train method: in all")
+    trainings: float = Field(description="trainings per seed, at the defaults")
 
     @classmethod
     def of(cls, method: Method) -> MethodBody:
@@ -199,5 +203,7 @@ class MethodBody(BaseModel):
             source=method.source,
             parameters=method.parameters.model_json_schema(),
             defaults=dict(defaults),
+            request=method.request,
+            cost=method.cost,
             trainings=method.trainings(defaults),
         )

@@ -14,11 +14,17 @@ from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.tables import Job, Run, Ticket
 from core.families import FAMILIES, UnknownArchitecture, architecture
-from core.families.architecture import Architecture
+from core.families.architecture import Architecture, Role
 from core.families.definition import TIMM
 from core.families.posted import has_network
 from core.jobs.datasets import DATASETS, DatasetFacts
-from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.methods import (
+    Budget,
+    EarlyBirdParameters,
+    ImpParameters,
+    OneShotParameters,
+    Parameters,
+)
 from core.jobs.recipes import PRESETS, Recipe, steps, steps_per_epoch
 from core.jobs.specs import (
     ConnectSpec,
@@ -57,7 +63,7 @@ def _find(spec: FindSpec) -> FindSpec:
     network = _built_in(spec.architecture, facts)
     complete = _complete(spec, network.family if network else None)
     recipe = complete.full_recipe
-    if isinstance(spec.parameters, ImpParameters):
+    if _rewinds(spec.parameters):
         k, end = _steps(recipe.rewind, recipe, facts), _steps(recipe.length, recipe, facts)
         if k >= end:
             what = f"the rewind point, step {k}, is not before the end, step {end}"
@@ -66,15 +72,23 @@ def _find(spec: FindSpec) -> FindSpec:
         return complete
     _check_dense(recipe, [network])
     match spec.parameters:
-        case ImpParameters() as parameters:
+        case ImpParameters(scope="global") as parameters:
             _check_depth(parameters, network, recipe)
-        case RandomParameters(survivors=survivors):
-            least = _kept_dense(network, recipe)
-            if not least <= survivors <= network.prunable_weights:
-                accepted = f"{least} to {network.prunable_weights}"
-                what = f"{network.name} cannot have {survivors} survivors"
-                raise _unsuitable(_flaw("/parameters/survivors", what, accepted))
+        case OneShotParameters(has_budget=True) as parameters:
+            _check_budget(parameters, "/parameters", network, recipe)
+        case EarlyBirdParameters() if not any(tensor.role is Role.SCALE for tensor in network.tensors):
+            what = f"{network.name} has no batch normalisation, whose scales early_bird prunes by"
+            raise _unsuitable(_flaw("/method", what, "a network with batch normalisation"))
     return complete
+
+
+def _rewinds(parameters: Parameters) -> bool:
+    match parameters:
+        case ImpParameters(rewind=rewind):
+            return rewind != "init"
+        case OneShotParameters(at=at):
+            return at == "rewind"
+    return False
 
 
 def _transform(session: Session, spec: TransformSpec) -> TransformSpec:
@@ -261,6 +275,16 @@ def _check_depth(parameters: ImpParameters, network: Architecture, recipe: Recip
         if survivors <= dense:
             what = f"at level {level} {survivors} of {network.name}'s weights would be left, and {dense} stay dense"
             raise _unsuitable(_flaw("/parameters/level", what, f"at most {level - 1}"))
+
+
+def _check_budget(budget: Budget, where: str, network: Architecture, recipe: Recipe) -> None:
+    """As many weights survive as there are, and at least those that must stay dense."""
+    least, most = _kept_dense(network, recipe), network.prunable_weights
+    survivors = budget.survivors_of(most)
+    if not least <= survivors <= most:
+        field = "sparsity" if budget.survivors is None else "survivors"
+        what = f"{network.name} cannot have {survivors} survivors"
+        raise _unsuitable(_flaw(f"{where}/{field}", what, f"{least} to {most} survivors"))
 
 
 def _kept_dense(network: Architecture, recipe: Recipe) -> int:

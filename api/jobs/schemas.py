@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, WithJsonSchem
 from api.jobs import examples
 from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Attempt, Job, Result, Run
-from core.jobs.methods import METHODS, Parameters
+from core.jobs.methods import FINDING, Parameters
 from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, TrainSpec, TransformSpec
 from core.jobs.states import RETRYABLE, STATES, State
 
 Kind = Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]
 
 _PARAMETERS = {
-    "anyOf": [method.parameters.model_json_schema() | {"title": method.name} for method in METHODS.values()],
+    "anyOf": [method.parameters.model_json_schema() | {"title": method.name} for method in FINDING.values()],
     "description": "the method's parameters, as /methods describes them",
 }
 

@@ -263,6 +263,36 @@ class Result(Base):
     loss: Mapped[float]
 
 
+class Study(Base):
+    """A set of jobs whose results form a table."""
+
+    __tablename__ = "studies"
+    __table_args__ = (Index(None, "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(JobId, primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[float] = mapped_column(server_default=now())
+    finished_at: Mapped[float | None] = mapped_column(index=True)
+
+    jobs: Mapped[list[StudyJob]] = relationship(order_by="StudyJob.position")
+
+
+class StudyJob(Base):
+    """A job of a study, which is asked for once those that its body refers to have succeeded."""
+
+    __tablename__ = "study_jobs"
+
+    study_id: Mapped[str] = mapped_column(JobId, ForeignKey("studies.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(256), primary_key=True)
+    position: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(32))
+    body: Mapped[dict[str, Any]]
+    job_id: Mapped[str | None] = mapped_column(JobId, ForeignKey("jobs.id"), index=True)
+    error: Mapped[dict[str, Any] | None]
+
+    job: Mapped[Job | None] = relationship()
+
+
 class Outbox(Base):
     """A job to announce to the workers, written in the transaction that queued it."""
 

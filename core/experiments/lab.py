@@ -101,13 +101,16 @@ class Lab:
         self.device = device
         self.ranks = ranks
         self._datasets = datasets
+        self._loaded: dict[str, Dataset] = {}
         self._tuner = Tuner(tuning, device)
         self._done = 0
         self._total = 0
 
     def dataset(self, name: str) -> Dataset:
-        """A dataset, read into memory."""
-        return load(name, self._datasets)
+        """A dataset, read into memory when it is first asked for."""
+        if name not in self._loaded:
+            self._loaded[name] = load(name, self._datasets)
+        return self._loaded[name]
 
     def ticket(self, identity: str) -> TicketFile:
         """One of the job's input tickets, with the provenance that the catalog, not the file, states."""

@@ -83,6 +83,11 @@ class OneShotParameters(Budget):
     scope: Scope = "global"
     pattern: Pattern | None = None
 
+    @property
+    def has_budget(self) -> bool:
+        """Whether a count or a share was given; otherwise a pattern N:M says how much survives."""
+        return self.survivors is not None or self.sparsity is not None
+
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         patterned = self.pattern is not None and ":" in self.pattern
@@ -94,8 +99,10 @@ class OneShotParameters(Budget):
             kept, of = map(int, self.pattern.split(":"))
             if kept >= of:
                 raise ValueError(f"pattern {self.pattern}: of every {of} fewer than {of} must survive")
-        if patterned and self.scope != "global":
-            raise ValueError("a pattern N:M says itself how much of every layer survives: leave scope out")
+        if self.pattern is not None and self.scope != "global":
+            raise ValueError("a pattern is chosen over the whole network: leave scope out")
+        if patterned and getattr(self, "rounds", 1) > 1:
+            raise ValueError("a pattern N:M leaves nothing to prune in a second round: give rounds 1")
         return self
 
 

@@ -20,7 +20,7 @@ from core.families import architecture
 from core.families.definition import TIMM
 from core.jobs.datasets import DATASETS
 from core.jobs.formats import FORMATS
-from core.jobs.methods import METHODS, Parameters
+from core.jobs.methods import FINDING, METHODS, Parameters
 from core.jobs.recipes import Recipe, RecipeChoice
 
 MOST_UNITS = 4096
@@ -131,8 +131,10 @@ class FindSpec(Trained):
     @field_validator("method")
     @classmethod
     def _method_is_known(cls, name: str) -> str:
-        if name not in METHODS:
-            raise ValueError(f"unknown method {name!r}; accepted: {', '.join(METHODS)}")
+        if name in METHODS and name not in FINDING:
+            raise ValueError(f"{name} changes its mask in training: POST /train with sparsity_schedule")
+        if name not in FINDING:
+            raise ValueError(f"unknown method {name!r}; accepted: {', '.join(FINDING)}")
         return name
 
     @field_validator("parameters", mode="before")
@@ -142,7 +144,7 @@ class FindSpec(Trained):
             raise ValueError("cannot be checked without a known method")
         if isinstance(given, Parameters):
             given = given.model_dump()
-        return METHODS[info.data["method"]].parameters.model_validate(given)
+        return FINDING[info.data["method"]].parameters.model_validate(given)
 
     @model_validator(mode="after")
     def _architecture_takes_the_dataset(self) -> Self:

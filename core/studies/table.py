@@ -1,7 +1,9 @@
-"""Tables of results: mean ± standard deviation over seeds, as aligned text and as Markdown."""
+"""Tables of results: mean ± standard deviation over seeds, as aligned text, Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,12 +58,36 @@ class Table:
         lines = [_escaped(self.columns), rule, *map(_escaped, self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
+    def csv(self) -> str:
+        """Comma-separated values (RFC 4180), the columns' names first."""
+        stream = io.StringIO()
+        csv.writer(stream).writerows([self.columns, *self.rows])
+        return stream.getvalue()
+
+    def latex(self) -> str:
+        """A tabular of the booktabs package."""
+        columns = "l" * self.words + "r" * (len(self.columns) - self.words)
+        head, *rows = [" & ".join(map(_in_latex, line)) + r" \\" for line in (self.columns, *self.rows)]
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
+        return "\n".join([*lines, r"\end{tabular}"])
+
     def _align(self, line: Sequence[str], widths: Sequence[int]) -> str:
         cells = [
             cell.ljust(width) if i < self.words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
+
+
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"±": r"$\pm$", "×": r"$\times$", "–": "--", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+    | {"^": r"\textasciicircum{}"}
+)
+
+
+def _in_latex(cell: str) -> str:
+    return cell.translate(_LATEX)
 
 
 def _escaped(line: Sequence[str]) -> tuple[str, ...]:

@@ -5,14 +5,15 @@ import os
 import re
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from cli import table5
 from cli.client import Client
+from cli.comparison import RIVALS, TABLE_5, play
 from core.tickets import read, ticket_id
 
 if TYPE_CHECKING:
@@ -129,22 +130,25 @@ class TestReuse:
         assert deeper["progress"]["total"] == 4 * (36 - 5)
 
 
-class TestDemo:
-    def test_its_experiment_plays_over_http(
-        self, installation: "Installation", monkeypatch: pytest.MonkeyPatch
+class TestComparison:
+    def test_all_arms_play_over_http_and_rivals_have_the_stretched_ticket_s_survivors(
+        self, installation: "Installation"
     ) -> None:
-        monkeypatch.setattr(table5, "SEEDS", (0,))
-        monkeypatch.setattr(table5, "LEVEL", 2)
-        monkeypatch.setattr(table5, "RECIPE", {"preset": "mlp", "length": "2ep", "momentum": 0.9})
+        short = replace(
+            TABLE_5,
+            targets=("mlp_3",),
+            seeds=(0,),
+            level=2,
+            recipe={"preset": "mlp", "length": "2ep", "momentum": 0.9},
+            rivals=RIVALS,
+        )
         with Client(installation.url) as client:
-            trials = table5.play(client, lambda _: None)
-            again = table5.play(client, lambda _: None)
-        assert {(trial.target, trial.arm.name) for trial in trials} == {
-            (target, arm) for target in ("mlp_3", "mlp_4") for arm in ("ETT", "IMP", "random", "dense")
-        }
-        sparsity = {(trial.target, trial.arm.name): trial.sparsity for trial in trials}
-        for target in ("mlp_3", "mlp_4"):
-            assert sparsity[target, "ETT"] == sparsity[target, "random"] > sparsity[target, "dense"] == 0
+            trials = play(client, short, lambda _: None)
+            again = play(client, short, lambda _: None)
+        sparsity = {trial.arm.name: trial.sparsity for trial in trials}
+        assert sparsity.keys() == {arm.name for arm in short.arms}
+        assert {sparsity[rival.name] for rival in RIVALS} == {sparsity["ETT"]}
+        assert sparsity["ETT"] > sparsity["dense"] == 0
         # Played again, every job is answered by the first play's.
         assert sorted(map(repr, again)) == sorted(map(repr, trials))
 

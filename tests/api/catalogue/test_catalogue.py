@@ -36,7 +36,13 @@ class TestCatalogue:
         methods = {item["name"]: item for item in client.get("/methods").json()["items"]}
         assert methods.keys() == METHODS.keys()
         assert (methods["imp"]["defaults"], methods["imp"]["trainings"]) == (
-            {"level": 10, "fraction": 0.2},
+            {"level": 10, "fraction": 0.2, "scope": "global", "rewind": "point"},
             10,
         )
-        assert methods["random"]["parameters"]["required"] == ["survivors"]
+        assert [name for name, method in methods.items() if method["request"] == "train"] == [
+            "rigl",
+            "set",
+            "static",
+        ]
+        assert all(method["source"] and method["cost"] for method in methods.values())
+        assert methods["grasp"]["parameters"]["properties"]["per_class"]["default"] == 25

@@ -17,6 +17,7 @@ from core.families.posted import posted_architecture
 from core.jobs.states import State
 from core.tickets import Metadata, Ticket, write
 
+IMP = {"level": 10, "fraction": 0.2, "scope": "global", "rewind": "point"}
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
 UNSUITABLE = "urn:elasticket:problem:unsuitable-job"
 
@@ -28,14 +29,14 @@ class TestSubmit:
         assert answer.status_code == 202
         assert answer.headers["Location"] == body["links"]["self"] == f"/jobs/{body['id']}"
         assert (body["kind"], body["state"], body["meaning"]) == ("find", "queued", "waits for a worker")
-        assert body["spec"]["parameters"] == {"level": 3, "fraction": 0.2}
+        assert body["spec"]["parameters"] == IMP | {"level": 3}
         recipe = body["spec"]["recipe"]
         assert (recipe["length"], recipe["lr"], recipe["dense"]) == ("2ep", 0.1, ["fc.weight"])
         with database.read() as session:
             assert [row.job_id for row in session.scalars(select(Outbox))] == [body["id"]]
 
     def test_the_methods_defaults_are_written_out(self, client):
-        assert client.post("/find", json=FIND).json()["spec"]["parameters"] == {"level": 10, "fraction": 0.2}
+        assert client.post("/find", json=FIND).json()["spec"]["parameters"] == IMP
 
     def test_kind_may_be_stated_and_must_match(self, client):
         assert client.post("/find", json=FIND | {"kind": "find"}).status_code == 202
@@ -78,6 +79,24 @@ class TestSubmit:
                 FIND | {"method": "random", "parameters": {"survivors": 10**30}},
                 "/parameters/survivors",
             ),
+            # Fewer than the output layer has, which the preset keeps dense.
+            ("/find", FIND | {"method": "snip", "parameters": {"survivors": 999}}, "/parameters/survivors"),
+            (
+                "/find",
+                FIND | {"method": "synflow", "parameters": {"sparsity": 0.9999}},
+                "/parameters/sparsity",
+            ),
+            (
+                "/find",
+                FIND
+                | {
+                    "method": "grasp",
+                    "parameters": {"sparsity": 0.5, "at": "rewind"},
+                    "recipe": {"length": "1ep", "rewind": "12it"},
+                },
+                "/recipe/rewind",
+            ),
+            ("/find", FIND | {"method": "early_bird", "parameters": {}}, "/method"),
         ],
     )
     def test_what_cannot_be_done_is_refused_at_once(self, client, database, path, spec, where):

@@ -62,7 +62,12 @@ class TestStoredSpec:
 
     def test_keeps_the_methods_parameters(self) -> None:
         stored = FindSpec(architecture="mlp_2", dataset="digits", parameters=ImpParameters(level=3))
-        assert stored.model_dump(mode="json")["parameters"] == {"level": 3, "fraction": 0.2}
+        assert stored.model_dump(mode="json")["parameters"] == {
+            "level": 3,
+            "fraction": 0.2,
+            "scope": "global",
+            "rewind": "point",
+        }
 
 
 class TestFindSpec:
@@ -74,8 +79,9 @@ class TestFindSpec:
     @pytest.mark.parametrize(
         ("given", "said"),
         [
-            ({"method": "magic"}, "accepted: imp, random"),
-            ({"method": "random"}, "survivors"),
+            ({"method": "magic"}, "accepted: imp, one_shot_magnitude, random, snip"),
+            ({"method": "random"}, "give one of survivors, sparsity, or a pattern N:M"),
+            ({"method": "rigl"}, "POST /train with sparsity_schedule"),
             ({"parameters": {"level": 0}}, "greater than or equal to 1"),
             ({"parameters": {"survivors": 5}}, "Extra inputs are not permitted"),
             ({"architecture": "resnet_9000"}, "mlp_N"),

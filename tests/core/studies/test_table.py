@@ -64,3 +64,20 @@ class TestTable:
     def test_a_row_of_another_length_is_refused(self) -> None:
         with pytest.raises(ValueError, match="1 cells under 2 columns"):
             Table(("a", "b"), (("x",),))
+
+    def test_csv_quotes_what_holds_a_comma(self) -> None:
+        table = Table(("method", "n"), (("random, ERK", "1"),))
+        assert table.csv() == 'method,n\r\n"random, ERK",1\r\n'
+
+    def test_latex_is_a_booktabs_tabular_with_its_characters_escaped(self) -> None:
+        table = Table(("method", "accuracy, %"), (("a_b & c", "97.1 ± 0.2"), ("5 ×", "–")))
+        assert table.latex().splitlines() == [
+            r"\begin{tabular}{lr}",
+            r"\toprule",
+            r"method & accuracy, \% \\",
+            r"\midrule",
+            r"a\_b \& c & 97.1 $\pm$ 0.2 \\",
+            r"5 $\times$ & -- \\",
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.datasets import load
 from core.families import architecture
 from core.families.initialisation import initialise
-from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.tickets import ticket_id
@@ -213,18 +213,48 @@ class TestRewinding:
         return pruned
 
 
-class TestEmptyLayers:
-    def test_a_layer_that_lost_every_weight_is_reported(
-        self, bench: "Bench", caplog: pytest.LogCaptureFixture
+class TestVariants:
+    @staticmethod
+    def find(**parameters: Any) -> FindSpec:
+        spec = imp(level=2, rewind="5it", length="2ep", momentum=0.9)
+        return spec.model_copy(update={"parameters": ImpParameters(level=2, **parameters)})
+
+    def test_rewinding_to_the_initialisation_is_rewinding_to_step_zero(
+        self, bench: "Bench", fresh_bench: Callable[[str], "Bench"]
     ) -> None:
-        spec = FindSpec(
-            architecture="mlp_2",
-            dataset="digits",
-            method="random",
-            parameters=RandomParameters(survivors=1000),
-        ).complete("mlp")
-        bench.run(spec)
-        assert "no weight survives in fc_layers.0.weight, fc_layers.1.weight" in caplog.text
+        (found,) = bench.made(bench.run(self.find(rewind="init")))
+        other = fresh_bench("other")
+        (zero,) = other.made(other.run(imp(level=2, rewind="0it", length="2ep", momentum=0.9)))
+        assert ticket_id(found.ticket) == ticket_id(zero.ticket)
+        assert found.ticket.rewind_step == 0
+
+    def test_learning_rate_rewinding_takes_the_schedule_back_and_leaves_the_weights(
+        self, bench: "Bench", silent: Observer, train_alone: Any
+    ) -> None:
+        spec = self.find(rewind="learning_rate")
+        outcome = bench.run(spec)
+        network, recipe = architecture("mlp_2", (1, 8, 8), 10), spec.full_recipe
+        digits = load("digits", Path("none"))
+        trained = [read_weights(bench.diary.artifacts.path(run.weights_digest)) for run in outcome.runs]
+        masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+        masks = TestRewinding.without_the_smallest_fifth(trained[0], masks)
+        second = train_alone(
+            network, digits, recipe, seed=0, weights=trained[0], masks=masks, start_step=5, observer=silent
+        ).weights
+        assert all(np.array_equal(trained[1][name], values) for name, values in second.items())
+        masks = TestRewinding.without_the_smallest_fifth(second, masks)
+        (file,) = bench.made(outcome)
+        assert file.ticket.rewind_step == 5
+        for name, values in file.ticket.weights().items():
+            assert np.array_equal(values, second[name] * masks.get(name, True)), name
+
+    def test_a_layer_s_scope_takes_a_fifth_of_every_layer_but_dense_ones(self, bench: "Bench") -> None:
+        (file,) = bench.made(bench.run(self.find(scope="layer")))
+        for layer in file.ticket.layers():
+            left = layer.size
+            for _ in range(0 if layer.name == "fc.weight" else 2):
+                left -= -(-left // 5)
+            assert layer.survivors == left, layer.name
 
 
 class TestResume:
@@ -264,22 +294,3 @@ class TestResume:
             assert now.speed["evaluation_seconds"] == then.speed["evaluation_seconds"] > 0
             assert now.speed["images"] == then.speed["images"] == 1437
         assert len(bench.diary.steps) == steps
-
-
-class TestRandom:
-    def test_exact_survivors_on_the_initial_weights(self, bench: "Bench") -> None:
-        spec = FindSpec(
-            architecture="mlp_2",
-            dataset="digits",
-            method="random",
-            parameters=RandomParameters(survivors=10_000),
-            seeds=[3, 4],
-        ).complete("mlp")
-        files = bench.made(bench.run(spec))
-        assert [file.ticket.survivors for file in files] == [10_000, 10_000]
-        for seed, file in zip((3, 4), files, strict=True):
-            theta_0, masks = initialise(file.ticket.architecture, seed), file.ticket.bool_masks()
-            for name, values in file.ticket.weights().items():
-                assert np.array_equal(values, theta_0[name] * masks.get(name, True))
-        one, other = (file.ticket.bool_masks()["fc_layers.1.weight"] for file in files)
-        assert (one != other).any()

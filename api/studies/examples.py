@@ -1,0 +1,35 @@
+"""A study's worked example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ID = "7c5e" * 8
+RIVALS: dict[str, Any] = {
+    "study": "rivals",
+    "dataset": "digits",
+    "recipe": {"length": "20ep", "momentum": 0.9},
+}
+STUDY: dict[str, Any] = {
+    "id": _ID,
+    "spec": RIVALS | {"sources": ["mlp_2"], "targets": ["mlp_3"], "levels": [10], "seeds": [0, 1, 2]},
+    "created_at": "2026-01-01T12:00:00Z",
+    "finished_at": None,
+    "links": {
+        "self": f"/studies/{_ID}",
+        "table": f"/studies/{_ID}/table",
+        "cancel": f"/studies/{_ID}/cancel",
+    },
+    "counts": {"running": 2, "waiting": 30},
+    "jobs": [
+        {
+            "key": "mlp_2/10/IMP/find/seeds 0,1,2",
+            "kind": "find",
+            "state": "running",
+            "job": "4b1d" * 8,
+            "fraction": 0.4,
+            "needs": [],
+            "error": None,
+        }
+    ],
+}

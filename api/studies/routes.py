@@ -1,0 +1,110 @@
+"""The routes of studies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from api.dependencies import DatabaseDep, SettingsDep
+from api.idempotency import REPLAYED, OnceDep
+from api.paging import Listing, Paging, listing
+from api.problems import (
+    INVALID_REQUEST,
+    KEY_REUSED,
+    NOT_FOUND,
+    NOT_JSON,
+    REFUSED,
+    TOO_LARGE,
+    UNSUITABLE,
+    documented,
+)
+from api.queries import OnlyDocumented
+from api.studies import examples, service
+from api.studies.schemas import PlannedStudy, StudyBody, StudyRequest, StudySummary, TableBody
+from core.studies.report import table
+
+router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
+
+StudyPath = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{32}$", description="the study's id", examples=["7c5e" * 8])
+]
+_EXAMPLES = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
+_PLANNED = {"model": StudyBody | PlannedStudy, "description": "The plan, where `dry_run` asked for that"}
+
+
+@router.post(
+    "/studies",
+    status_code=202,
+    response_model=StudyBody,
+    responses={200: _PLANNED}
+    | documented(INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
+)
+def create_study(
+    spec: Annotated[StudyRequest, Body(openapi_examples=_EXAMPLES)],
+    database: DatabaseDep,
+    settings: SettingsDep,
+    once: OnceDep,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="tell which jobs it would ask for, and do nothing")] = False,
+) -> StudyBody | Response:
+    """Compare stretched tickets with IMP's own, rival methods and dense networks: jobs in order, shared work once."""
+    if dry_run:
+        plan = service.preview(database, spec)
+        return Response(plan.model_dump_json(), media_type="application/json")
+    made, replayed = service.submit(database, settings, once, spec)
+    response.headers["Location"] = f"/studies/{made.resource}"
+    if replayed:
+        response.headers.update(REPLAYED)
+    return service.show(database, made.resource)
+
+
+@router.get("/studies", responses=documented(INVALID_REQUEST))
+def list_studies(
+    request: Request, response: Response, database: DatabaseDep, query: Annotated[Paging, Query()]
+) -> Listing[StudySummary]:
+    """List studies, newest first."""
+    return listing(request, response, *service.page(database, query.limit, query.after))
+
+
+@router.get("/studies/{study}", responses=documented(NOT_FOUND))
+def show_study(study: StudyPath, database: DatabaseDep) -> StudyBody:
+    """Show a study: what it asks, and how far each of its jobs is."""
+    return service.show(database, study)
+
+
+_MEDIA = {
+    "csv": "text/csv; charset=utf-8",
+    "markdown": "text/markdown; charset=utf-8",
+    "latex": "application/x-latex; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
+}
+
+
+@router.get(
+    "/studies/{study}/table",
+    response_model=TableBody,
+    responses={200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}}}
+    | documented(NOT_FOUND, INVALID_REQUEST),
+)
+def study_table(
+    study: StudyPath,
+    database: DatabaseDep,
+    format: Annotated[  # noqa: A002
+        Literal["json", "csv", "markdown", "latex", "text"], Query(description="latex needs booktabs")
+    ] = "json",
+) -> TableBody | Response:
+    """Show a study's table, as far as it is filled: mean ± standard deviation over seeds."""
+    cells = service.cells(database, study)
+    if format == "json":
+        return TableBody.of(cells)
+    return Response(getattr(table(cells), format)(), media_type=_MEDIA[format])
+
+
+@router.post("/studies/{study}/cancel", status_code=202, responses=documented(NOT_FOUND, KEY_REUSED))
+def cancel_study(study: StudyPath, database: DatabaseDep, once: OnceDep, response: Response) -> StudyBody:
+    """Cancel a study: what is not asked for never is, what is under way is stopped; finished jobs stay."""
+    made, replayed = service.cancel(database, once, study)
+    if replayed:
+        response.headers.update(REPLAYED)
+    return service.show(database, made.resource)

@@ -1,0 +1,111 @@
+"""What the study routes do, each in one transaction of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import rfc8785
+from sqlalchemy.orm import Session
+
+from api.idempotency import Once
+from api.jobs.admission import admit
+from api.problems import Flaw, Rejected, not_found
+from api.studies.schemas import PlannedStudy, StudyBody, StudySummary
+from core.catalog import studies
+from core.catalog.database import Database
+from core.catalog.idempotency import Made
+from core.catalog.paging import Cursor
+from core.catalog.tables import Study
+from core.families import architecture
+from core.jobs.specs import ReusableSpec, TransformSpec, parse_spec
+from core.jobs.transforms import plan
+from core.settings import Settings
+from core.studies.expansion import Expansion, Node
+from core.studies.report import Filled, filled
+from core.studies.spec import StudySpec
+
+ANY_TICKET = "0" * 64
+
+
+def submit(database: Database, settings: Settings, once: Once, spec: StudySpec) -> tuple[Made, bool]:
+    """Check what can be checked of a study's jobs before their tickets exist, and enter it."""
+    expansion = expanded(database, spec)
+
+    def create(session: Session) -> Made:
+        study = studies.create(session, spec, list(expansion.nodes.values()))
+        studies.advance(session, study.id, settings.max_attempts)
+        return Made(202, study.id)
+
+    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
+
+
+def preview(database: Database, spec: StudySpec) -> PlannedStudy:
+    """What a study would ask for; raises what submitting it would raise."""
+    expansion = expanded(database, spec)
+    kinds = Counter(node.kind for node in expansion.nodes.values())
+    return PlannedStudy(jobs=dict(kinds), keys=list(expansion.nodes), cells=len(expansion.cells))
+
+
+def expanded(database: Database, spec: StudySpec) -> Expansion:
+    """A study's jobs; raises `Rejected` or `Refused` for what is known to be impossible."""
+    expansion = Expansion(spec)
+    with database.read() as session:
+        for node in expansion.nodes.values():
+            if not node.needs:
+                _check(session, node)
+    for source in spec.sources:
+        for target in spec.targets:
+            if source != target:
+                asked = TransformSpec(tickets=[ANY_TICKET], architecture=target, order=spec.order)
+                plan(asked, spec.network(source), architecture)
+    return expansion
+
+
+def _check(session: Session, node: Node) -> None:
+    spec = parse_spec({"kind": node.kind, **node.body})
+    assert isinstance(spec, ReusableSpec)
+    try:
+        admit(session, spec)
+    except Rejected as refusal:
+        # Its pointers are into the job's body, which nobody has written.
+        what = f"{node.key}: {refusal.document['detail']}"
+        raise Rejected(refusal.kind, what, Flaw(location="body", where="", what=what)) from None
+
+
+def show(database: Database, study_id: str) -> StudyBody:
+    """One study."""
+    with database.read() as session:
+        return StudyBody.of(existing(session, study_id))
+
+
+def page(database: Database, limit: int, after: Cursor | None) -> tuple[list[StudySummary], Cursor | None]:
+    """Studies, newest first, and where the next page starts."""
+    with database.read() as session:
+        found = studies.page(session, limit, after)
+        return [StudySummary.of(study) for study in found.rows], found.next
+
+
+def cells(database: Database, study_id: str) -> list[Filled]:
+    """The cells of a study's table, as far as they are known."""
+    with database.read() as session:
+        study = existing(session, study_id)
+        expansion = studies.expansion(study)
+        return filled(expansion.cells, studies.done(study), len(expansion.spec.seeds))
+
+
+def cancel(database: Database, once: Once, study_id: str) -> tuple[Made, bool]:
+    """Ask for none of the jobs that are left, and stop those that are under way; again, it changes nothing."""
+
+    def ask(session: Session) -> Made:
+        studies.cancel(session, existing(session, study_id))
+        return Made(202, study_id)
+
+    return once.make(database, b"", ask)
+
+
+def existing(session: Session, study_id: str) -> Study:
+    """A study that is there; raises `Rejected`."""
+    study = studies.get(session, study_id)
+    if study is None:
+        raise not_found("study", study_id)
+    return study

@@ -1,0 +1,25 @@
+"""Bars of a study that is being played, one for each of its networks."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from cli.client import Client, Json
+from cli.comparison import play
+
+
+def played(client: Client, asked: Json) -> tuple[Json, Json]:
+    """Play a study, with a bar per network on the terminal, counted in jobs."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jobs"))
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(parts: dict[str, tuple[float, int]]) -> None:
+            for name, (done, count) in parts.items():
+                if name not in bars:
+                    bars[name] = progress.add_task(name, total=count)
+                progress.update(bars[name], completed=int(done))
+
+        return play(client, asked, show)

@@ -1,0 +1,54 @@
+"""`elasticket rivals`: a stretched ticket beside IMP's own and every other method, in one request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.client import Json
+from cli.operate import say
+from cli.options import HERE, Dataset, Recipe, Server, connected, fields, numbers
+
+
+def rivals(
+    dataset: Dataset,
+    source: Annotated[
+        str | None, typer.Option(metavar="ARCHITECTURE", help="Whose ticket is stretched. Default: mlp_2.")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ARCHITECTURE", help="What it is stretched to; may be repeated. Default: mlp_3."
+        ),
+    ] = None,
+    level: Annotated[int, typer.Option(min=1, help="IMP's prunings.")] = 10,
+    seeds: Annotated[str, typer.Option(help="Replicates.")] = "0,1,2",
+    recipe: Recipe = None,
+    markdown: Annotated[bool, typer.Option(help="Tables in Markdown.")] = False,
+    server: Server = HERE,
+) -> None:
+    """Compare all methods: each rival keeps exactly as many weights as the stretched ticket."""
+    from cli.comparison import StudyFailed
+    from cli.progress import played
+    from cli.reading import caption, reading, tables
+
+    asked: Json = {
+        "study": "rivals",
+        "dataset": dataset,
+        "levels": [level],
+        "seeds": numbers(seeds, "--seeds"),
+        "recipe": fields(recipe),
+    }
+    asked |= {"sources": [source]} if source else {}
+    asked |= {"targets": target} if target else {}
+    with connected(server) as client:
+        try:
+            study, table = played(client, asked)
+        except StudyFailed as error:
+            say(str(error))
+            raise typer.Exit(1) from None
+    typer.echo(caption(study))
+    for network, shown in tables(table).items():
+        typer.echo(f"\n{network}\n\n{shown.markdown() if markdown else shown.text()}")
+    typer.echo(f"\n{reading(study, table)}")

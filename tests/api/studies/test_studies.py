@@ -1,0 +1,132 @@
+import csv
+import io
+
+import pytest
+from sqlalchemy import func, select
+
+from api.problems import REFUSED, UNSUITABLE
+from core.catalog import studies
+from core.catalog.tables import Job, Study
+
+RIVALS = {"study": "rivals", "dataset": "digits", "seeds": [0, 1]}
+
+
+class TestCreate:
+    def test_one_request_asks_for_all_that_can_be_begun(self, client, database):
+        answer = client.post("/studies", json=RIVALS)
+        assert answer.status_code == 202
+        body = answer.json()
+        assert answer.headers["location"] == f"/studies/{body['id']}"
+        assert (body["spec"]["sources"], body["spec"]["levels"]) == (["mlp_2"], [10])
+        begun = {job["key"] for job in body["jobs"] if job["state"] == "queued"}
+        assert begun == {
+            "mlp_2/10/IMP/find/seeds 0,1",
+            "mlp_3/10/IMP/find/seeds 0,1",
+            "mlp_3/dense/train/seeds 0,1",
+        }
+        assert body["counts"] == {"queued": 3, "waiting": len(body["jobs"]) - 3}
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(Job)) == 3
+
+    def test_the_same_request_under_its_key_makes_one_study(self, client):
+        first, again = (
+            client.post("/studies", json=RIVALS, headers={"Idempotency-Key": "k"}) for _ in range(2)
+        )
+        assert first.json()["id"] == again.json()["id"]
+        assert again.headers["idempotency-replayed"] == "true"
+
+    def test_a_dry_run_tells_the_jobs_and_does_nothing(self, client, database):
+        plan = client.post("/studies?dry_run=true", json=RIVALS)
+        assert plan.status_code == 200
+        assert plan.json()["jobs"]["transform"] == 1
+        assert plan.json()["cells"] == 14
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(Study)) == 0
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"study": "table_9"}, "accepted: rivals, elth_fc"),
+            ({"targets": ["cifar_resnet_14"]}, "stay in their family"),
+            ({"arms": [{"name": "x", "method": "magic"}]}, "unknown method 'magic'"),
+            ({"seeds": []}, "at least 1"),
+            ({"dataset": None}, "string"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_precisely(self, client, database, change, said):
+        answer = client.post("/studies", json=RIVALS | change)
+        assert answer.status_code == 422
+        assert said in answer.text
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(Study)) == 0
+
+    @pytest.mark.parametrize(
+        ("change", "kind", "said"),
+        [
+            ({"levels": [60]}, UNSUITABLE, "mlp_2/60/IMP/find/seeds 0,1: /parameters/level"),
+            ({"recipe": {"length": "1ep", "rewind": "12it"}}, UNSUITABLE, "/recipe/rewind"),
+            ({"targets": ["mlp_1"], "sources": ["mlp_2"], "order": "append"}, REFUSED, "append"),
+        ],
+    )
+    def test_a_job_that_could_not_be_done_is_named(self, client, change, kind, said):
+        answer = client.post("/studies", json=RIVALS | change)
+        assert (answer.status_code, answer.json()["type"]) == (422, kind.type)
+        assert said in answer.json()["detail"]
+
+
+class TestShow:
+    def test_the_list_is_newest_first(self, client):
+        made = [client.post("/studies", json=RIVALS | {"seeds": [seed]}).json()["id"] for seed in range(3)]
+        found = client.get("/studies?limit=2").json()
+        assert [study["id"] for study in found["items"]] == [made[2], made[1]]
+        assert client.get(found["next"]).json()["items"][0]["id"] == made[0]
+
+    def test_what_is_not_there_is_not_found(self, client):
+        for path in ("/studies/" + "0" * 32, "/studies/" + "0" * 32 + "/table"):
+            assert client.get(path).status_code == 404
+
+
+class TestTable:
+    @pytest.fixture
+    def dense(self, client, worker, database, outcome):
+        """A study of one job, which is done."""
+        asked = {"arms": [{"name": "dense", "method": "dense"}], "targets": ["mlp_1"], "sources": ["mlp_1"]}
+        study = client.post("/studies", json=RIVALS | asked).json()
+        (job,) = (job["job"] for job in study["jobs"])
+        worker.succeed(job, worker.claim(job), outcome(None, 91, 93))
+        with database.write() as session:
+            studies.advance(session, study["id"], 3)
+        return study["id"]
+
+    def test_as_json_it_has_the_numbers_behind_the_text(self, client, dense):
+        table = client.get(f"/studies/{dense}/table").json()
+        ((*_, accuracy, _, trainings, seconds),) = table["rows"]
+        assert (accuracy, trainings, seconds) == ("92.00 ± 1.41", "1", "1.5")
+        (cell,) = table["cells"]
+        assert [replicate["accuracy"] for replicate in cell["replicates"]] == [0.91, 0.93]
+        assert cell["complete"]
+        assert client.get(f"/studies/{dense}").json()["finished_at"]
+
+    def test_as_text_of_every_kind(self, client, dense):
+        def shown(format_: str):
+            answer = client.get(f"/studies/{dense}/table?format={format_}").raise_for_status()
+            return answer.headers["content-type"].partition(";")[0], answer.text
+
+        media, text = shown("csv")
+        assert media == "text/csv"
+        assert list(csv.reader(io.StringIO(text)))[1][:4] == ["mlp_1", "10", "dense", "92.00 ± 1.41"]
+        assert shown("markdown")[1].splitlines()[2].startswith("| mlp_1 | 10 | dense | 92.00 ± 1.41 |")
+        assert r"mlp\_1 & 10 & dense & 92.00 $\pm$ 1.41" in shown("latex")[1]
+        assert shown("text")[0] == "text/plain"
+        assert client.get(f"/studies/{dense}/table?format=pdf").status_code == 422
+
+
+class TestCancel:
+    def test_its_jobs_stop_and_again_it_changes_nothing(self, client, database):
+        study = client.post("/studies", json=RIVALS).json()["id"]
+        for _ in range(2):
+            answer = client.post(f"/studies/{study}/cancel")
+            assert answer.status_code == 202
+            assert answer.json()["counts"].keys() == {"cancelled", "blocked"}
+        with database.read() as session:
+            assert set(session.scalars(select(Job.state))) == {"cancelled"}
