@@ -6,36 +6,32 @@ import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+
+from core.pruning.select import choose
+from core.pruning.selection import Masks, Scores
 
 
 def random_mask(
     shapes: Mapping[str, tuple[int, ...]], survivors: int, seed: int, dense: Collection[str] = ()
-) -> dict[str, NDArray[np.bool_]]:
+) -> Masks:
     """Masks with exactly `survivors` weights, every such choice equally likely: a function of its arguments.
 
     Tensors named in `dense` stay whole and count among the survivors. Raises `ValueError` where the count
     cannot be met or a dense tensor is unknown.
     """
-    unknown = [name for name in dense if name not in shapes]
-    if unknown:
-        raise ValueError(f"not among the prunable tensors: {', '.join(unknown)}")
-    masks = {name: np.ones(shape, np.bool_) for name, shape in shapes.items()}
-    drawn = [name for name in shapes if name not in dense]
-    sizes = [math.prod(shapes[name]) for name in drawn]
-    whole = sum(mask.size for mask in masks.values()) - sum(sizes)
-    kept = survivors - whole
-    if not 0 <= kept <= sum(sizes):
-        raise ValueError(
-            f"{survivors} survivors asked for; between {whole} and {whole + sum(sizes)} are possible"
-        )
-    if not drawn:
-        return masks
+    return choose(random_scores(shapes, seed, dense), survivors, dense=dense)
 
+
+def random_scores(shapes: Mapping[str, tuple[int, ...]], seed: int, dense: Collection[str] = ()) -> Scores:
+    """A random order of all weights as scores, float64, no two equal; a dense tensor has no part in it, and zeros."""
+    drawn = {name: math.prod(shape) for name, shape in shapes.items() if name not in dense}
     # The raw stream of a bit generator never changes; NumPy's own choice and permutation may (NEP 19).
-    keys = np.random.PCG64(seed).random_raw(sum(sizes))
-    flat = np.zeros(sum(sizes), np.bool_)
-    flat[np.argsort(keys, kind="stable")[:kept]] = True
-    for name, part in zip(drawn, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
-        masks[name] = part.reshape(shapes[name])
-    return masks
+    keys = np.random.PCG64(seed).random_raw(sum(drawn.values()))
+    scores = np.empty(keys.shape)
+    # The smallest keys survive. They have 64 bits and a float64 only 53, but every rank has a float64 of its own.
+    scores[np.argsort(keys, kind="stable")] = -np.arange(keys.size, dtype=np.float64)
+    parts = dict(zip(drawn, np.split(scores, np.cumsum(list(drawn.values()))[:-1]), strict=False))
+    return {
+        name: parts[name].reshape(shape) if name in parts else np.zeros(shape)
+        for name, shape in shapes.items()
+    }

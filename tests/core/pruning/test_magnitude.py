@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -71,12 +72,26 @@ class TestPrune:
         survivors = sum(int(mask.sum()) for mask in masks.values())
         count = math.ceil(round(fraction * 100) * survivors / 100)
         if count > sum(int(mask.sum()) for name, mask in masks.items() if name not in dense):
-            with pytest.raises(ValueError, match=f"{count} weights are to be pruned"):
+            with pytest.raises(ValueError, match=f"^{survivors - count} survivors asked for"):
                 prune(weights, masks, fraction, dense)
             return
         expected = sorted_oracle(weights, masks, count, dense)
         for name, mask in prune(weights, masks, fraction, dense).items():
             np.testing.assert_array_equal(mask, expected[name])
+
+    @settings(max_examples=100)
+    @given(networks(), st.sampled_from([0.0, 0.05, 0.2, 0.5, 0.99]), st.booleans())
+    def test_layer_by_layer_every_tensor_loses_its_own_share(
+        self, network: tuple[Arrays, Arrays], fraction: float, keeping: bool
+    ) -> None:
+        weights, masks = network
+        dense = {next(iter(masks))} if keeping else set()
+        pruned = prune(weights, masks, fraction, dense, scope="layer")
+        assert list(pruned) == list(masks)
+        for name, mask in masks.items():
+            count = 0 if name in dense else math.ceil(round(fraction * 100) * int(mask.sum()) / 100)
+            expected = sorted_oracle(weights, {name: mask}, count, ())
+            np.testing.assert_array_equal(pruned[name], expected[name])
 
     @pytest.mark.parametrize("name", ["mlp_2", "cifar_resnet_14"])
     @pytest.mark.parametrize("dense", [(), ("fc.weight",)])
@@ -108,12 +123,14 @@ class TestPrune:
         with pytest.raises(ValueError, match="NaN"):
             prune({"a": np.array([1, np.nan], np.float32)}, {"a": np.ones(2, np.bool_)}, 0.2)
 
-    def test_a_misfitting_mask_is_refused(self) -> None:
+    @pytest.mark.parametrize("scope", ["global", "layer"])
+    def test_a_misfitting_mask_is_refused(self, scope: Literal["global", "layer"]) -> None:
         with pytest.raises(ValueError, match=r"a has a mask of shape \(2,\)"):
-            prune({"a": np.ones(3, np.float32)}, {"a": np.ones(2, np.bool_)}, 0.2)
+            prune({"a": np.ones(3, np.float32)}, {"a": np.ones(2, np.bool_)}, 0.2, scope=scope)
         with pytest.raises(ValueError, match="nothing"):
-            prune({}, {"a": np.ones(2, np.bool_)}, 0.2)
+            prune({}, {"a": np.ones(2, np.bool_)}, 0.2, scope=scope)
 
-    def test_an_unknown_dense_tensor_is_refused(self) -> None:
+    @pytest.mark.parametrize("scope", ["global", "layer"])
+    def test_an_unknown_dense_tensor_is_refused(self, scope: Literal["global", "layer"]) -> None:
         with pytest.raises(ValueError, match=r"fc\.weight"):
-            prune({"a": np.ones(2, np.float32)}, {"a": np.ones(2, np.bool_)}, 0.2, ["fc.weight"])
+            prune({"a": np.ones(2, np.float32)}, {"a": np.ones(2, np.bool_)}, 0.2, ["fc.weight"], scope)
