@@ -33,3 +33,27 @@ STUDY: dict[str, Any] = {
         }
     ],
 }
+PLAN: dict[str, Any] = {
+    "jobs": {"find": 29, "transform": 1, "train": 23},
+    "keys": ["mlp_2/10/IMP/find/seeds 0,1,2", "mlp_3/10/from mlp_2/transform/seeds 0,1,2"],
+    "cells": 14,
+}
+TABLE: dict[str, Any] = {
+    "columns": ["network", "level", "method", "accuracy, %"],
+    "rows": [["mlp_3", "10", "ETT from mlp_2", "96.94 ± 0.28"]],
+    "cells": [
+        {
+            "network": "mlp_3",
+            "level": 10,
+            "arm": "ETT",
+            "source": "mlp_2",
+            "replicates": [{"seed": 0, "accuracy": 0.9694, "sparsity": 0.914}],
+            "complete": True,
+            "trainings": 1,
+            "seconds": 2.1,
+            "shared_trainings": 10,
+            "shared_seconds": 14.2,
+            "jobs": ["mlp_3/10/ETT from mlp_2/train/seeds 0,1,2"],
+        }
+    ],
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
@@ -23,25 +23,30 @@ from api.queries import OnlyDocumented
 from api.studies import examples, service
 from api.studies.schemas import PlannedStudy, StudyBody, StudyRequest, StudySummary, TableBody
 from core.studies.report import table
+from core.studies.table import Table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
 
 StudyPath = Annotated[
     str, Path(pattern=r"^[0-9a-f]{32}$", description="the study's id", examples=["7c5e" * 8])
 ]
-_EXAMPLES = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
-_PLANNED = {"model": StudyBody | PlannedStudy, "description": "The plan, where `dry_run` asked for that"}
+_REQUESTS = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
+_PLANNED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": PlannedStudy,
+        "description": "The plan, where `dry_run` asked for that",
+    }
+}
 
 
 @router.post(
     "/studies",
     status_code=202,
     response_model=StudyBody,
-    responses={200: _PLANNED}
-    | documented(INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
+    responses=_PLANNED | documented(INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
 )
 def create_study(
-    spec: Annotated[StudyRequest, Body(openapi_examples=_EXAMPLES)],
+    spec: Annotated[StudyRequest, Body(openapi_examples=_REQUESTS)],
     database: DatabaseDep,
     settings: SettingsDep,
     once: OnceDep,
@@ -73,19 +78,23 @@ def show_study(study: StudyPath, database: DatabaseDep) -> StudyBody:
     return service.show(database, study)
 
 
+_EXAMPLE = Table(tuple(examples.TABLE["columns"]), tuple(map(tuple, examples.TABLE["rows"])), words=3)
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "markdown": "text/markdown; charset=utf-8",
     "latex": "application/x-latex; charset=utf-8",
     "text": "text/plain; charset=utf-8",
 }
+_TEXTS = {
+    media.partition(";")[0]: {"schema": {"type": "string"}, "example": getattr(_EXAMPLE, name)()}
+    for name, media in _MEDIA.items()
+}
 
 
 @router.get(
     "/studies/{study}/table",
     response_model=TableBody,
-    responses={200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}}}
-    | documented(NOT_FOUND, INVALID_REQUEST),
+    responses={200: {"content": _TEXTS}} | documented(NOT_FOUND, INVALID_REQUEST),
 )
 def study_table(
     study: StudyPath,

@@ -100,6 +100,8 @@ class StudyBody(StudySummary):
 class PlannedStudy(BaseModel):
     """What a study would ask for."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PLAN]})
+
     jobs: dict[str, int] = Field(description="jobs by kind")
     keys: list[str]
     cells: int = Field(description="rows of its table")
@@ -146,6 +148,8 @@ class CellBody(BaseModel):
 
 class TableBody(BaseModel):
     """A study's table: as text, and the numbers behind it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TABLE]})
 
     columns: list[str]
     rows: list[list[str]]

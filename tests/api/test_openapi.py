@@ -117,6 +117,11 @@ class TestDocument:
             "GET /architectures/{name}",
             "GET /datasets",
             "GET /methods",
+            "POST /studies",
+            "GET /studies",
+            "GET /studies/{study}",
+            "GET /studies/{study}/table",
+            "POST /studies/{study}/cancel",
             "GET /healthz",
             "GET /readyz",
         }
