@@ -18,7 +18,7 @@ from core.families.architecture import Architecture
 from core.families.definition import TIMM
 from core.families.posted import has_network
 from core.jobs.datasets import DATASETS, DatasetFacts
-from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.methods import DynamicParameters, ImpParameters, RandomParameters
 from core.jobs.recipes import PRESETS, Recipe, steps, steps_per_epoch
 from core.jobs.specs import (
     ConnectSpec,
@@ -96,6 +96,8 @@ def _train(session: Session, spec: TrainSpec) -> TrainSpec:
         network = _built_in(spec.architecture, facts)
         complete = _complete(spec, network.family if network else None)
         _check_dense(complete.full_recipe, [network] if network else [])
+        if complete.sparsity_schedule is not None:
+            _check_schedule(complete.sparsity_schedule, network, complete.full_recipe, facts)
         return complete
     found, describe = _tickets(session, spec.tickets or ()), describer(session)
     _check_fit(found, facts)
@@ -261,6 +263,30 @@ def _check_depth(parameters: ImpParameters, network: Architecture, recipe: Recip
         if survivors <= dense:
             what = f"at level {level} {survivors} of {network.name}'s weights would be left, and {dense} stay dense"
             raise _unsuitable(_flaw("/parameters/level", what, f"at most {level - 1}"))
+
+
+def _check_schedule(
+    schedule: DynamicParameters, network: Architecture | None, recipe: Recipe, facts: DatasetFacts
+) -> None:
+    last = schedule.last_update(_steps(recipe.length, recipe, facts))
+    if schedule.method != "static" and schedule.begin > last:
+        what = f"the first update, at step {schedule.begin}, would come after the last, at step {last}"
+        raise _unsuitable(_flaw("/sparsity_schedule/begin", what, f"at most {last}"))
+    if network is None:
+        return
+    least, most = _kept_dense(network, recipe), network.prunable_weights
+    survivors = schedule.survivors_of(most)
+    if not least <= survivors <= most:
+        given = "sparsity" if schedule.survivors is None else "survivors"
+        what = (
+            f"{network.name} cannot have {survivors} survivors, for {least} of its {most} weights stay dense"
+        )
+        accepted = (
+            f"{least} to {most}"
+            if given == "survivors"
+            else f"at most {10**6 * (most - least) // most / 10**6:g}"
+        )
+        raise _unsuitable(_flaw(f"/sparsity_schedule/{given}", what, accepted))
 
 
 def _kept_dense(network: Architecture, recipe: Recipe) -> int:
