@@ -17,9 +17,9 @@ from core.families.architecture import Architecture
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
 from core.models.initial import initial
-from core.pruning.budgets import layer_survivors
 from core.pruning.evolution import Evolution
-from core.pruning.random import random_layers
+from core.pruning.random import random_scores
+from core.pruning.select import choose
 
 log = logging.getLogger(__name__)
 
@@ -108,18 +108,20 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
 def from_step_0(spec: TrainSpec, network: Architecture, dataset: Dataset, seed: int) -> Start:
     """A network's initialisation: dense, or under the random masks that a sparsity schedule begins with."""
     schedule, weights = spec.sparsity_schedule, initial(network, seed)
-    shapes = {tensor.name: tensor.shape for tensor in network.prunable}
     if schedule is None:
-        whole = {name: np.ones(shape, bool) for name, shape in shapes.items()}
+        whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         return Start(network, weights, whole, 0, seed)
     recipe = spec.full_recipe
     length = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
-    survivors = schedule.survivors_of(network.prunable_weights)
-    counts = layer_survivors(shapes, survivors, schedule.scope, recipe.dense)
-    empty = [name for name, count in counts.items() if not count]
+    masks = choose(
+        random_scores({tensor.name: tensor.shape for tensor in network.prunable}, seed, recipe.dense),
+        schedule.survivors_of(network.prunable_weights),
+        scope=schedule.scope,
+        dense=recipe.dense,
+    )
+    empty = [name for name, mask in masks.items() if not mask.any()]
     if empty:
         log.warning("no weight survives in %s", ", ".join(empty))
-    masks = random_layers(shapes, counts, seed)
     return Start(network, weights, masks, 0, seed, evolution=Evolution.of(schedule, length, seed))
 
 
