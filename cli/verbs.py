@@ -73,6 +73,13 @@ def train(
     dense: Annotated[
         str | None, typer.Option(metavar="ARCHITECTURE", help="Train this dense network instead.")
     ] = None,
+    schedule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Train the network sparsely from the start: sparsity=0.9, method=rigl, multiplier=5 …",
+        ),
+    ] = None,
     seeds: Seeds = None,
     recipe: Recipe = None,
     exact: Exact = False,
@@ -82,10 +89,11 @@ def train(
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
-    """Train tickets from their rewind points, or a dense network."""
+    """Train tickets from their rewind points, or a network from its initialisation, dense or with a schedule sparse."""
     body = {
         "tickets": tickets or None,
         "architecture": dense,
+        "sparsity_schedule": fields(schedule) or None,
         "dataset": dataset,
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),

@@ -20,6 +20,7 @@ from core.families.posted import has_network
 from core.jobs.datasets import DATASETS, DatasetFacts
 from core.jobs.methods import (
     Budget,
+    DynamicParameters,
     EarlyBirdParameters,
     ImpParameters,
     OneShotParameters,
@@ -110,6 +111,8 @@ def _train(session: Session, spec: TrainSpec) -> TrainSpec:
         network = _built_in(spec.architecture, facts)
         complete = _complete(spec, network.family if network else None)
         _check_dense(complete.full_recipe, [network] if network else [])
+        if complete.sparsity_schedule is not None:
+            _check_schedule(complete.sparsity_schedule, network, complete.full_recipe, facts)
         return complete
     found, describe = _tickets(session, spec.tickets or ()), describer(session)
     _check_fit(found, facts)
@@ -283,8 +286,22 @@ def _check_budget(budget: Budget, where: str, network: Architecture, recipe: Rec
     survivors = budget.survivors_of(most)
     if not least <= survivors <= most:
         field = "sparsity" if budget.survivors is None else "survivors"
-        what = f"{network.name} cannot have {survivors} survivors"
-        raise _unsuitable(_flaw(f"{where}/{field}", what, f"{least} to {most} survivors"))
+        what = f"{network.name} cannot have {survivors} survivors, for {least} of its {most} weights stay dense"
+        # Rounded down: the share that is named must itself be accepted.
+        share = f"at most {10**6 * (most - least) // most / 10**6:g}"
+        accepted = f"{least} to {most}" if field == "survivors" else share
+        raise _unsuitable(_flaw(f"{where}/{field}", what, accepted))
+
+
+def _check_schedule(
+    schedule: DynamicParameters, network: Architecture | None, recipe: Recipe, facts: DatasetFacts
+) -> None:
+    last = schedule.last_update(_steps(recipe.length, recipe, facts))
+    if schedule.method != "static" and schedule.begin > last:
+        what = f"the first update, at step {schedule.begin}, would come after the last, at step {last}"
+        raise _unsuitable(_flaw("/sparsity_schedule/begin", what, f"at most {last}"))
+    if network is not None:
+        _check_budget(schedule, "/sparsity_schedule", network, recipe)
 
 
 def _kept_dense(network: Architecture, recipe: Recipe) -> int:

@@ -35,6 +35,7 @@ SPEC: dict[str, Any] = {
     "architecture": None,
     "seeds": [0],
     "order_seeds": None,
+    "sparsity_schedule": None,
     "exact": False,
     "devices": 1,
     "batch_norm": "global",

@@ -37,7 +37,14 @@ _RECIPE = {
     "dense": "kept dense",
 }
 
-
+_SCHEDULE = {
+    "scope": "layer densities",
+    "alpha": "α",
+    "every": "steps between updates",
+    "begin": "first update at step",
+    "end": "share of the run with updates",
+    "multiplier": "times as long",
+}
 _NORMALISED = {"global": "over the whole batch", "local": "over each one's share"}
 _ABLATIONS = ("weights", "permute", "norm", "start")
 _OPTIONS = ("replicate", *_ABLATIONS, "noise", "head", "stem")
@@ -94,7 +101,7 @@ def summary(spec: Mapping[str, Any], known: Networks) -> str:
                 f"refit to {spec['dataset']}" if spec.get("dataset") else None,
             ]
         case "train":
-            what = _tickets(spec, known) if spec.get("tickets") else f"dense {spec['architecture']}"
+            what = _tickets(spec, known) if spec.get("tickets") else _network(spec)
             parts = [f"{what} on {spec['dataset']}", _seeds(spec), _orders(spec)]
         case "evaluate":
             what = _tickets(spec, known) if spec.get("tickets") else f"trainings of job {short(spec['job'])}"
@@ -121,6 +128,20 @@ def _method(spec: Mapping[str, Any]) -> str:
     if "survivors" in parameters:
         return f"{spec.get('method')}, {plural(parameters['survivors'], 'survivor')}"
     return str(spec.get("method"))
+
+
+def _network(spec: Mapping[str, Any]) -> str:
+    """What a train job without tickets trains."""
+    schedule = spec.get("sparsity_schedule")
+    if not schedule:
+        return f"dense {spec['architecture']}"
+    kept = (
+        f"sparsity {schedule['sparsity']:g}"
+        if schedule.get("survivors") is None
+        else plural(schedule["survivors"], "survivor")
+    )
+    longer = f", {schedule['multiplier']} times as long" if schedule["multiplier"] > 1 else ""
+    return f"{schedule['method']} {spec['architecture']}, {kept}{longer}"
 
 
 def _tickets(spec: Mapping[str, Any], known: Networks) -> str:
@@ -207,6 +228,11 @@ def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
         say("method", METHODS[method].title if method in METHODS else method)
     for name, value in (spec.get("parameters") or {}).items():
         say(name, _plain(value))
+    if schedule := spec.get("sparsity_schedule"):
+        say("sparse training", METHODS[schedule["method"]].title)
+        for name, value in schedule.items():
+            if name != "method":
+                say(_SCHEDULE.get(name, name), None if value is None else _plain(value))
     if spec.get("kind") == "transform":
         for name, value in _departures(spec).items():
             say(name, _plain(value))

@@ -15,6 +15,7 @@ from core.datasets import Dataset
 from core.families.architecture import Architecture
 from core.jobs.identity import NUMERICS
 from core.jobs.recipes import Recipe
+from core.pruning.evolution import Evolution
 from core.tickets.identity import digest
 from core.training.fingerprint import Fingerprint
 
@@ -30,6 +31,7 @@ def training_key(
     seed: int,
     weights: Mapping[str, NDArray[Any]],
     masks: Mapping[str, NDArray[np.bool_]],
+    evolution: Evolution | None,
     start_step: int,
     end_step: int,
     shares: int,
@@ -59,6 +61,8 @@ def training_key(
         "weights": {name: _weights(values, masks.get(name)) for name, values in weights.items()},
         "masks": {name: digest(np.packbits(mask)) for name, mask in masks.items() if not mask.all()},
     }
+    if evolution is not None:
+        said["evolution"] = asdict(evolution)
     return sha256(rfc8785.dumps(said)).hexdigest()
 
 

@@ -23,6 +23,7 @@ from core.families.definition import Definition
 from core.jobs.inputs import Inputs
 from core.jobs.outcome import Outcome, ProducedTicket, ResultRecord, RunRecord
 from core.jobs.recipes import Recipe, steps, steps_per_epoch
+from core.pruning.evolution import Evolution
 from core.tickets import Metadata, Ticket, TicketFile, read, write
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import EpochRecord, TrainingState
@@ -73,12 +74,13 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """One training: `seed` orders and augments its data. The name is unique in the job."""
+    """One training: `seed` orders and augments its data, `evolution` changes its masks; the name is its own."""
 
     name: str
     seed: int
     weights: Arrays
     masks: Mapping[str, NDArray[np.bool_]]
+    evolution: Evolution | None = None
 
 
 class Lab:
@@ -128,9 +130,9 @@ class Lab:
         """Say how many training steps the whole job will take."""
         self._total = steps
 
-    def at_once(self, architecture: Architecture, exact: bool) -> int:
+    def at_once(self, architecture: Architecture, exact: bool, *, evolving: bool = False) -> int:
         """How many trainings of an architecture are worth giving to `train` at once."""
-        return at_once(architecture, exact, self.ranks)
+        return at_once(architecture, exact, self.ranks, evolving=evolving)
 
     def train(
         self,
@@ -160,6 +162,7 @@ class Lab:
                     seed=training.seed,
                     weights=training.weights,
                     masks=training.masks,
+                    evolution=training.evolution,
                     start_step=start_step,
                     end_step=end_step,
                     shares=self.ranks.size if self.ranks.batch_norm == "local" else 1,
@@ -180,6 +183,7 @@ class Lab:
                     state := states.get(training.name)
                     or TrainingState.fresh(training.weights, training.masks, start_step),
                     _Reporter(self, training.name, state.step),
+                    training.evolution,
                 )
                 for training in mine
             ]

@@ -1,7 +1,8 @@
-"""Train tickets from their rewind points, or dense networks from their initialisation."""
+"""Train tickets from their rewind points, or networks from their initialisation, dense or dynamically sparse."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,18 +17,29 @@ from core.families.architecture import Architecture
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
 from core.models.initial import initial
+from core.pruning.evolution import Evolution
+from core.pruning.random import random_scores
+from core.pruning.select import choose
+
+log = logging.getLogger(__name__)
+
+Masks = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where one training begins. `seed` is the replicate's; a ticket without one counts as replicate 0."""
+    """Where one training begins. `seed` is the replicate's; a ticket without one counts as replicate 0.
+
+    `evolution`: how the masks change from there, if they do.
+    """
 
     network: Architecture
     weights: Mapping[str, NDArray[Any]]
-    masks: Mapping[str, NDArray[np.bool_]]
+    masks: Masks
     step: int
     seed: int
-    ticket_id: str | None
+    ticket_id: str | None = None
+    evolution: Evolution | None = None
 
 
 def train(spec: TrainSpec, lab: Lab) -> None:
@@ -41,15 +53,17 @@ def train(spec: TrainSpec, lab: Lab) -> None:
         for order_seed in spec.order_seeds or [start.seed]
     ]
     lab.expect(sum(end - start.step for start, _ in plan))
+    evolving = any(start.evolution for start, _ in plan)
     numbered = enumerate(plan, 1)
     for (network, step), alike in groupby(numbered, lambda one: (one[1][0].network, one[1][0].step)):
-        for several in some(list(alike), lab.at_once(network, spec.exact)):
+        for several in some(list(alike), lab.at_once(network, spec.exact, evolving=evolving)):
             trainings = [
                 Training(
                     f"{number} of {len(plan)}: seed {start.seed}{_order(start.seed, order_seed)}",
                     order_seed,
                     start.weights,
                     start.masks,
+                    start.evolution,
                 )
                 for number, (start, order_seed) in several
             ]
@@ -62,7 +76,7 @@ def train(spec: TrainSpec, lab: Lab) -> None:
                     seed=start.seed,
                     order_seed=order_seed,
                     start_step=step,
-                    masks=start.masks,
+                    masks=one.masks or start.masks,
                     ticket_id=start.ticket_id,
                 )
 
@@ -79,9 +93,8 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
     """
     if spec.architecture is not None:
         network = lab.describe(spec.architecture, dataset.facts.input, dataset.facts.classes)
-        whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
         for seed in spec.seeds or [0]:
-            yield Start(network, initial(network, seed), whole, 0, seed, None)
+            yield from_step_0(spec, network, dataset, seed)
         return
     for number, identity in enumerate(spec.tickets or ()):
         file = lab.ticket(identity)
@@ -90,6 +103,26 @@ def starts(spec: TrainSpec, dataset: Dataset, lab: Lab) -> Iterator[Start]:
         seed = spec.seeds[number] if spec.seeds else file.metadata.seed or 0
         step = ticket.rewind_step if file.metadata.dataset == dataset.name else 0
         yield Start(ticket.architecture, ticket.weights(), ticket.bool_masks(), step, seed, identity)
+
+
+def from_step_0(spec: TrainSpec, network: Architecture, dataset: Dataset, seed: int) -> Start:
+    """A network's initialisation: dense, or under the random masks that a sparsity schedule begins with."""
+    schedule, weights = spec.sparsity_schedule, initial(network, seed)
+    if schedule is None:
+        whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+        return Start(network, weights, whole, 0, seed)
+    recipe = spec.full_recipe
+    length = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
+    masks = choose(
+        random_scores({tensor.name: tensor.shape for tensor in network.prunable}, seed, recipe.dense),
+        schedule.survivors_of(network.prunable_weights),
+        scope=schedule.scope,
+        dense=recipe.dense,
+    )
+    empty = [name for name, mask in masks.items() if not mask.any()]
+    if empty:
+        log.warning("no weight survives in %s", ", ".join(empty))
+    return Start(network, weights, masks, 0, seed, evolution=Evolution.of(schedule, length, seed))
 
 
 def fits(network: Architecture, dataset: Dataset) -> None:

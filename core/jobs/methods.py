@@ -186,6 +186,10 @@ class DynamicParameters(Budget):
         description="train so many times longer: every duration of the recipe is multiplied",
     )
 
+    def last_update(self, length: int) -> int:
+        """The step after which nothing is updated, in a training of `length` steps."""
+        return math.floor(Fraction(str(self.end)) * length)
+
 
 @dataclass(frozen=True)
 class Method:

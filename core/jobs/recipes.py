@@ -108,6 +108,16 @@ class Recipe(BaseModel):
             raise _conflict(f"cosine has no milestones, and there are {given}", "milestones [], or steps")
         return schedule
 
+    def times(self, factor: int) -> Self:
+        """The recipe so many times longer: every duration is multiplied, to the rewind point and of warmup too."""
+        longer = {name: _times(getattr(self, name), factor) for name in ("length", "warmup", "rewind")}
+        milestones = tuple(_times(milestone, factor) for milestone in self.milestones)
+        return self.model_copy(update={**longer, "milestones": milestones})
+
+
+def _times(duration: str, factor: int) -> str:
+    return f"{int(duration[:-2]) * factor}{duration[-2:]}"
+
 
 def _conflict(what: str, accepted: str) -> PydanticCustomError:
     return PydanticCustomError("recipe_conflict", "{what}", {"what": what, "expected": accepted})

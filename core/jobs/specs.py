@@ -20,7 +20,7 @@ from core.families import architecture
 from core.families.definition import TIMM
 from core.jobs.datasets import DATASETS
 from core.jobs.formats import FORMATS
-from core.jobs.methods import FINDING, METHODS, Parameters
+from core.jobs.methods import FINDING, METHODS, DynamicParameters, Parameters
 from core.jobs.recipes import Recipe, RecipeChoice
 
 MOST_UNITS = 4096
@@ -234,19 +234,23 @@ class TransformSpec(Reusable, Hop):
 
 
 class TrainSpec(Trained):
-    """Train tickets, each from its rewind point, or a dense network from its initialisation."""
+    """Train tickets, each from its rewind point, or a network from its initialisation, dense or dynamically sparse."""
 
     kind: Literal["train"] = "train"
     tickets: Tickets | None = Field(default=None, description="tickets to train")
     architecture: ArchitectureName | None = Field(
-        default=None, description="instead: a dense network to train"
+        default=None, description="instead: a network to train, dense but for a sparsity_schedule"
     )
     seeds: Seeds | None = Field(
         default=None,
-        description="one per ticket (default: the seed each was found with), or the dense replicates",
+        description="one per ticket (default: the seed each was found with), or the network's replicates",
     )
     order_seeds: Seeds | None = Field(
         default=None, description="train every ticket once per data order, instead of under its own seed's"
+    )
+    sparsity_schedule: DynamicParameters | None = Field(
+        default=None,
+        description="train the network sparsely from the start, with masks that change on the way",
     )
 
     @model_validator(mode="after")
@@ -257,9 +261,19 @@ class TrainSpec(Trained):
             raise ValueError(
                 f"{len(self.tickets)} tickets need {len(self.tickets)} seeds, not {len(self.seeds)}"
             )
+        if self.tickets is not None and self.sparsity_schedule is not None:
+            raise ValueError(
+                "a ticket brings its own mask, which stays: give sparsity_schedule with architecture"
+            )
         if self.architecture is not None:
             _check_built_in(self.architecture, self.dataset)
         return self
+
+    @property
+    def full_recipe(self) -> Recipe:
+        """The recipe of a completed spec, as long as the sparsity schedule makes it."""
+        recipe, schedule = super().full_recipe, self.sparsity_schedule
+        return recipe if schedule is None else recipe.times(schedule.multiplier)
 
 
 class EvaluateSpec(Reusable):

@@ -13,6 +13,7 @@ import torch
 from core.datasets import Batches, Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
+from core.pruning.evolution import Evolution
 from core.training.checkpoint import Arrays, EpochRecord, TrainingState
 from core.training.engine import at_once, engine_for
 from core.training.evaluation import evaluate
@@ -50,12 +51,13 @@ class Replicate:
     """One of several trainings of the same kind.
 
     `seed` draws data order and augmentation. `state` is where it starts, or goes on: it alone says at which step, and
-    with what weights and masks.
+    with what weights and masks. `evolution`: how the masks change on the way, if they do.
     """
 
     seed: int
     state: TrainingState
     observer: Observer
+    evolution: Evolution | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Trained:
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
     `seconds`: over all attempts, its share where several were trained at once; `speed`: how fast that went;
     `fingerprint`: what this attempt computed with; `last`: what was measured after the last step, the headline;
-    `best`: the epoch of the highest test accuracy, the earliest of equals, and so selected on the test images.
+    `best`: the epoch of the highest test accuracy, the earliest of equals, and so selected on the test images; `masks`:
+    those after the last step, None where they are as they were before the first.
     """
 
     weights: Arrays
@@ -74,6 +77,7 @@ class Trained:
     seconds: float
     speed: Speed
     fingerprint: Fingerprint
+    masks: Arrays | None = None
 
     @property
     def last(self) -> EpochRecord:
@@ -105,9 +109,10 @@ def train(
     Raises `Diverged` at the end of an epoch whose loss is not finite, `ValueError` where a training would start at
     its end or past it.
     """
+    evolving = any(replicate.evolution for replicate in replicates)
     trained: dict[int, Trained] = {}
     with arithmetic(mode.exact):
-        for numbers in _groups(replicates, at_once(architecture, mode.exact, ranks)):
+        for numbers in _groups(replicates, at_once(architecture, mode.exact, ranks, evolving=evolving)):
             members = [replicates[number] for number in numbers]
             training = _Training(
                 architecture, dataset, recipe, members, mode, end_step, torch.device(device), ranks
@@ -155,7 +160,7 @@ class _Training:
         ranks: Ranks,
     ) -> None:
         states = [replicate.state for replicate in replicates]
-        self.engine = engine_for(architecture, recipe, states, device, mode, ranks)
+        self.engine = engine_for(architecture, recipe, states, device, mode, ranks, replicates[0].evolution)
         self.batches = [
             batches_of(architecture, dataset, recipe, replicate.seed, device, mode)
             for replicate in replicates
@@ -197,7 +202,7 @@ class _Training:
         clock.begin(self.step)
         images, labels = zip(*(batches.at(self.step) for batches in self.batches), strict=True)
         count = len(labels[0])
-        losses = self.engine.step(images, labels, self._rate(self.step), clock)
+        losses = self.engine.step(images, labels, self.step, self._rate(self.step), clock)
         self.loss_sums.add_(losses, alpha=count)
         self.seen += count
         self.speedometer.saw(count * len(labels))
@@ -246,7 +251,7 @@ class _Training:
         speed = self.speedometer.reading()
         parts = zip(
             self.engine.weights(),
-            self.replicates,
+            self.engine.masks(),
             self.engine.slots(),
             self.histories,
             self.loss_sums.tolist(),
@@ -257,7 +262,7 @@ class _Training:
             TrainingState(
                 step=self.step,
                 weights=weights,
-                masks=replicate.state.masks,
+                masks=masks,
                 slots=slots,
                 history=tuple(history),
                 loss_sum=loss_sum,
@@ -265,13 +270,14 @@ class _Training:
                 seconds=seconds,
                 speed=speed,
             )
-            for weights, replicate, slots, history, loss_sum, seconds in parts
+            for weights, masks, slots, history, loss_sum, seconds in parts
         ]
 
     def _trained(self) -> list[Trained]:
         speed = self.speedometer.reading()
-        parts = zip(self.engine.weights(), self.histories, self._shares(), strict=True)
+        evolved = self.engine.masks() if self.replicates[0].evolution else [None] * len(self.replicates)
+        parts = zip(self.engine.weights(), self.histories, self._shares(), evolved, strict=True)
         return [
-            Trained(weights, tuple(history), self.step, seconds, speed, self.fingerprint)
-            for weights, history, seconds in parts
+            Trained(weights, tuple(history), self.step, seconds, speed, self.fingerprint, masks)
+            for weights, history, seconds, masks in parts
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ class Masking:
 
     def __init__(self, model: nn.Module, masks: Mapping[str, np.ndarray]) -> None:
         parameters = dict(model.named_parameters())
+        self._names: list[str] = []
         self._weights: list[nn.Parameter] = []
         self._masks: list[Tensor] = []
         for name, mask in masks.items():
@@ -28,10 +29,18 @@ class Masking:
                 raise ValueError(f"mask {name} of shape {mask.shape} fits no parameter of the network")
             if not mask.all():
                 weight = parameters[name]
+                self._names.append(name)
                 self._weights.append(weight)
                 # In the weight's layout: where strides differ, foreach falls back to one launch per tensor.
                 kept = torch.empty_like(weight, dtype=torch.int32, requires_grad=False)
                 self._masks.append(kept.copy_(torch.tensor(mask)))
+
+    def __iter__(self) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
+        """Name, weight and mask (1 where a weight survives) of every tensor that is not whole.
+
+        Who changes a mask, in place, keeps its weight's pruned entries at 0, and what an optimiser remembers of them.
+        """
+        return zip(self._names, self._weights, self._masks, strict=True)
 
     @torch.no_grad()
     def prune_weights(self) -> None:

@@ -65,6 +65,13 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
+def forget(optimizer: Optimizer, parameter: Tensor, entries: Tensor) -> None:
+    """What it remembers of these entries of a parameter, a boolean tensor of its shape, becomes 0."""
+    for value in optimizer.state.get(parameter, {}).values():
+        if value.shape == entries.shape:
+            value.masked_fill_(entries, 0.0)
+
+
 def slots_of(optimizer: Optimizer, model: nn.Module) -> Slots:
     """A copy of what it remembers; nothing before the first step, or of SGD without momentum."""
     found: dict[str, dict[str, np.ndarray]] = {}

@@ -116,6 +116,7 @@ class Perceptrons:
         self._names = [spec.name for spec in architecture.tensors]
         self._dtype = dtype
         self._smoothing = recipe.label_smoothing
+        self._masks = [state.masks for state in states]
         weights = self._layout.vector([state.weights for state in states], 0.0).to(device)
         kept = self._layout.vector([state.masks for state in states], 1.0).to(device) != 0
         weights.masked_fill_(~kept, 0.0)
@@ -150,7 +151,9 @@ class Perceptrons:
         return [(views[weight.name], views[bias.name].unsqueeze(2)) for weight, bias in pairs]
 
     @torch.no_grad()
-    def step(self, images: Sequence[Tensor], labels: Sequence[Tensor], rate: float, clock: Clock) -> Tensor:
+    def step(
+        self, images: Sequence[Tensor], labels: Sequence[Tensor], number: int, rate: float, clock: Clock
+    ) -> Tensor:
         """One step of every replicate on its own [B, C, H, W] and [B]; the mean loss of each, [R]."""
         inputs = _together(images).flatten(2).to(self._dtype).transpose(1, 2)
         classes = _together(labels).unsqueeze(1)
@@ -211,6 +214,10 @@ class Perceptrons:
     def weights(self) -> list[Arrays]:
         """Every replicate's parameters, float32."""
         return list(self._arrays(self._values))
+
+    def masks(self) -> list[Arrays]:
+        """Those that every replicate began with."""
+        return self._masks
 
     def slots(self) -> list[Slots]:
         """What the optimiser remembers of every replicate; nothing before the first step."""

@@ -44,6 +44,16 @@ class Work:
     replicates: Sequence[Replicate]
     steps: int
 
+    @property
+    def evolving(self) -> bool:
+        """Whether masks change on the way."""
+        return any(replicate.evolution for replicate in self.replicates)
+
+    @property
+    def at_once(self) -> int:
+        """How many of the trainings are one computation, at most."""
+        return at_once(self.architecture, exact=False, evolving=self.evolving)
+
 
 class Tuner:
     """Chooses modes on one device; `folder` keeps what was measured, for every process that shares it."""
@@ -55,9 +65,9 @@ class Tuner:
         """The fastest mode, measured on copies of the trainings themselves where that pays."""
         path = self._folder / f"{self._key(work)}.json"
         seconds = _read(path)
-        batched = at_once(work.architecture, exact=False) > 1
+        batched = work.at_once > 1
         modes = fast_modes(self._device)
-        if batched:
+        if batched or work.evolving:
             modes = list(dict.fromkeys(replace(mode, graphed=False) for mode in modes))
         if work.steps >= WORTH_MEASURING:
             before = dict(seconds)
@@ -79,6 +89,8 @@ class Tuner:
         circumstances = asdict(fingerprint(self._device, Mode()))
         what = [network.name, *network.input, network.classes, recipe.batch, recipe.optimizer, circumstances]
         what.append(len(_measured(work)))
+        if work.evolving:
+            what.append("evolving")
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _measure(self, mode: Mode, work: Work, seconds: dict[str, float]) -> None:
@@ -95,7 +107,9 @@ def _seconds_per_step(mode: Mode, work: Work, device: torch.device) -> float:
     members = _measured(work)
     states = [member.state for member in members]
     with arithmetic(mode.exact):
-        engine = engine_for(work.architecture, work.recipe, states, device, mode)
+        engine = engine_for(
+            work.architecture, work.recipe, states, device, mode, evolution=members[0].evolution
+        )
         batches = [
             batches_of(work.architecture, work.dataset, work.recipe, member.seed, device, mode)
             for member in members
@@ -106,7 +120,7 @@ def _seconds_per_step(mode: Mode, work: Work, device: torch.device) -> float:
             # From the first step of an epoch on: its last batch is smaller.
             at = step % max(1, batches[0].steps_per_epoch - 1)
             images, labels = zip(*(each.at(at) for each in batches), strict=True)
-            engine.step(images, labels, 0.0, clock)
+            engine.step(images, labels, step, 0.0, clock)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             taken.append(time.perf_counter() - began)
@@ -116,7 +130,7 @@ def _seconds_per_step(mode: Mode, work: Work, device: torch.device) -> float:
 
 
 def _measured(work: Work) -> Sequence[Replicate]:
-    return work.replicates[: at_once(work.architecture, exact=False)]
+    return work.replicates[: work.at_once]
 
 
 def _fastest(modes: Sequence[Mode], seconds: dict[str, float]) -> Mode:

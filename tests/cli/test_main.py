@@ -182,6 +182,12 @@ class TestSubmissions:
         assert run(server, "train", "--dense", "mlp_3", "digits").exit_code == 0
         assert sent(server) == {"architecture": "mlp_3", "dataset": "digits", "recipe": {}, "exact": False}
 
+    def test_train_a_sparse_network(self, server: Any) -> None:
+        server.answers["/train"] = [as_json(job("queued"), 202)]
+        words = ["--schedule", "method=rigl", "--schedule", "sparsity=0.9", "--schedule", "multiplier=5"]
+        assert run(server, "train", "--dense", "mlp_3", *words, "digits").exit_code == 0
+        assert sent(server)["sparsity_schedule"] == {"method": "rigl", "sparsity": 0.9, "multiplier": 5}
+
     @pytest.mark.parametrize("option", [("--seeds", "0,x"), ("--set", "lr"), ("--parameter", "level")])
     def test_a_malformed_option_is_refused_before_anything_is_sent(
         self, server: Any, option: tuple[str, str]

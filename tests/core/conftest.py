@@ -10,6 +10,7 @@ import torch
 from core.datasets import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe
+from core.pruning.evolution import Evolution
 from core.training.checkpoint import Arrays, TrainingState
 from core.training.loop import Observer, Replicate, Trained, train
 from core.training.mode import EXACT, Mode
@@ -60,9 +61,10 @@ def train_alone() -> Callable[..., Trained]:
         state: TrainingState | None = None,
         mode: Mode = EXACT,
         ranks: Ranks = ALONE,
+        evolution: Evolution | None = None,
     ) -> Trained:
         start = state or TrainingState.fresh(weights, masks, start_step)
-        replicates = [Replicate(seed, start, observer)]
+        replicates = [Replicate(seed, start, observer, evolution)]
         return train(network, dataset, recipe, replicates, mode=mode, end_step=end_step, ranks=ranks)[0]
 
     return train_alone

@@ -22,7 +22,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import Saved
 from core.catalog.database import Database
 from core.catalog.tables import Job
-from core.jobs.methods import ImpParameters
+from core.jobs.methods import DynamicParameters, ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec, JobSpec, TrainSpec
 from core.settings import Settings
@@ -81,10 +81,24 @@ AUGMENTED = RecipeChoice(preset="cifar_resnet", batch=8, lr=0.05, length="120it"
 EPOCHS = train("mlp_1", RecipeChoice(preset="mlp", momentum=0.9, lr=0.05, batch=2048, length="40ep"))
 LEVELS = find("mlp_1", 3, RecipeChoice(preset="mlp", batch=2048, length="6ep", rewind="2ep"))
 
+# An update every third step, up to the 90th of 120.
+EVOLVING = {
+    method: TrainSpec(
+        architecture="mlp_1",
+        dataset="digits",
+        recipe=MOMENTUM.model_copy(update={"length": "10ep"}),
+        exact=True,
+        sparsity_schedule=DynamicParameters(method=method, sparsity=0.9, every=3),
+    ).complete(None)
+    for method in ("rigl", "set")
+}
+
 # How many of every 200 kills each job gets.
 SCENARIOS: dict[str, tuple[int, JobSpec]] = {
-    "adam, label smoothing, cosine": (50, train("mlp_1", ADAM)),
-    "nesterov, milestones, warmup": (45, train("mlp_2", NESTEROV, seed=1)),
+    "masks that change, by gradients": (10, EVOLVING["rigl"]),
+    "masks that change, at random": (10, EVOLVING["set"]),
+    "adam, label smoothing, cosine": (40, train("mlp_1", ADAM)),
+    "nesterov, milestones, warmup": (35, train("mlp_2", NESTEROV, seed=1)),
     "imp over three levels": (60, find("mlp_2", 3, MOMENTUM)),
     "imp of a network with batch normalisation": (35, find("cifar_resnet_8_4", 2, RESNET)),
     "crops and flips": (10, train("cifar_resnet_8_1", AUGMENTED, dataset="cifar10")),

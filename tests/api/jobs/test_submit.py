@@ -106,6 +106,37 @@ class TestSubmit:
         with database.read() as session:
             assert session.scalar(select(func.count()).select_from(Job)) == 0
 
+    @pytest.mark.parametrize(
+        ("schedule", "where", "accepted"),
+        [
+            ({"survivors": 999}, "survivors", "1000 to 50200"),
+            ({"survivors": 50_201}, "survivors", "1000 to 50200"),
+            ({"sparsity": 0.999}, "sparsity", "at most 0.980079"),
+            ({"sparsity": 0.9, "begin": 361}, "begin", "at most 360"),
+            ({"sparsity": 0.9, "begin": 1801, "multiplier": 5}, "begin", "at most 1800"),
+        ],
+    )
+    def test_a_sparsity_schedule_that_cannot_be_is_refused(self, client, schedule, where, accepted):
+        answer = client.post("/train", json=FIND | {"sparsity_schedule": schedule}).json()
+        (error,) = answer["errors"]
+        assert (answer["type"], error["where"]) == (UNSUITABLE, f"/sparsity_schedule/{where}")
+        assert error["accepted"] == accepted
+
+    def test_a_sparsity_schedule_is_written_out(self, client):
+        schedule = {"method": "set", "survivors": 1000, "begin": 360}
+        answer = client.post("/train", json=FIND | {"sparsity_schedule": schedule})
+        assert answer.status_code == 202
+        stored = {"sparsity": None, "scope": "erk", "alpha": 0.3, "every": 100, "end": 0.75, "multiplier": 1}
+        assert answer.json()["spec"]["sparsity_schedule"] == schedule | stored
+        static = {"method": "static", "sparsity": 0.9, "begin": 10_000}
+        assert client.post("/train", json=FIND | {"sparsity_schedule": static}).status_code == 202
+
+    def test_a_sparsity_schedule_is_not_for_tickets_and_has_no_other_fields(self, client, upload):
+        spec = {"tickets": [upload()], "dataset": "digits", "sparsity_schedule": {"sparsity": 0.9}}
+        assert client.post("/train", json=spec).status_code == 422
+        wrong = client.post("/train", json=FIND | {"sparsity_schedule": {"sparsity": 0.9, "level": 3}})
+        assert [error["where"] for error in wrong.json()["errors"]] == ["/sparsity_schedule/level"]
+
     def test_the_last_step_before_the_end_may_be_the_rewind_point(self, client):
         # digits: 1437 images are 12 steps of 128.
         answer = client.post("/find", json=FIND | {"recipe": {"length": "1ep", "rewind": "11it"}})

@@ -7,6 +7,7 @@ import pytest
 from httpx import Client
 
 from api.pages import specs
+from core.jobs.methods import DynamicParameters
 from core.jobs.recipes import Recipe, recipe_for
 
 
@@ -46,6 +47,26 @@ class TestKindsOfJobs:
         for words in ("optimizer sgd", "Nesterov momentum yes", "weight decay on weights", "schedule cosine"):
             assert words in text
         assert "label smoothing 0.1" in text
+
+    def test_a_sparse_training_tells_its_schedule(self, client: Client, catalog) -> None:
+        schedule = DynamicParameters(sparsity=0.9, multiplier=5).model_dump(mode="json")
+        given = {"kind": "train", "architecture": "mlp_2", "dataset": "digits", "sparsity_schedule": schedule}
+        text = self.text(client, catalog, **given)
+        for words in (
+            "sparse training RigL",
+            "sparsity 0.9",
+            "layer densities erk",
+            "times as long 5",
+            "α 0.3",
+        ):
+            assert words in text
+        for words in ("steps between updates 100", "first update at step 0", "None"):
+            assert (words in text) == (words != "None")
+        assert specs.summary(given, {}) == "rigl mlp_2, sparsity 0.9, 5 times as long on digits"
+        static = schedule | {"method": "static", "sparsity": None, "survivors": 1000, "multiplier": 1}
+        line = specs.summary(given | {"sparsity_schedule": static, "seeds": [0, 1]}, {})
+        assert line == "static mlp_2, 1,000 survivors on digits · seeds 0, 1"
+        assert specs.summary(given | {"sparsity_schedule": None}, {}) == "dense mlp_2 on digits"
 
     def test_a_plain_transformation_states_no_option(self, client: Client, catalog) -> None:
         text = self.text(client, catalog, kind="transform", tickets=[self.TICKET], architecture="mlp_3")

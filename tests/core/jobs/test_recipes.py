@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from core.families import FAMILIES, architecture
 from core.jobs.recipes import PRESETS, PresetName, Recipe, RecipeChoice, recipe_for, steps
+from core.training.schedule import learning_rate
 
 
 class TestPresets:
@@ -180,3 +181,19 @@ class TestRecipeChoice:
     def test_an_incomplete_choice_without_a_family_is_refused(self) -> None:
         with pytest.raises(ValidationError):
             RecipeChoice.model_validate({"length": "2ep"}).resolve(None)
+
+
+class TestTimes:
+    def test_every_duration_is_multiplied_and_nothing_else(self) -> None:
+        recipe = PRESETS["imagenet_resnet"].model_copy(update={"milestones": ("30ep", "9000it")})
+        found = recipe.times(5)
+        durations = {"length", "milestones", "warmup", "rewind"}
+        assert (found.length, found.warmup, found.rewind) == ("450ep", "25ep", "25ep")
+        assert found.milestones == ("150ep", "45000it")
+        assert found.model_dump(exclude=durations) == recipe.model_dump(exclude=durations)
+
+    def test_the_learning_rate_at_a_share_of_the_run_is_the_same(self) -> None:
+        recipe = PRESETS["imagenet_resnet"]
+        for step in range(0, 900, 7):
+            expected = pytest.approx(learning_rate(recipe, step, 10))
+            assert learning_rate(recipe.times(5), 5 * step, 10) == expected

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.jobs.methods import ImpParameters, RandomParameters
+from core.jobs.methods import DynamicParameters, ImpParameters, RandomParameters
 from core.jobs.recipes import PRESETS
 from core.jobs.specs import EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec, parse_spec
 
@@ -20,6 +20,11 @@ SPECS: list[JobSpec] = [
     TransformSpec(tickets=[TICKET], architecture="mlp_3", unit_map="0:0;1:1,2;2:3"),
     TrainSpec(tickets=[TICKET], dataset="digits", order_seeds=[1, 2]).complete("mlp"),
     TrainSpec(architecture="mlp_2", dataset="digits", seeds=[0, 1, 2], exact=True).complete("mlp"),
+    TrainSpec(
+        architecture="mlp_2",
+        dataset="digits",
+        sparsity_schedule=DynamicParameters(method="set", sparsity=0.9, multiplier=5),
+    ).complete("mlp"),
     EvaluateSpec(job="ab" * 16, dataset="digits"),
 ]
 
@@ -105,11 +110,40 @@ class TestTrainSpec:
             ({"tickets": [TICKET], "architecture": "mlp_2"}, "either tickets or architecture"),
             ({"tickets": [TICKET], "seeds": [1, 2]}, "1 tickets need 1 seeds, not 2"),
             ({"tickets": ["AB" * 32]}, "pattern"),
+            ({"tickets": [TICKET], "sparsity_schedule": {"sparsity": 0.9}}, "give sparsity_schedule with"),
+            ({"architecture": "mlp_2", "sparsity_schedule": {}}, "either survivors or sparsity"),
+            ({"architecture": "mlp_2", "sparsity_schedule": {"sparsity": 0.9, "method": "imp"}}, "rigl"),
         ],
     )
     def test_refuses(self, given: dict[str, Any], said: str) -> None:
         with pytest.raises(ValidationError, match=said):
             TrainSpec.model_validate({"dataset": "digits", **given})
+
+    def test_a_sparsity_schedule_makes_the_recipe_longer_and_leaves_the_stored_one_as_it_was(self) -> None:
+        schedule = DynamicParameters(sparsity=0.9, multiplier=5)
+        spec = TrainSpec(architecture="cifar_resnet_20", dataset="cifar10", sparsity_schedule=schedule)
+        stored = spec.complete("cifar_resnet").model_dump(mode="json")
+        assert stored["recipe"]["length"] == "160ep"
+        assert stored["sparsity_schedule"] == {
+            "survivors": None,
+            "sparsity": 0.9,
+            "method": "rigl",
+            "scope": "erk",
+            "alpha": 0.3,
+            "every": 100,
+            "begin": 0,
+            "end": 0.75,
+            "multiplier": 5,
+        }
+        found = parse_spec(stored)
+        assert isinstance(found, TrainSpec)
+        assert found.full_recipe == PRESETS["cifar_resnet"].times(5)
+
+    def test_one_from_before_there_were_sparsity_schedules_is_of_a_dense_network(self) -> None:
+        spec = TrainSpec(architecture="mlp_2", dataset="digits").complete("mlp")
+        stored = spec.model_dump(mode="json")
+        del stored["sparsity_schedule"]
+        assert parse_spec(stored) == spec
 
 
 class TestTransformSpec:

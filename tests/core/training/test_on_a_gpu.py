@@ -11,6 +11,7 @@ import torch
 from core.datasets import Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe
+from core.pruning.evolution import Evolution
 from core.training.checkpoint import TrainingState
 from core.training.loop import Replicate, Trained, train
 from core.training.mode import EXACT, Mode, fast_modes
@@ -32,11 +33,15 @@ class Bench:
         self.fresh = TrainingState.fresh(start.weights, start.masks)
 
     def train(
-        self, mode: Mode, change: dict[str, Any], state: TrainingState | None = None
+        self,
+        mode: Mode,
+        change: dict[str, Any],
+        state: TrainingState | None = None,
+        evolution: Evolution | None = None,
     ) -> tuple[Trained, Any]:
         recipe = Recipe.model_validate(self.recipe.model_dump() | change)
         observer = self.recorder()
-        replicate = Replicate(5, state or self.fresh, observer)
+        replicate = Replicate(5, state or self.fresh, observer, evolution)
         return train(self.network, self.dataset, recipe, [replicate], mode=mode, device=GPU)[0], observer
 
 
@@ -106,3 +111,23 @@ class TestExact:
         (first, observer), (second, _) = (on_gpu.train(EXACT, change) for _ in range(2))
         resumed, _ = on_gpu.train(EXACT, change, observer.states[8])
         assert digest(first.weights) == digest(second.weights) == digest(resumed.weights)
+
+
+@pytest.mark.parametrize("grow", ["rigl", "set"])
+class TestEvolving:
+    """Masks that change on the device: after steps 0, 4, 8 and 12 of 20."""
+
+    def test_every_layer_keeps_its_count(self, on_gpu: Bench, grow: Any) -> None:
+        trained, observer = on_gpu.train(Mode(), {}, evolution=Evolution(grow, 0.3, 4, 0, 15, 0))
+        for state in observer.states:
+            for name, mask in on_gpu.fresh.masks.items():
+                assert state.masks[name].sum() == mask.sum()
+                assert not state.weights[name][~state.masks[name]].any()
+        assert any((trained.masks[name] != mask).any() for name, mask in on_gpu.fresh.masks.items())
+
+    def test_an_exact_training_resumes_exactly(self, on_gpu: Bench, grow: Any, digest: Any) -> None:
+        evolution = Evolution(grow, 0.3, 4, 0, 15, 0)
+        whole, observer = on_gpu.train(EXACT, {}, evolution=evolution)
+        resumed, _ = on_gpu.train(EXACT, {}, observer.states[6], evolution)
+        assert digest(resumed.weights) == digest(whole.weights)
+        assert digest(resumed.masks) == digest(whole.masks)

@@ -133,7 +133,7 @@ class TestGradient:
         images = [torch.randn(4, 1, 8, 8, generator=generator) for _ in states]
         labels = [torch.randint(0, 10, (4,), generator=generator) for _ in states]
         untimed = type("Untimed", (), {"lap": lambda self, part: None})()
-        losses = engine.step(images, labels, 0.5, untimed)
+        losses = engine.step(images, labels, 0, 0.5, untimed)
         for number, state in enumerate(states):
             model = build(mlp)
             load_state(model, state.weights)

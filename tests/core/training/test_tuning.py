@@ -13,6 +13,7 @@ from core.families import architecture
 from core.families.architecture import Architecture
 from core.families.initialisation import initialise
 from core.jobs.recipes import Recipe, recipe_for
+from core.pruning.evolution import Evolution
 from core.training import tuning
 from core.training.checkpoint import TrainingState
 from core.training.loop import Replicate
@@ -103,3 +104,15 @@ class TestMode:
         tuner.mode(perceptrons)
         tuner.mode(dataclasses.replace(perceptrons, replicates=replicates[:1]))
         assert len(list(tmp_path.iterdir())) == 4
+
+    def test_masks_that_change_are_measured_by_themselves_and_without_graphs(
+        self, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(tuning, "fast_modes", lambda _: [Mode(graphed=True), Mode()])
+        tuner = Tuner(tmp_path, CPU)
+        tuner.mode(work)
+        evolving = dataclasses.replace(work.replicates[0], evolution=Evolution("rigl", 0.3, 1, 0, 100, 0))
+        caplog.clear()
+        assert tuner.mode(dataclasses.replace(work, replicates=[evolving])) == Mode()
+        assert "graphed" not in caplog.text
+        assert len(list(tmp_path.iterdir())) == 2
