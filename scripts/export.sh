@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Download a ticket's file in another format, converting it first where that was not done yet.
 . "$(dirname "$0")/common.sh"
-[ $# -eq 3 ] || usage "$0 TICKET FORMAT FILE   formats: safetensors torch_prune open_lth dense onnx huggingface"
+[ $# -eq 3 ] || usage "$0 TICKET FORMAT FILE   formats: safetensors torch_prune open_lth dense onnx huggingface compact compact_onnx"
 
 trap 'rm -f "$3.part"' EXIT
 while true; do

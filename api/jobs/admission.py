@@ -286,7 +286,9 @@ def _check_budget(budget: Budget, where: str, network: Architecture, recipe: Rec
     survivors = budget.survivors_of(most)
     if not least <= survivors <= most:
         field = "sparsity" if budget.survivors is None else "survivors"
-        what = f"{network.name} cannot have {survivors} survivors, for {least} of its {most} weights stay dense"
+        what = (
+            f"{network.name} cannot have {survivors} survivors, for {least} of its {most} weights stay dense"
+        )
         # Rounded down: the share that is named must itself be accepted.
         share = f"at most {10**6 * (most - least) // most / 10**6:g}"
         accepted = f"{least} to {most}" if field == "survivors" else share

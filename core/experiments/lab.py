@@ -74,13 +74,23 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """One training: `seed` orders and augments its data, `evolution` changes its masks; the name is its own."""
+    """One training: `seed` orders and augments its data, `evolution` changes its masks; the name is unique in the job.
+
+    `after`: what the same training had come to at an earlier step, if it is to go on from there.
+    """
 
     name: str
     seed: int
     weights: Arrays
     masks: Mapping[str, NDArray[np.bool_]]
     evolution: Evolution | None = None
+    after: Trained | None = None
+
+    def state(self, start_step: int, saved: TrainingState | None) -> TrainingState:
+        """Where to start it, or to go on: at the latest step that is known of it."""
+        if self.after is not None and (saved is None or saved.step <= self.after.steps):
+            return self.after.going_on(self.masks)
+        return saved or TrainingState.fresh(self.weights, self.masks, start_step)
 
 
 class Lab:
@@ -144,10 +154,12 @@ class Lab:
         start_step: int,
         end_step: int | None = None,
         exact: bool,
+        shared: bool = True,
     ) -> list[Trained]:
         """Train each from `start_step` to the recipe's end, or to a step; several small networks at once.
 
-        What this job has finished before, or another job, is read back; what was begun goes on.
+        What this job has finished before, or another job, is read back; what was begun goes on. Not `shared`: other
+        jobs' trainings are no concern of these, which go on from their end with what the optimiser remembers.
         """
         if end_step is None:
             end_step = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
@@ -169,19 +181,19 @@ class Lab:
                     fingerprint=fingerprint(self.device, EXACT, self.ranks.size) if exact else None,
                 )
                 for training in trainings
+                if shared
             }
             for name in sorted(keys, key=lambda name: keys[name]):
                 # Nobody else's takes the place of what this job has finished: its later trainings began from that.
                 if name not in states or states[name].step < end_step:
                     turn = self.journal.sharing(keys[name], wait=name not in states)
-                    if (shared := turns.enter_context(turn)) is not None:
-                        done[name] = self._read_back(name, shared, start_step)
+                    if (theirs := turns.enter_context(turn)) is not None:
+                        done[name] = self._read_back(name, theirs, start_step)
             mine = [training for training in trainings if training.name not in done]
             replicates = [
                 Replicate(
                     training.seed,
-                    state := states.get(training.name)
-                    or TrainingState.fresh(training.weights, training.masks, start_step),
+                    state := training.state(start_step, states.get(training.name)),
                     _Reporter(self, training.name, state.step),
                     training.evolution,
                 )
@@ -193,7 +205,8 @@ class Lab:
                 mine, self._trained(architecture, dataset, recipe, replicates, end_step, exact), strict=True
             ):
                 done[training.name] = trained
-                self.journal.publish(keys[training.name], SharedTraining.of(trained))
+                if shared:
+                    self.journal.publish(keys[training.name], SharedTraining.of(trained))
         return [done[training.name] for training in trainings]
 
     def _trained(
@@ -227,13 +240,15 @@ class Lab:
     def _saved(self, trainings: Sequence[Training], end_step: int) -> dict[str, TrainingState]:
         """By name, the end of what this job has finished; of what it has begun the latest step common to all.
 
-        Trainings that were begun together are saved one after the other, and a crash may come between.
+        Trainings that were begun together are saved one after the other, and a crash may come between. No later step
+        than `end_step`.
         """
         older = {one.name: iter(self.journal.states(one.name)) for one in trainings}
         latest = {name: next(states, None) for name, states in older.items()}
         found = {name: state for name, state in latest.items() if state and state.step == end_step}
         begun = latest.keys() - found.keys()
         common = min((state.step if (state := latest[name]) else -1 for name in begun), default=-1)
+        common = min(common, end_step)
         together: dict[str, TrainingState] = {}
         for name in begun:
             state = latest[name]
@@ -244,6 +259,19 @@ class Lab:
             together[name] = state
         return found | together
 
+    def spare(self, steps: int) -> None:
+        """So many of the steps that were expected will not be taken."""
+        self._total -= steps
+
+    def remembered(self, name: str) -> Arrays | None:
+        """What an earlier attempt of this job noted under a name, which no training has."""
+        state = next(iter(self.journal.states(name)), None)
+        return None if state is None else state.weights
+
+    def note(self, name: str, arrays: Arrays) -> None:
+        """Make arrays durable for later attempts of this job."""
+        self.journal.save(name, TrainingState.fresh(arrays, {}), complete=True)
+
     def advance(self, steps: int, doing: str) -> None:
         """So many steps more are done."""
         self._done += steps
@@ -252,7 +280,7 @@ class Lab:
     def _read_back(self, name: str, shared: SharedTraining, start_step: int) -> SharedTraining:
         """Tell what watchers would have seen of a training, whose steps this job need not take."""
         log.info("%s: another job has trained it", name)
-        self._total -= shared.steps - start_step
+        self.spare(shared.steps - start_step)
         for record in shared.history:
             self.journal.event("epoch", {"training": name, **asdict(record)})
         return shared

@@ -16,9 +16,11 @@ from core.training.fingerprint import Fingerprint
 from core.training.loop import Trained
 from core.training.speed import Speed
 
+_APART = ("weights", "slots")
+
 
 class SharedTraining(Trained):
-    """What a training came to that another job has done."""
+    """What a training came to that another job has done; what its optimiser remembered is not known."""
 
     @classmethod
     def of(cls, trained: Trained) -> Self:
@@ -26,8 +28,8 @@ class SharedTraining(Trained):
         return cls(**vars(trained))
 
     def about(self) -> dict[str, Any]:
-        """All of it but the weights, as a JSON object."""
-        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "weights"}
+        """All of it but the arrays, as a JSON object."""
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _APART}
         return told | {
             "history": [asdict(record) for record in self.history],
             "speed": asdict(self.speed),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class FormatFacts:
     """A file format that a ticket is converted to.
 
-    `suffix` ends the file's name, dot included. `network`: the file holds the network itself and not its tensors
-    alone, so that a posted architecture, whose network is not known here, cannot be written in it.
+    `suffix` ends the file's name, dot included. `network`: it takes the network itself and not its tensors alone to
+    write it, so that a posted architecture, whose network is not known here, has no such file.
     """
 
     name: str
@@ -30,6 +30,14 @@ _FACTS = (
     FormatFacts("dense", ".pth", _BINARY, "PyTorch state dict with zeros where pruned"),
     FormatFacts("onnx", ".onnx", _BINARY, "ONNX network with sparse initialisers", network=True),
     FormatFacts("huggingface", ".huggingface.tar", _TAR, "Hugging Face model folder with its card"),
+    FormatFacts(
+        "compact",
+        ".compact.safetensors",
+        _BINARY,
+        "safetensors: the smaller dense network without dead channels",
+        network=True,
+    ),
+    FormatFacts("compact_onnx", ".compact.onnx", _BINARY, "ONNX network without dead channels", network=True),
 )
 
 FORMATS: dict[str, FormatFacts] = {facts.name: facts for facts in _FACTS}

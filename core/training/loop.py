@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from core.datasets import Batches, Dataset
 from core.families.architecture import Architecture
 from core.jobs.recipes import Recipe, steps
 from core.pruning.evolution import Evolution
-from core.training.checkpoint import Arrays, EpochRecord, TrainingState
+from core.training.checkpoint import Arrays, EpochRecord, Slots, TrainingState
 from core.training.engine import at_once, engine_for
 from core.training.evaluation import evaluate
 from core.training.exactness import arithmetic
@@ -66,9 +66,10 @@ class Trained:
 
     `weights`: all parameters and buffers after the last step; `steps`: the step of the schedule at which it ended;
     `seconds`: over all attempts, its share where several were trained at once; `speed`: how fast that went;
-    `fingerprint`: what this attempt computed with; `last`: what was measured after the last step, the headline;
-    `best`: the epoch of the highest test accuracy, the earliest of equals, and so selected on the test images; `masks`:
-    those after the last step, None where they are as they were before the first.
+    `fingerprint`: what this attempt computed with; `masks`: those after the last step, None where they are as they were
+    before the first; `slots`: what the optimiser remembers, where this process trained; `last`: what was measured after
+    the last step, the headline; `best`: the epoch of the highest test accuracy, the earliest of equals, and so
+    selected on the test images.
     """
 
     weights: Arrays
@@ -78,6 +79,7 @@ class Trained:
     speed: Speed
     fingerprint: Fingerprint
     masks: Arrays | None = None
+    slots: Slots = field(default_factory=dict)
 
     @property
     def last(self) -> EpochRecord:
@@ -86,6 +88,20 @@ class Trained:
     @property
     def best(self) -> EpochRecord:
         return max(self.history, key=lambda record: record.correct)
+
+    def going_on(self, masks: Arrays) -> TrainingState:
+        """The state from which it goes on to a later step as if it had never ended."""
+        return TrainingState(
+            step=self.steps,
+            weights=self.weights,
+            masks=masks,
+            slots=self.slots,
+            history=self.history,
+            loss_sum=0.0,
+            seen=0,
+            seconds=self.seconds,
+            speed=self.speed,
+        )
 
 
 def train(
@@ -276,8 +292,10 @@ class _Training:
     def _trained(self) -> list[Trained]:
         speed = self.speedometer.reading()
         evolved = self.engine.masks() if self.replicates[0].evolution else [None] * len(self.replicates)
-        parts = zip(self.engine.weights(), self.histories, self._shares(), evolved, strict=True)
+        parts = zip(
+            self.engine.weights(), self.histories, self._shares(), evolved, self.engine.slots(), strict=True
+        )
         return [
-            Trained(weights, tuple(history), self.step, seconds, speed, self.fingerprint, masks)
-            for weights, history, seconds, masks in parts
+            Trained(weights, tuple(history), self.step, seconds, speed, self.fingerprint, masks, slots)
+            for weights, history, seconds, masks, slots in parts
         ]

@@ -15,6 +15,9 @@ from core.interchange.exports.registry import EXPORTS
 from core.interchange.exports.source import Source
 from core.jobs.formats import FORMATS
 from core.models import build
+from core.models.state import load_state
+from core.pruning.channels import weight_masks, written_by
+from core.pruning.early_bird import channel_mask
 from core.pruning.random import random_mask
 from core.tickets import Metadata, Ticket, ticket_id
 
@@ -47,7 +50,7 @@ def test_every_format_has_its_section_and_its_row() -> None:
 
 
 class TestSnippets:
-    @pytest.mark.parametrize("name", [name for name in FORMATS if name != "onnx"])
+    @pytest.mark.parametrize("name", [name for name, facts in FORMATS.items() if not facts.network])
     def test_load_the_ticket_into_the_network(
         self, name: str, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -62,13 +65,42 @@ class TestSnippets:
             found = state[f"{tensor}_mask"] if name == "torch_prune" else names["masks"][tensor]
             assert np.array_equal(found.numpy(), mask)
 
-    def test_run_the_onnx_file(self, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("name", ["onnx", "compact_onnx"])
+    def test_run_the_onnx_file(
+        self, name: str, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
-        network = build(source.ticket.architecture).eval()
-        network.load_state_dict(
-            {name: torch.tensor(array) for name, array in source.ticket.weights().items()}
-        )
-        logits = run("onnx", source, network)["logits"]
+        network = computing(source)
+        logits = run(name, source, network)["logits"]
         with torch.no_grad():
-            expected = network(torch.zeros(1, 3, 8, 8)).numpy()
+            expected = network(torch.zeros(1, *source.ticket.architecture.input)).numpy()
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+    @pytest.mark.parametrize("network", ["cifar_resnet_8_4", "cifar_mobilenetv1_1"])
+    def test_make_the_network_as_small_as_the_compact_file(
+        self, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        source = structured(network)
+        smaller = build(source.ticket.architecture).eval()
+        run("compact", source, smaller)
+        images = torch.randn(2, *source.ticket.architecture.input, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            torch.testing.assert_close(smaller(images), computing(source)(images), rtol=1e-4, atol=1e-5)
+        assert 2 * sum(p.numel() for p in smaller.parameters()) < source.ticket.prunable_weights
+
+
+def structured(name: str) -> Source:
+    """An early-bird ticket of half the channels."""
+    network = architecture(name, (3, 8, 8), 10)
+    weights = initialise(network, 0)
+    channels = channel_mask({scale: weights[scale] for scale in written_by(network)}, 0.5)
+    ticket = Ticket.from_dense(network, 7, weight_masks(network, channels), weights)
+    return Source(ticket, Metadata(), ticket_id(ticket))
+
+
+def computing(source: Source) -> torch.nn.Module:
+    """The dense network with the ticket's weights."""
+    network = build(source.ticket.architecture).eval()
+    load_state(network, source.ticket.weights())
+    return network

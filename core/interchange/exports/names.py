@@ -1,4 +1,4 @@
-"""Names that stand beside those of a network's own tensors."""
+"""What a network must be for a format to hold it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def check_names(architecture: Architecture, format: str, *suffixes: str) -> None
                     f"{spec.name}{suffix} is a tensor of {architecture.name}",
                     f"networks in which no tensor has the name of a prunable one and {suffix}",
                 )
+
+
+def check_network(architecture: Architecture, format: str) -> None:  # noqa: A002
+    """Refuse a posted architecture in a format that needs the network and not its tensors alone."""
+    if architecture.definition:
+        raise Unavailable(
+            format,
+            f"{architecture.name} was posted as a list of tensors, which does not say how they compute",
+            "tickets of the built-in families",
+        )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
+from core.interchange.exports.names import check_network
 from core.interchange.exports.source import Source, Unavailable
 from core.models import build
 from core.models.state import load_state
@@ -28,41 +31,35 @@ def write(source: Source, path: Path) -> None:
     A prunable tensor of density under 1/3 becomes a sparse initialiser, whose positions are the mask. Raises
     `Unavailable` for a posted architecture, and where the optional dependencies are not installed.
     """
-    onnx = _installed("onnx")
-    _installed("onnxscript")
-    architecture = source.ticket.architecture
-    if architecture.definition:
-        raise Unavailable(
-            "onnx",
-            f"{architecture.name} was posted as a list of tensors, which does not say how they compute",
-            "tickets of the built-in families",
-        )
-    model = _exported(source.ticket)
-    _forget_origin(model)
+    check_network(source.ticket.architecture, "onnx")
+    check_installed("onnx")
+    network = build(source.ticket.architecture).eval()
+    load_state(network, source.ticket.weights())
+    model = exported(network, source.ticket.architecture.input)
     _make_sparse(model, source.ticket)
-    onnx.helper.set_model_props(model, source.description())
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    save(model, source.description(), path)
 
 
-def _installed(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise Unavailable("onnx", f"{name} is not installed", "an installation of elasticket[onnx]") from None
+def check_installed(format: str) -> None:  # noqa: A002
+    """Raise `Unavailable`, in the name of a format, unless the optional dependencies are there."""
+    for name in ("onnx", "onnxscript"):
+        try:
+            import_module(name)
+        except ImportError:
+            accepted = "an installation of elasticket[onnx]"
+            raise Unavailable(format, f"{name} is not installed", accepted) from None
 
 
-def _exported(ticket: Ticket) -> ModelProto:
+def exported(network: nn.Module, input: tuple[int, int, int]) -> ModelProto:  # noqa: A002
+    """A network in evaluation mode, for images [C, H, W] in batches of any size, its parameters under their names."""
     from onnxscript import optimizer
 
-    network = build(ticket.architecture).eval()
-    load_state(network, ticket.weights())
     with warnings.catch_warnings():
         # The exporter uses what torch itself has deprecated.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
-            (torch.zeros(2, *ticket.architecture.input),),
+            (torch.zeros(2, *input),),
             input_names=["images"],
             output_names=["logits"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
@@ -74,7 +71,18 @@ def _exported(ticket: Ticket) -> ModelProto:
     assert program is not None
     optimizer.fold_constants(program.model, onnx_shape_inference=False)
     optimizer.remove_unused_nodes(program.model)
-    return program.model_proto
+    model = program.model_proto
+    _forget_origin(model)
+    return model
+
+
+def save(model: ModelProto, description: Mapping[str, str], path: Path) -> None:
+    """Write a model that the checker accepts, with a description among its properties."""
+    from onnx import checker, helper
+
+    helper.set_model_props(model, dict(description))
+    checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _forget_origin(model: ModelProto) -> None:

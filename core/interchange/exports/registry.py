@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.interchange.exports import dense, huggingface, onnx, open_lth, safetensors, torch_prune
+from core.interchange.exports import compact, dense, huggingface, onnx, open_lth, safetensors, torch_prune
 from core.interchange.exports.source import Source
 from core.jobs.formats import FORMATS, FormatFacts
 
@@ -19,6 +19,8 @@ _WRITERS: dict[str, Write] = {
     "dense": dense.write,
     "onnx": onnx.write,
     "huggingface": huggingface.write,
+    "compact": compact.write,
+    "compact_onnx": compact.write_onnx,
 }
 
 

@@ -10,6 +10,7 @@ from httpx import Client
 
 from core.families.definition import made_definition
 from core.families.posted import posted_architecture
+from core.jobs.formats import FORMATS
 from core.jobs.states import STATES, State
 from core.tickets import Metadata, Ticket, TicketFile
 
@@ -373,7 +374,7 @@ class TestTicket:
     def test_it_can_be_downloaded_in_every_format(self, client: Client, catalog) -> None:
         ticket = catalog.upload(catalog.found())
         links = read(client, f"/ui/tickets/{ticket}").links
-        for name in ("safetensors", "torch_prune", "open_lth", "dense", "onnx", "huggingface"):
+        for name in FORMATS:
             assert f"/tickets/{ticket}/file?format={name}" in links
 
     def test_of_a_posted_architecture(self, client: Client, catalog) -> None:

@@ -134,6 +134,8 @@ class TestLinks:
             "dense",
             "onnx",
             "huggingface",
+            "compact",
+            "compact_onnx",
         ]
         for link in links["files"].values():
             assert client.get(link, headers=NO_WAIT).status_code in (200, 202)
