@@ -85,16 +85,17 @@ _MEDIA = {
     "latex": "application/x-latex; charset=utf-8",
     "text": "text/plain; charset=utf-8",
 }
-_TEXTS = {
+_TEXTS: dict[str, Any] = {
     media.partition(";")[0]: {"schema": {"type": "string"}, "example": getattr(_EXAMPLE, name)()}
     for name, media in _MEDIA.items()
 }
+_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": _TEXTS}}
 
 
 @router.get(
     "/studies/{study}/table",
     response_model=TableBody,
-    responses={200: {"content": _TEXTS}} | documented(NOT_FOUND, INVALID_REQUEST),
+    responses=_TABLE | documented(NOT_FOUND, INVALID_REQUEST),
 )
 def study_table(
     study: StudyPath,

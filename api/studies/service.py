@@ -42,7 +42,7 @@ def submit(database: Database, settings: Settings, once: Once, spec: StudySpec) 
 def preview(database: Database, spec: StudySpec) -> PlannedStudy:
     """What a study would ask for; raises what submitting it would raise."""
     expansion = expanded(database, spec)
-    kinds = Counter(node.kind for node in expansion.nodes.values())
+    kinds: Counter[str] = Counter(node.kind for node in expansion.nodes.values())
     return PlannedStudy(jobs=dict(kinds), keys=list(expansion.nodes), cells=len(expansion.cells))
 
 

@@ -43,7 +43,7 @@ def early_bird(
     whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
 
     def train_to(step: int, after: Trained | None) -> Trained:
-        training = Training(f"seed {seed}", seed, theta_0, whole, after)
+        training = Training(f"seed {seed}", seed, theta_0, whole, after=after)
         start = after.steps if after else 0
         (trained,) = lab.train(
             [training],

@@ -136,7 +136,7 @@ class Expansion:
             body = {"architecture": target, "sparsity_schedule": arm.given | budget}
             yield self._add(label, "train", (seed,), body)
 
-    def _budgets(self, target: str, level: int) -> Iterator[tuple[int, Body]]:
+    def _budgets(self, target: str, level: int) -> Iterator[tuple[int, dict[str, Any]]]:
         carried = self._carried(self.spec.sources[0], target, level)
         for key, seeds in zip(carried, self._groups, strict=True):
             for n, seed in enumerate(seeds):

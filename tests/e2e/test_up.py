@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ import psutil
 import pytest
 
 from cli.client import Client
-from cli.comparison import RIVALS, TABLE_5, play
+from cli.comparison import play
+from core.studies.arms import RIVALS
 from core.tickets import read, ticket_id
 
 if TYPE_CHECKING:
@@ -130,27 +130,54 @@ class TestReuse:
         assert deeper["progress"]["total"] == 4 * (36 - 5)
 
 
-class TestComparison:
+class TestStudy:
     def test_all_arms_play_over_http_and_rivals_have_the_stretched_ticket_s_survivors(
         self, installation: "Installation"
     ) -> None:
-        short = replace(
-            TABLE_5,
-            targets=("mlp_3",),
-            seeds=(0,),
-            level=2,
-            recipe={"preset": "mlp", "length": "2ep", "momentum": 0.9},
-            rivals=RIVALS,
-        )
+        asked = {
+            "study": "rivals",
+            "dataset": "digits",
+            "seeds": [0, 1],
+            "levels": [2],
+            "recipe": {"length": "2ep", "momentum": 0.9},
+        }
         with Client(installation.url) as client:
-            trials = play(client, short, lambda _: None)
-            again = play(client, short, lambda _: None)
-        sparsity = {trial.arm.name: trial.sparsity for trial in trials}
-        assert sparsity.keys() == {arm.name for arm in short.arms}
-        assert {sparsity[rival.name] for rival in RIVALS} == {sparsity["ETT"]}
-        assert sparsity["ETT"] > sparsity["dense"] == 0
+            study, table = play(client, asked, lambda _: None)
+            again, same = play(client, asked, lambda _: None)
+        assert len({job["job"] for job in study["jobs"]}) == len(study["jobs"])
         # Played again, every job is answered by the first play's.
-        assert sorted(map(repr, again)) == sorted(map(repr, trials))
+        assert [job["job"] for job in again["jobs"]] == [job["job"] for job in study["jobs"]]
+        assert same == table
+        sparsity = {
+            cell["arm"]: [replicate["sparsity"] for replicate in cell["replicates"]]
+            for cell in table["cells"]
+        }
+        assert sparsity.keys() == {arm.name for arm in RIVALS}
+        assert all(cell["complete"] for cell in table["cells"])
+        own = sparsity.pop("IMP")
+        assert own == [own[0]] * 2
+        assert sparsity.pop("dense") == [0, 0]
+        assert all(found == sparsity["ETT"] for found in sparsity.values())
+
+    def test_a_study_goes_on_where_its_dispatcher_was_killed(self, elsewhere: "Installation") -> None:
+        asked = {
+            "study": "elth_fc",
+            "dataset": "digits",
+            "sources": ["mlp_2"],
+            "targets": ["mlp_3"],
+            "levels": [2],
+            "recipe": {"length": "2ep", "momentum": 0.9},
+        }
+        with Client(elsewhere.url, patience=30) as client:
+            study = client.submit("studies", asked)
+            (dispatcher,) = (
+                process for process in elsewhere.processes() if "workers.dispatcher" in process.cmdline()
+            )
+            dispatcher.kill()
+            while study["finished_at"] is None:
+                time.sleep(0.2)
+                study = client.get(f"/studies/{study['id']}")
+        assert study["counts"] == {"succeeded": len(study["jobs"])}
 
 
 class TestStop:

@@ -12,6 +12,7 @@ from core.families import architecture
 from core.families.initialisation import initialise
 from core.jobs import identity
 from core.jobs.recipes import recipe_for
+from core.pruning.evolution import Evolution
 from core.training.fingerprint import fingerprint
 from core.training.mode import EXACT
 
@@ -37,6 +38,7 @@ def key(**change: Any) -> str:
         start_step=0,
         end_step=12,
         shares=1,
+        evolution=None,
         fingerprint=None,
     )
     return training_key(**(given | change))  # type: ignore[arg-type]
@@ -56,6 +58,7 @@ class TestWhatCounts:
         [
             {"architecture": replace(NETWORK, name="another")},
             {"architecture": replace(NETWORK, definition="{}")},
+            {"evolution": Evolution("rigl", 0.3, 4, 0, 9, 0)},
             {"recipe": recipe_for("mlp", {"lr": 0.05})},
             {"recipe": recipe_for("mlp", {"length": "41ep"})},
             {"recipe": recipe_for("mlp", {"augment": True})},
