@@ -213,6 +213,36 @@ class TestResuming:
         assert outcome.runs[0].weights_digest == expected.runs[0].weights_digest
         assert bench.diary.steps[-1][:2] == whole.diary.steps[-1][:2]
 
+    def test_a_journal_tells_of_earlier_attempts_only(
+        self,
+        bench: Bench,
+        fresh_bench: Callable[[str], Bench],
+        killed: type[BaseException],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        spec = find()
+        whole = fresh_bench("undisturbed")
+        expected = run(whole, spec)
+        bench.diary.interval, bench.diary.saves_left = 2, 4
+        with pytest.raises(killed):
+            run(bench, spec)
+        bench.diary.saves_left = None
+        earlier, told = list(bench.diary.saved), bench.diary.states
+        bench.diary.steps.clear()
+
+        def states(training: str) -> Any:
+            now, bench.diary.saved = bench.diary.saved, earlier
+            found = list(told(training))
+            bench.diary.saved = now
+            return found
+
+        monkeypatch.setattr(bench.diary, "states", states)
+        assert run(bench, spec).tickets == expected.tickets
+        first = bench.diary.steps[0][0]
+        assert first > 1
+        # Every step once, from there to the last.
+        assert [done for done, _, _ in bench.diary.steps] == list(range(first, whole.diary.steps[-1][0] + 1))
+
     def test_of_a_lost_note_the_mask_is_drawn_again(
         self, bench: Bench, killed: type[BaseException], fresh_bench: Callable[[str], Bench]
     ) -> None:

@@ -182,6 +182,23 @@ class TestChannels:
         assert found.channels["layers.0"].tolist() == [0, 2, 3]
         assert_computes_the_same(network, weights, masks, found)
 
+    def test_a_depthwise_convolution_that_is_pruned_makes_constant_what_was_none(self, drawn: Drawn) -> None:
+        network = architecture("cifar_mobilenetv1_1", (1, 8, 8), 5)
+        weights = drawn(network, 0)
+        masks = {spec.name: np.ones(spec.shape, bool) for spec in network.prunable}
+        masks["layers_part1.0.conv1.weight"][3] = False
+        weights["layers_part1.0.bn1.bias"][3] = 9
+        found = compact(network, weights, masks)
+        assert found.channels["conv"].tolist() == [c for c in range(32) if c != 3]
+        assert_computes_the_same(network, weights, masks, found)
+        # Pruned before it, the channel is a constant with a border.
+        masks["layers_part1.0.conv1.weight"][3] = True
+        masks["conv.weight"][3] = False
+        weights["bn.bias"][3] = 9
+        found = compact(network, weights, masks)
+        assert len(found.channels["conv"]) == 32
+        assert_computes_the_same(network, weights, masks, found)
+
     def test_the_arrays_given_are_left_alone(self, normalised: Architecture, drawn: Drawn) -> None:
         weights = drawn(normalised, 0)
         masks = weight_masks(normalised, some_channels(normalised, np.random.default_rng(0)))
