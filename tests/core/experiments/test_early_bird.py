@@ -10,14 +10,10 @@ import pytest
 import torch
 
 from core.datasets import load
-from core.experiments.early_bird import early_bird
-from core.experiments.lab import Lab
 from core.families import architecture
 from core.families.initialisation import initialise
-from core.jobs.inputs import Inputs
 from core.jobs.methods import EarlyBirdParameters
-from core.jobs.outcome import Outcome
-from core.jobs.recipes import RecipeChoice, steps
+from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.pruning.channels import NoChannels, weight_masks, written_by
 from core.pruning.early_bird import channel_mask, mask_distance
@@ -54,18 +50,6 @@ def changed(spec: FindSpec, **parameters: Any) -> FindSpec:
     return spec.model_copy(update={"parameters": EarlyBirdParameters(**given)})
 
 
-def run(bench: Bench, spec: FindSpec) -> Outcome:
-    """What a find does with this method."""
-    lab = Lab(bench.diary, Inputs(), Path("none"), bench.root / "tuning", torch.device("cpu"))
-    dataset = lab.dataset("digits")
-    network = lab.describe(spec.architecture, dataset.facts.input, dataset.facts.classes)
-    lab.expect(len(spec.seeds) * steps(spec.full_recipe.length, PER_EPOCH))
-    assert isinstance(spec.parameters, EarlyBirdParameters)
-    for seed in spec.seeds:
-        early_bird(spec, spec.parameters, network, dataset, seed, lab)
-    return lab.outcome
-
-
 def at_a_stretch(spec: FindSpec, epochs: int | None, train_alone: Any, observer: Any) -> Any:
     network = architecture(spec.architecture, (1, 8, 8), 10)
     return train_alone(
@@ -94,7 +78,7 @@ class TestTraining:
         self, bench: Bench, change: dict[str, Any], train_alone: Any, silent: Any
     ) -> None:
         spec = changed(find(**change), window=100)
-        (record,) = run(bench, spec).runs
+        (record,) = bench.run(spec).runs
         whole = at_a_stretch(spec, None, train_alone, silent)
         found = read_weights(bench.diary.artifacts.path(record.weights_digest))
         assert found.keys() == whole.weights.keys()
@@ -103,7 +87,7 @@ class TestTraining:
         assert (record.start_step, record.steps) == (0, whole.steps)
 
     def test_every_epoch_is_told_and_counted_once(self, bench: Bench) -> None:
-        outcome = run(bench, changed(find((3, 4)), window=100))
+        outcome = bench.run(changed(find((3, 4)), window=100))
         told = [data for kind, data in bench.diary.events if kind == "epoch"]
         assert [(data["training"], data["epoch"]) for data in told] == [
             (f"seed {seed}", epoch) for seed in (3, 4) for epoch in range(1, 6)
@@ -113,13 +97,13 @@ class TestTraining:
         assert [run.seconds > 0 for run in outcome.runs] == [True, True]
 
     def test_what_is_not_trained_is_expected_no_longer(self, bench: Bench) -> None:
-        run(bench, changed(find((3, 4)), window=2, distance=1))
+        bench.run(changed(find((3, 4)), window=2, distance=1))
         assert [total for _, total, _ in bench.diary.steps] == [30] * 6 + [21] * 6
 
     def test_nothing_is_shared_for_what_is_shared_does_not_tell_the_optimizers_memory(
         self, bench: Bench
     ) -> None:
-        run(bench, find())
+        bench.run(find())
         assert bench.diary.keys == []
 
 
@@ -128,7 +112,7 @@ class TestTicket:
         self, bench: Bench, train_alone: Any, silent: Any
     ) -> None:
         spec = find()
-        (file,) = bench.made(run(bench, spec))
+        (file,) = bench.made(bench.run(spec))
         network = file.ticket.architecture
         history = []
         for epoch in range(1, 6):
@@ -152,12 +136,12 @@ class TestTicket:
             assert np.array_equal(values, weights[name] * expected.get(name, True))
 
     def test_is_that_of_the_end_where_no_window_agrees(self, bench: Bench) -> None:
-        (file,) = bench.made(run(bench, changed(find(), window=6)))
+        (file,) = bench.made(bench.run(changed(find(), window=6)))
         assert (file.metadata.details["epoch"], file.metadata.details["settled"]) == (5, False)
         assert file.ticket.rewind_step == 5 * PER_EPOCH
 
     def test_says_where_it_comes_from_and_keeps_the_weights_beneath(self, bench: Bench) -> None:
-        outcome = run(bench, find((6,)))
+        outcome = bench.run(find((6,)))
         (file,) = bench.made(outcome)
         said = file.metadata
         assert (said.method, said.dataset, said.seed, said.level) == ("early_bird", "digits", 6, None)
@@ -172,19 +156,19 @@ class TestTicket:
 
     def test_what_is_to_stay_dense_stays_and_the_others_carry_the_quota(self, bench: Bench) -> None:
         dense = ("fc.weight", "blocks.2.conv1.weight")
-        (file,) = bench.made(run(bench, changed(find(dense=dense), channels=0.7)))
+        (file,) = bench.made(bench.run(changed(find(dense=dense), channels=0.7)))
         masks = file.ticket.bool_masks()
         assert all(masks[name].all() for name in dense)
         assert file.metadata.details["channels_pruned"] == int(0.7 * 84)
 
     def test_an_emptied_layer_is_told(self, bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
-            run(bench, changed(find(length="1ep"), channels=0.99))
+            bench.run(changed(find(length="1ep"), channels=0.99))
         assert "no channel survives in " in caplog.text
 
     def test_a_network_without_normalisation_is_refused_before_it_is_trained(self, bench: Bench) -> None:
         with pytest.raises(NoChannels, match="mlp_2 has no batch normalisation"):
-            run(bench, find(network="mlp_2"))
+            bench.run(find(network="mlp_2"))
         assert bench.diary.steps == []
 
 
@@ -199,12 +183,12 @@ class TestResuming:
     ) -> None:
         spec = find(momentum=0.9)
         whole = fresh_bench("undisturbed")
-        expected = run(whole, spec)
+        expected = whole.run(spec)
         bench.diary.interval, bench.diary.saves_left = 2, saves
         with pytest.raises(killed):
-            run(bench, spec)
+            bench.run(spec)
         bench.diary.saves_left = None
-        outcome = run(bench, spec)
+        outcome = bench.run(spec)
         (file,), (alone,) = bench.made(outcome), whole.made(expected)
         assert outcome.tickets == expected.tickets
         assert ticket_id(file.ticket) == ticket_id(alone.ticket)
@@ -222,10 +206,10 @@ class TestResuming:
     ) -> None:
         spec = find()
         whole = fresh_bench("undisturbed")
-        expected = run(whole, spec)
+        expected = whole.run(spec)
         bench.diary.interval, bench.diary.saves_left = 2, 4
         with pytest.raises(killed):
-            run(bench, spec)
+            bench.run(spec)
         bench.diary.saves_left = None
         earlier, told = list(bench.diary.saved), bench.diary.states
         bench.diary.steps.clear()
@@ -237,7 +221,7 @@ class TestResuming:
             return found
 
         monkeypatch.setattr(bench.diary, "states", states)
-        assert run(bench, spec).tickets == expected.tickets
+        assert bench.run(spec).tickets == expected.tickets
         first = bench.diary.steps[0][0]
         assert first > 1
         # Every step once, from there to the last.
@@ -247,12 +231,12 @@ class TestResuming:
         self, bench: Bench, killed: type[BaseException], fresh_bench: Callable[[str], Bench]
     ) -> None:
         spec = find()
-        expected = run(fresh_bench("undisturbed"), spec)
+        expected = fresh_bench("undisturbed").run(spec)
         bench.diary.interval, bench.diary.saves_left = 2, 7
         with pytest.raises(killed):
-            run(bench, spec)
+            bench.run(spec)
         bench.diary.saves_left = None
         # What is left of the training is at a later step than the mask that is missing.
         notes = [saved for saved in bench.diary.saved if "channels" in saved[0]]
         bench.diary.saved = [saved for saved in bench.diary.saved if saved != notes[0]][-2:]
-        assert run(bench, spec).tickets == expected.tickets
+        assert bench.run(spec).tickets == expected.tickets
