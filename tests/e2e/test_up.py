@@ -139,7 +139,8 @@ class TestStudy:
             "dataset": "digits",
             "seeds": [0, 1],
             "levels": [2],
-            "recipe": {"length": "2ep", "momentum": 0.9},
+            # GraSP's masks let the gradient grow: at the preset's rate they diverge.
+            "recipe": {"length": "2ep", "lr": 0.01},
         }
         with Client(installation.url) as client:
             study, table = play(client, asked, lambda _: None)
