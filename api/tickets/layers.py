@@ -57,12 +57,12 @@ class Layer(BaseModel):
     )
 
     @classmethod
-    def of(cls, layer: LayerReach, shape: tuple[int, ...]) -> Layer:
+    def of(cls, layer: LayerReach, shape: list[int]) -> Layer:
         """A counted layer."""
         density = layer.survivors / layer.size
         return cls(
             name=layer.name,
-            shape=list(shape),
+            shape=shape,
             size=layer.size,
             survivors=layer.survivors,
             density=density,
@@ -96,6 +96,7 @@ def layers(database: Database, store: ArtifactStore, identity: str) -> Layers:
     """A ticket's layers, from its file."""
     with database.read() as session:
         row = existing(session, identity)
+        shapes = {kept.name: kept.shape for kept in row.layers}
     found = reached(store, row)
     return Layers(
         prunable=row.prunable,
@@ -105,10 +106,7 @@ def layers(database: Database, store: ArtifactStore, identity: str) -> Layers:
         effective_sparsity=found.effective_sparsity,
         unreachable=found.unreachable,
         empty_layers=list(found.empty),
-        layers=[
-            Layer.of(layer, tuple(kept.shape))
-            for layer, kept in zip(found.layers, row.layers, strict=True)
-        ],
+        layers=[Layer.of(layer, shapes[layer.name]) for layer in found.layers],
     )
 
 

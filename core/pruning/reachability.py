@@ -75,7 +75,7 @@ def reach(architecture: Architecture, masks: Masks) -> Reach:
     """
     if not all(spec.axes for spec in architecture.prunable):
         return Reach(tuple(_counted(spec, masks[spec.name]) for spec in architecture.prunable))
-    joined = {name: mask.any(axis=tuple(range(2, mask.ndim))) for name, mask in masks.items()}
+    joined = {name: np.asarray(mask.any(axis=tuple(range(2, mask.ndim)))) for name, mask in masks.items()}
     told, wanted = _told(architecture, joined), _wanted(architecture, joined)
     return Reach(
         tuple(
@@ -100,8 +100,8 @@ def _told(architecture: Architecture, joined: Masks) -> dict[str, Channels]:
             stream[writes] = stream[writes] & joins[:, 0]
             continue
         found[spec.name] = stream[reads] if reads else np.ones(spec.shape[1], np.bool_)
-        outputs = joins[:, found[spec.name]].any(axis=1)
-        stream[writes] = outputs | stream.get(writes, False)
+        outputs = np.asarray(joins[:, found[spec.name]].any(axis=1))
+        stream[writes] = outputs | stream[writes] if writes in stream else outputs
     return found
 
 
@@ -115,8 +115,8 @@ def _wanted(architecture: Architecture, joined: Masks) -> dict[str, Channels]:
         if _depthwise(architecture, spec):
             stream[writes] = stream[writes] & joins[:, 0]
         else:
-            inputs = joins[found[spec.name]].any(axis=0)
-            stream[reads] = inputs | stream.get(reads, False)
+            inputs = np.asarray(joins[found[spec.name]].any(axis=0))
+            stream[reads] = inputs | stream[reads] if reads in stream else inputs
     return found
 
 

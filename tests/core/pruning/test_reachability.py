@@ -63,7 +63,9 @@ def on_a_path(network: Architecture, masks: Masks) -> dict[str, np.ndarray]:
         if spec.role is Role.WEIGHT:
             mask = masks[spec.name]
             filters = mask.reshape(len(mask), -1).sum(1).reshape(-1, *[1] * (mask.ndim - 1))
-            arrays[spec.name] = mask * np.random.default_rng(0).uniform(0.5, 1, mask.shape) / np.maximum(filters, 1)
+            arrays[spec.name] = (
+                mask * np.random.default_rng(0).uniform(0.5, 1, mask.shape) / np.maximum(filters, 1)
+            )
         elif spec.role is Role.COUNT:
             arrays[spec.name] = np.array(1)
         else:
@@ -150,7 +152,9 @@ class TestSources:
 
 class TestUnknownWiring:
     def test_only_survivors_are_counted(self) -> None:
-        definition = made_definition({"name": "chain", "prunable": ["*"], "tensors": {"a": [2, 3], "b": [1, 2]}})
+        definition = made_definition(
+            {"name": "chain", "prunable": ["*"], "tensors": {"a": [2, 3], "b": [1, 2]}}
+        )
         masks = {"a": np.eye(2, 3, dtype=bool), "b": np.zeros((1, 2), bool)}
         found = reach(posted_architecture(definition), masks)
         assert found == Reach((LayerReach("a", 6, 2), LayerReach("b", 2, 0)))

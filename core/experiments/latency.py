@@ -1,0 +1,161 @@
+"""What sparsity is worth on the device at hand: a ticket's network in its dense and its sparse form, timed in turns."""
+
+from __future__ import annotations
+
+import copy
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.models import build
+from core.models.state import load_state
+from core.pruning.random import random_mask
+from core.pruning.sparse_linear import replaced, sparse_form
+from core.tickets import Ticket
+from core.training.rounds import in_rounds
+
+Layer = nn.Linear | nn.Conv2d
+
+BATCHES = (1, 128)
+DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""At which the break-even of a layer is looked for."""
+SECONDS = 0.1
+"""Spent on each comparison."""
+
+
+@dataclass(frozen=True)
+class LayerLatency:
+    """Medians of one layer alone, in milliseconds.
+
+    `sparse_ms` is None where the layer has no sparse form. `break_even`: the largest of `DENSITIES` at which, as at all
+    smaller ones, the sparse form of a random mask is faster; None where it is at none.
+    """
+
+    name: str
+    density: float
+    dense_ms: float
+    sparse_ms: float | None = None
+    pays: bool = False
+    break_even: float | None = None
+
+
+@dataclass(frozen=True)
+class FormLatency:
+    """Median of a form of the whole network; None where no layer's sparse form pays, so that there is no such form."""
+
+    form: str
+    ms: float | None
+    faster: bool
+
+
+@dataclass(frozen=True)
+class BatchLatency:
+    """Everything that was timed at one batch size."""
+
+    batch: int
+    forms: tuple[FormLatency, ...]
+    layers: tuple[LayerLatency, ...]
+
+
+def latency(ticket: Ticket, device: torch.device) -> dict[str, Any]:
+    """Time a ticket's network: evaluation mode, float32, random images; as JSON."""
+    network = build(ticket.architecture)
+    load_state(network, ticket.weights())
+    network.to(device).eval()
+    densities = {layer.name: layer.survivors / layer.size for layer in ticket.layers()}
+    batches = []
+    for batch in BATCHES:
+        images = torch.randn(batch, *ticket.architecture.input, device=device)
+        batches.append(asdict(_at(batch, network, images, densities)))
+    return {"machine": _machine(device), "batches": batches}
+
+
+def _at(batch: int, network: nn.Module, images: Tensor, densities: Mapping[str, float]) -> BatchLatency:
+    paying: dict[str, nn.Module] = {}
+    break_even: dict[Any, float | None] = {}
+    layers = []
+    for name, layer, taken in _layers(network, images):
+        if (weight := f"{name}.weight") not in densities:
+            continue
+        x, sparse = torch.randn(taken, device=images.device), sparse_form(layer)
+        if sparse is None:
+            rounds = in_rounds([partial(layer, x)], x.device, SECONDS)
+            layers.append(LayerLatency(weight, densities[weight], 1000 * rounds.median(0)))
+            continue
+        rounds = in_rounds([partial(layer, x), partial(sparse, x)], x.device, SECONDS)
+        if pays := rounds.beats(1, 0):
+            paying[name] = sparse
+        alike = (layer.weight.shape, getattr(layer, "stride", None), taken)
+        if alike not in break_even:
+            break_even[alike] = even(layer, x)
+        medians = (1000 * rounds.median(0), 1000 * rounds.median(1))
+        layers.append(LayerLatency(weight, densities[weight], *medians, pays, break_even[alike]))
+    return BatchLatency(batch, tuple(_forms(network, paying, images)), tuple(layers))
+
+
+def _forms(network: nn.Module, paying: Mapping[str, nn.Module], images: Tensor) -> Iterator[FormLatency]:
+    forms = {"dense": network}
+    if paying:
+        forms["sparse"] = replaced(network, paying)
+    rounds = in_rounds([partial(form, images) for form in forms.values()], images.device, SECONDS)
+    for place, form in enumerate(forms):
+        yield FormLatency(form, 1000 * rounds.median(place), rounds.beats(place, 0))
+    if not paying:
+        yield FormLatency("sparse", None, faster=False)
+
+
+def even(layer: Layer, x: Tensor) -> float | None:
+    """The break-even density of a linear layer or 1×1 convolution on inputs like `x`, from the sparsest up."""
+    found = None
+    for density in DENSITIES:
+        form = sparse_form(_thinned(layer, density))
+        assert form is not None
+        if not in_rounds([partial(layer, x), partial(form, x)], x.device, SECONDS).beats(1, 0):
+            break
+        found = density
+    return found
+
+
+def _thinned(layer: Layer, density: float) -> nn.Module:
+    """The layer with random weights of that density, at least one."""
+    weight = layer.weight
+    survivors = max(1, round(density * weight.numel()))
+    mask = random_mask({"weight": tuple(weight.shape)}, survivors, 0)["weight"]
+    thinned = copy.deepcopy(layer)
+    values = torch.rand_like(weight) + 1
+    thinned.weight = nn.Parameter(values * torch.tensor(mask, device=weight.device))
+    return thinned
+
+
+def _layers(network: nn.Module, images: Tensor) -> list[tuple[str, Layer, torch.Size]]:
+    """Linear and convolutional layers with the shapes of what they take, in the order of the forward pass."""
+    seen: list[tuple[str, Layer, torch.Size]] = []
+
+    def notice(name: str, layer: Layer, inputs: tuple[Tensor, ...], _: Tensor) -> None:
+        seen.append((name, layer, inputs[0].shape))
+
+    hooks = [
+        layer.register_forward_hook(partial(notice, name))
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    with torch.no_grad():
+        network(images)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": f"{device.type} {name}",
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
