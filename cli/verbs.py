@@ -109,7 +109,9 @@ def evaluate(
     *,
     dataset: Dataset,
     job: Annotated[str | None, typer.Option(help="A train job, to evaluate what it trained instead.")] = None,
-    latency: Annotated[bool, typer.Option(help="Time each ticket's network too, dense and sparse.")] = False,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Time each ticket's network too, dense and sparse.")
+    ] = False,
     fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
