@@ -96,7 +96,7 @@ class TestWhatSparsityIsWorth:
     """
 
     def test_old_results_have_no_latency_and_new_ones_survive_without_theirs(self, database_url: str) -> None:
-        command.downgrade(alembic_config(database_url), "0004")
+        command.downgrade(alembic_config(database_url), "0005")
         database = Database(database_url)
         with database.write() as session:
             for row in (TestWhatWasDoneBefore.JOB, self.RESULT):
@@ -110,7 +110,7 @@ class TestWhatSparsityIsWorth:
         with database.read() as session:
             assert session.get_one(Result, ("j", 0)).latency == {"batches": []}
         database.engine.dispose()
-        command.downgrade(alembic_config(database_url), "0004")
+        command.downgrade(alembic_config(database_url), "0005")
         assert "latency" not in {column["name"] for column in inspect(database.engine).get_columns("results")}
         with database.read() as session:
             assert session.execute(text("SELECT correct, total FROM results")).all() == [(33, 360)]
