@@ -48,6 +48,9 @@ class BatchLatency(BaseModel):
     """What was timed at one batch size, its forms in turns."""
 
     batch: int
+    layout: str = Field(
+        description="of images in memory, channels first or channels last: that in which the dense network is faster"
+    )
     forms: list[FormLatency]
     layers: list[LayerLatency]
 

@@ -22,6 +22,7 @@ from core.training.rounds import in_rounds
 Layer = nn.Linear | nn.Conv2d
 
 BATCHES = (1, 128)
+LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """At which the break-even of a layer is looked for."""
 SECONDS = 0.1
@@ -55,9 +56,10 @@ class FormLatency:
 
 @dataclass(frozen=True)
 class BatchLatency:
-    """Everything that was timed at one batch size."""
+    """Everything that was timed at one batch size, in the layout of memory in which the dense network is faster."""
 
     batch: int
+    layout: str
     forms: tuple[FormLatency, ...]
     layers: tuple[LayerLatency, ...]
 
@@ -71,18 +73,35 @@ def latency(ticket: Ticket, device: torch.device) -> dict[str, Any]:
     batches = []
     for batch in BATCHES:
         images = torch.randn(batch, *ticket.architecture.input, device=device)
-        batches.append(asdict(_at(batch, network, images, densities)))
+        name = _faster_layout(network, images)
+        found = _at(network.to(memory_format=LAYOUTS[name]), _laid(images, name), name, densities)  # type: ignore[call-overload]
+        batches.append(asdict(found))
     return {"machine": _machine(device), "batches": batches}
 
 
-def _at(batch: int, network: nn.Module, images: Tensor, densities: Mapping[str, float]) -> BatchLatency:
+def _faster_layout(network: nn.Module, images: Tensor) -> str:
+    """The layout in which the dense network is faster: a form that is compared with the slower one proves nothing."""
+    calls = [
+        partial(copy.deepcopy(network).to(memory_format=layout), _laid(images, name))  # type: ignore[call-overload]
+        for name, layout in LAYOUTS.items()
+    ]
+    rounds = in_rounds(calls, images.device, SECONDS)
+    return min(LAYOUTS, key=lambda name: rounds.median(list(LAYOUTS).index(name)))
+
+
+def _laid(x: Tensor, name: str) -> Tensor:
+    """Images in that layout; rows of features have one only."""
+    return x.contiguous(memory_format=LAYOUTS[name]) if x.dim() == 4 else x
+
+
+def _at(network: nn.Module, images: Tensor, layout: str, densities: Mapping[str, float]) -> BatchLatency:
     paying: dict[str, nn.Module] = {}
     break_even: dict[Any, float | None] = {}
     layers = []
     for name, layer, taken in _layers(network, images):
         if (weight := f"{name}.weight") not in densities:
             continue
-        x, sparse = torch.randn(taken, device=images.device), sparse_form(layer)
+        x, sparse = _laid(torch.randn(taken, device=images.device), layout), sparse_form(layer)
         if sparse is None:
             rounds = in_rounds([partial(layer, x)], x.device, SECONDS)
             layers.append(LayerLatency(weight, densities[weight], 1000 * rounds.median(0)))
@@ -95,7 +114,7 @@ def _at(batch: int, network: nn.Module, images: Tensor, densities: Mapping[str, 
             break_even[alike] = even(layer, x)
         medians = (1000 * rounds.median(0), 1000 * rounds.median(1))
         layers.append(LayerLatency(weight, densities[weight], *medians, pays, break_even[alike]))
-    return BatchLatency(batch, tuple(_forms(network, paying, images)), tuple(layers))
+    return BatchLatency(len(images), layout, tuple(_forms(network, paying, images)), tuple(layers))
 
 
 def _forms(network: nn.Module, paying: Mapping[str, nn.Module], images: Tensor) -> Iterator[FormLatency]:

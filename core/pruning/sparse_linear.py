@@ -12,6 +12,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 
@@ -31,7 +32,7 @@ class SparseLinear(nn.Module):
 
 
 class SparsePointwise(nn.Module):
-    """A 1×1 convolution of any stride; [B, inputs, H, W] to [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉]."""
+    """A 1×1 convolution of any stride; [B, inputs, H, W] to [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉], laid out alike."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
@@ -42,11 +43,13 @@ class SparsePointwise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's outputs."""
         rows, columns = self.stride
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
         features = x[:, :, ::rows, ::columns].transpose(0, 1)
         outputs = self.weight @ features.flatten(1)
         if self.bias is not None:
             outputs = outputs + self.bias[:, None]
-        return outputs.reshape(-1, *features.shape[1:]).transpose(0, 1).contiguous()
+        return outputs.reshape(-1, *features.shape[1:]).transpose(0, 1).contiguous(memory_format=layout)
 
 
 def sparse_form(layer: nn.Module) -> nn.Module | None:

@@ -9,6 +9,7 @@ LATENCY = {
     "batches": [
         {
             "batch": 1,
+            "layout": "channels first",
             "forms": [
                 {"form": "dense", "ms": 0.04, "faster": False},
                 {"form": "sparse", "ms": None, "faster": False},

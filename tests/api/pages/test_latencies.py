@@ -29,7 +29,7 @@ def latency(*forms: tuple[str, float | None, bool]) -> dict[str, Any]:
     named = [{"form": form, "ms": ms, "faster": faster} for form, ms, faster in forms]
     return {
         "machine": {"device": "cpu x86_64", "capability": "AVX512", "threads": 2, "torch": "2.13.0"},
-        "batches": [{"batch": 128, "forms": named, "layers": layers}],
+        "batches": [{"batch": 128, "layout": "channels last", "forms": named, "layers": layers}],
     }
 
 

@@ -46,6 +46,7 @@ def check(found: dict, ticket: Ticket) -> None:
     assert [at["batch"] for at in found["batches"]] == list(BATCHES)
     for at in found["batches"]:
         assert {layer["name"]: layer["density"] for layer in at["layers"]} == figures
+        assert at["layout"] in ("channels first", "channels last")
         dense, sparse = at["forms"]
         assert (dense["form"], dense["faster"], sparse["form"]) == ("dense", False, "sparse")
         assert dense["ms"] > 0

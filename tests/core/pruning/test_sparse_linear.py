@@ -69,6 +69,8 @@ class TestPointwise:
         assert sparse is not None
         torch.testing.assert_close(sparse(x), layer(x), **CLOSE)
         assert sparse(x).is_contiguous()
+        last = x.contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(sparse(last), layer(x), **CLOSE)
 
 
 class TestWhatHasNoSparseForm:
