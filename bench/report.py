@@ -143,6 +143,7 @@ def _forms(found: Iterable[dict[str, Any]]) -> str:
     for line in found:
         for at in line["batches"]:
             forms = {form["form"]: form for form in at["forms"]}
+            # Of random masks compaction leaves out next to nothing.
             dense, sparse = forms["dense"], forms["sparse"]
             paying = sum(layer["pays"] for layer in at["layers"])
             row = [line["network"], str(line["threads"]), str(at["batch"]), f"{dense['ms']:.3f}"]

@@ -110,7 +110,7 @@ def evaluate(
     dataset: Dataset,
     job: Annotated[str | None, typer.Option(help="A train job, to evaluate what it trained instead.")] = None,
     latency: Annotated[
-        bool, typer.Option("--latency", help="Time each ticket's network too, dense and sparse.")
+        bool, typer.Option("--latency", help="Time each ticket's network too: dense, sparse and compacted.")
     ] = False,
     fresh: Fresh = False,
     wait: Wait = False,

@@ -92,7 +92,7 @@ def latencies(job: Json) -> list[str]:
         for at in (result.get("latency") or {"batches": []})["batches"]:
             paying = sum(layer["pays"] for layer in at["layers"])
             for form in at["forms"]:
-                time = "no layer pays" if form["ms"] is None else f"{form['ms']:.3f} ms"
+                time = "none" if form["ms"] is None else f"{form['ms']:.3f} ms"
                 faster = "-" if form["form"] == "dense" else "yes" if form["faster"] else "no"
                 pays = f"{paying} of {len(at['layers'])}" if form["form"] == "sparse" else "-"
                 rows.append((result["ticket"][:8], str(at["batch"]), form["form"], time, faster, pays))

@@ -19,10 +19,11 @@ class FormLatency(BaseModel):
 
     form: str = Field(
         description="dense: pruned weights are multiplied as zeros; sparse: those layers that it pays for on their "
-        "surviving weights alone"
+        "surviving weights alone; compacted: the smaller dense network without the channels that make no difference"
     )
     ms: float | None = Field(
-        description="median milliseconds of a batch; null where no layer's sparse form pays: there is no such form"
+        description="median milliseconds of a batch; null where there is no such form: no layer's sparse form "
+        "pays, or no channel can be left out"
     )
     faster: bool = Field(description="faster than dense in four fifths of the rounds or more")
 

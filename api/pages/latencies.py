@@ -9,6 +9,9 @@ from api.jobs.latency import BatchLatency, Latency, LatencyMachine
 from api.pages.specs import Networks
 from core.catalog.tables import Job
 
+NONE_OF = {"sparse": "no layer pays", "compacted": "no channel goes"}
+"""Why there may be no such form."""
+
 
 @dataclass(frozen=True)
 class Timed:

@@ -126,6 +126,7 @@ def job_page(database: DatabaseDep, job_id: JobPath) -> HTMLResponse:
             device_seconds=device_seconds(job.runs),
             line=results.line(job),
             latencies=latencies.timed(job, known),
+            none_of=latencies.NONE_OF,
             barrier=barrier(job.results),
             known=known,
             groups=results.replicates(rows, over_orders=over_orders),

@@ -1,4 +1,4 @@
-"""What sparsity is worth on the device at hand: a ticket's network in its dense and its sparse form, timed in turns."""
+"""What sparsity is worth on the device at hand: a ticket's network dense, sparse and compacted, timed in turns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from core.models import build
 from core.models.state import load_state
+from core.pruning.compaction import compact
 from core.pruning.random import random_mask
 from core.pruning.sparse_linear import replaced, sparse_form
 from core.tickets import Ticket
@@ -47,7 +48,9 @@ class LayerLatency:
 
 @dataclass(frozen=True)
 class FormLatency:
-    """Median of a form of the whole network; None where no layer's sparse form pays, so that there is no such form."""
+    """Median of a form of the whole network; None where there is no such form: no layer's sparse form pays, or
+    compaction leaves out no channel.
+    """
 
     form: str
     ms: float | None
@@ -70,13 +73,26 @@ def latency(ticket: Ticket, device: torch.device) -> dict[str, Any]:
     load_state(network, ticket.weights())
     network.to(device).eval()
     densities = {layer.name: layer.survivors / layer.size for layer in ticket.layers()}
+    smaller = _compacted(ticket, device)
     batches = []
     for batch in BATCHES:
         images = torch.randn(batch, *ticket.architecture.input, device=device)
         name = _faster_layout(network, images)
-        found = _at(network.to(memory_format=LAYOUTS[name]), _laid(images, name), name, densities)  # type: ignore[call-overload]
-        batches.append(asdict(found))
+        for form in (network, smaller):
+            if form is not None:
+                form.to(memory_format=LAYOUTS[name])  # type: ignore[call-overload]
+        batches.append(asdict(_at(network, smaller, _laid(images, name), name, densities)))
     return {"machine": _machine(device), "batches": batches}
+
+
+def _compacted(ticket: Ticket, device: torch.device) -> nn.Module | None:
+    """The network without the channels that make no difference; None where all do, or nobody knows its wiring."""
+    if not all(spec.axes for spec in ticket.architecture.prunable):
+        return None
+    found = compact(ticket.architecture, ticket.weights(), ticket.bool_masks())
+    left = sum(array.size for array in found.weights.values())
+    fewer = left < sum(spec.size for spec in ticket.architecture.tensors)
+    return found.network.to(device) if fewer else None
 
 
 def _faster_layout(network: nn.Module, images: Tensor) -> str:
@@ -94,7 +110,13 @@ def _laid(x: Tensor, name: str) -> Tensor:
     return x.contiguous(memory_format=LAYOUTS[name]) if x.dim() == 4 else x
 
 
-def _at(network: nn.Module, images: Tensor, layout: str, densities: Mapping[str, float]) -> BatchLatency:
+def _at(
+    network: nn.Module,
+    smaller: nn.Module | None,
+    images: Tensor,
+    layout: str,
+    densities: Mapping[str, float],
+) -> BatchLatency:
     paying: dict[str, nn.Module] = {}
     break_even: dict[Any, float | None] = {}
     layers = []
@@ -114,18 +136,20 @@ def _at(network: nn.Module, images: Tensor, layout: str, densities: Mapping[str,
             break_even[alike] = even(layer, x)
         medians = (1000 * rounds.median(0), 1000 * rounds.median(1))
         layers.append(LayerLatency(weight, densities[weight], *medians, pays, break_even[alike]))
-    return BatchLatency(len(images), layout, tuple(_forms(network, paying, images)), tuple(layers))
+    sparse_network = replaced(network, paying) if paying else None
+    forms = {"dense": network, "sparse": sparse_network, "compacted": smaller}
+    return BatchLatency(len(images), layout, tuple(_forms(forms, images)), tuple(layers))
 
 
-def _forms(network: nn.Module, paying: Mapping[str, nn.Module], images: Tensor) -> Iterator[FormLatency]:
-    forms = {"dense": network}
-    if paying:
-        forms["sparse"] = replaced(network, paying)
-    rounds = in_rounds([partial(form, images) for form in forms.values()], images.device, SECONDS)
-    for place, form in enumerate(forms):
-        yield FormLatency(form, 1000 * rounds.median(place), rounds.beats(place, 0))
-    if not paying:
-        yield FormLatency("sparse", None, faster=False)
+def _forms(forms: Mapping[str, nn.Module | None], images: Tensor) -> Iterator[FormLatency]:
+    there = {name: form for name, form in forms.items() if form is not None}
+    rounds = in_rounds([partial(form, images) for form in there.values()], images.device, SECONDS)
+    for name in forms:
+        if name in there:
+            place = list(there).index(name)
+            yield FormLatency(name, 1000 * rounds.median(place), rounds.beats(place, 0))
+        else:
+            yield FormLatency(name, None, faster=False)
 
 
 def even(layer: Layer, x: Tensor) -> float | None:

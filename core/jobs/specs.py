@@ -285,8 +285,8 @@ class EvaluateSpec(Reusable):
     job: JobId | None = Field(default=None, description="instead: a train job, to evaluate what it trained")
     latency: bool = Field(
         default=False,
-        description="time each ticket's network too, dense and sparse, on the device that does the job; no earlier job "
-        "answers such a request",
+        description="time each ticket's network too: dense, sparse and compacted, on the device that does the job; "
+        "no earlier job answers such a request",
     )
 
     @model_validator(mode="after")

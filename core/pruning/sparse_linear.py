@@ -32,7 +32,7 @@ class SparseLinear(nn.Module):
 
 
 class SparsePointwise(nn.Module):
-    """A 1×1 convolution of any stride; [B, inputs, H, W] to [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉], laid out alike."""
+    """A 1×1 convolution; [B, inputs, H, W] to [B, outputs, ⌈H / stride⌉, ⌈W / stride⌉], in the same layout."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
@@ -43,8 +43,7 @@ class SparsePointwise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's outputs."""
         rows, columns = self.stride
-        last = x.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
+        layout = torch.contiguous_format if x.is_contiguous() else torch.channels_last
         features = x[:, :, ::rows, ::columns].transpose(0, 1)
         outputs = self.weight @ features.flatten(1)
         if self.bias is not None:

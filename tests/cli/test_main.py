@@ -343,7 +343,7 @@ class TestKindsOfJobs:
         rows = [line.split() for line in shown.splitlines() if line.strip().startswith(TICKET[:8])]
         assert rows == [
             [TICKET[:8], "1", "dense", "0.422", "ms", "-", "-"],
-            [TICKET[:8], "1", "sparse", "no", "layer", "pays", "no", "0", "of", "1"],
+            [TICKET[:8], "1", "sparse", "none", "no", "0", "of", "1"],
             [TICKET[:8], "128", "dense", "0.422", "ms", "-", "-"],
             [TICKET[:8], "128", "sparse", "0.350", "ms", "yes", "1", "of", "2"],
         ]

@@ -102,7 +102,7 @@ class TestLatency:
         assert row.latency["machine"]["threads"] == 1
         assert [at["batch"] for at in row.latency["batches"]] == [1, 128]
         for at in row.latency["batches"]:
-            assert [form["form"] for form in at["forms"]] == ["dense", "sparse"]
+            assert [form["form"] for form in at["forms"]] == ["dense", "sparse", "compacted"]
             names = [layer["name"] for layer in at["layers"]]
             assert names == ["fc_layers.0.weight", "fc_layers.1.weight", "fc.weight"]
 

@@ -56,8 +56,8 @@ def page(client: Client, catalog: Any) -> Callable[[dict[str, Any]], str]:
 
 class TestJob:
     def test_a_faster_form_is_told_with_its_ratio(self, page: Callable[[dict[str, Any]], str]) -> None:
-        text = page(latency(("dense", 0.42, False), ("sparse", 0.21, True)))
-        assert "128 420 µs 210 µs sparse is 2.00 times as fast" in text
+        text = page(latency(("dense", 0.42, False), ("sparse", 0.21, True), ("compacted", None, False)))
+        assert "128 420 µs 210 µs no channel goes sparse is 2.00 times as fast" in text
         assert "On cpu x86_64, AVX512, 2 threads, torch 2.13.0; nothing is said of another machine." in text
 
     @pytest.mark.parametrize(("ms", "shown"), [(0.41, "410 µs"), (None, "no layer pays")])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 from core.experiments import latency as module
 from core.experiments.latency import BATCHES, DENSITIES, even, latency
 from core.families import architecture
+from core.families.initialisation import initialise
 from core.jobs.methods import RandomParameters
 from core.jobs.specs import EvaluateSpec, FindSpec
 from core.tickets import Ticket
@@ -47,7 +49,9 @@ def check(found: dict, ticket: Ticket) -> None:
     for at in found["batches"]:
         assert {layer["name"]: layer["density"] for layer in at["layers"]} == figures
         assert at["layout"] in ("channels first", "channels last")
-        dense, sparse = at["forms"]
+        dense, sparse, compacted = at["forms"]
+        assert compacted["form"] == "compacted"
+        assert compacted["ms"] is not None or not compacted["faster"]
         assert (dense["form"], dense["faster"], sparse["form"]) == ("dense", False, "sparse")
         assert dense["ms"] > 0
         paying = [layer for layer in at["layers"] if layer["pays"]]
@@ -65,6 +69,23 @@ class TestLatency:
     def test_what_is_claimed_follows_from_what_was_timed(self, bench: Bench, name: str) -> None:
         ticket = bench.ticket(random_ticket(bench, name))
         check(json.loads(json.dumps(latency(ticket, torch.device("cpu")))), ticket)
+
+
+class TestCompacted:
+    def of(self, pruned: int) -> list[dict]:
+        """The forms of a network that lacks so many channels."""
+        network = architecture("mlp_1_20_10", (1, 8, 8), 10)
+        masks = {spec.name: np.ones(spec.shape, bool) for spec in network.prunable}
+        masks["fc_layers.0.weight"][:pruned] = False
+        masks["fc_layers.1.weight"][:, :pruned] = False
+        found = latency(Ticket.from_dense(network, 0, masks, initialise(network, 0)), torch.device("cpu"))
+        return [at["forms"][2] for at in found["batches"]]
+
+    def test_it_is_timed_where_a_channel_goes(self) -> None:
+        assert all(form["form"] == "compacted" and form["ms"] > 0 for form in self.of(7))
+
+    def test_it_is_none_where_all_channels_stay(self) -> None:
+        assert all(form == {"form": "compacted", "ms": None, "faster": False} for form in self.of(0))
 
 
 class TestEvaluate:
