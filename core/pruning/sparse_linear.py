@@ -12,7 +12,6 @@ import copy
 import warnings
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 
@@ -43,12 +42,20 @@ class SparsePointwise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's outputs."""
         rows, columns = self.stride
-        layout = torch.contiguous_format if x.is_contiguous() else torch.channels_last
-        features = x[:, :, ::rows, ::columns].transpose(0, 1)
-        outputs = self.weight @ features.flatten(1)
+        taken, first = x[:, :, ::rows, ::columns], x.is_contiguous()
+        batch, _, height, width = taken.shape
+        # Channels last: a matrix is transposed faster than four dimensions are permuted.
+        features = (
+            taken.transpose(0, 1).flatten(1)
+            if first
+            else taken.permute(0, 2, 3, 1).flatten(0, 2).T.contiguous()
+        )
+        outputs = self.weight @ features
         if self.bias is not None:
             outputs = outputs + self.bias[:, None]
-        return outputs.reshape(-1, *features.shape[1:]).transpose(0, 1).contiguous(memory_format=layout)
+        if first:
+            return outputs.reshape(-1, batch, height, width).transpose(0, 1).contiguous()
+        return outputs.T.contiguous().reshape(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 def sparse_form(layer: nn.Module) -> nn.Module | None:
