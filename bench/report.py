@@ -54,6 +54,8 @@ def tables(measured: dict[str, Any]) -> str:
         parts += [_roofline(measured["roofline"]), _spent(measured["roofline"])]
     if "accuracy" in measured:
         parts.append(_accuracy(measured["accuracy"]))
+    if "sparsity" in measured:
+        parts += [_forms(measured["sparsity"]), _break_even(measured["sparsity"])]
     return "\n\n".join(parts)
 
 
@@ -134,6 +136,50 @@ def _accuracy(found: Iterable[dict[str, Any]]) -> str:
         "2 × its standard error",
     ]
     return _table([*head, "within"], rows)
+
+
+def _forms(found: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for line in found:
+        for at in line["batches"]:
+            forms = {form["form"]: form for form in at["forms"]}
+            # Of random masks compaction leaves out next to nothing.
+            dense, sparse = forms["dense"], forms["sparse"]
+            paying = sum(layer["pays"] for layer in at["layers"])
+            row = [line["network"], str(line["threads"]), str(at["batch"]), f"{dense['ms']:.3f}"]
+            row += ["no layer pays" if sparse["ms"] is None else f"{sparse['ms']:.3f}"]
+            rows.append([*row, f"{paying} of {len(at['layers'])}", "**yes**" if sparse["faster"] else "no"])
+    head = [
+        "network at 10.74 % density",
+        "threads",
+        "batch",
+        "dense, ms",
+        "sparse, ms",
+        "pays in layers",
+        "faster",
+    ]
+    return _table(head, rows)
+
+
+def _break_even(found: Iterable[dict[str, Any]]) -> str:
+    rows = []
+    for line in found:
+        for at in line["batches"]:
+            for layer in at["layers"]:
+                if layer["sparse_ms"] is not None:
+                    even = layer["break_even"]
+                    row = [line["network"], layer["name"], str(at["batch"])]
+                    row += [f"{layer[form]:.4f}" for form in ("dense_ms", "sparse_ms")]
+                    rows.append([*row, "none" if even is None else f"**{100 * even:g} %**"])
+    head = [
+        "network",
+        "layer",
+        "batch",
+        "dense, ms",
+        "sparse at the ticket's density, ms",
+        "break-even density",
+    ]
+    return _table(head, rows)
 
 
 def _who(line: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench import report, tickets, training, transform
+from bench import report, sparsity, tickets, training, transform
 from bench.cases import CASES
 from bench.ceiling import roofline
 from bench.layouts import Layout
@@ -33,6 +33,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "roofline": lambda measured: _roofline(measured["training"]),
     "tickets": lambda _: tickets.compare(),
     "transform": lambda _: transform.compare(),
+    "sparsity": lambda _: sparsity.compare(),
 }
 
 

@@ -109,13 +109,22 @@ def evaluate(
     *,
     dataset: Dataset,
     job: Annotated[str | None, typer.Option(help="A train job, to evaluate what it trained instead.")] = None,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Time each ticket's network too: dense, sparse and compacted.")
+    ] = False,
     fresh: Fresh = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Measure tickets, or what a job has trained, on a dataset's test images."""
-    body = {"tickets": tickets or None, "job": job, "dataset": dataset, "fresh": fresh or None}
+    body = {
+        "tickets": tickets or None,
+        "job": job,
+        "dataset": dataset,
+        "latency": latency or None,
+        "fresh": fresh or None,
+    }
     submit("evaluate", body, wait, as_json, server)
 
 

@@ -46,6 +46,7 @@ def job_text(job: Json, server: str) -> str:
     lines += [f"  ticket {identity}" for identity in job["outputs"]["tickets"]]
     if job["outputs"]["results"]:
         lines += [f"  {line}" for line in results(job).text().splitlines()]
+    lines += [f"  {line}" for line in latencies(job)]
     barrier = job["outputs"].get("barrier")
     if barrier is not None:
         lines.append(f"  error barrier: {100 * barrier:.2f} points")
@@ -82,6 +83,21 @@ def _speed(run: Json | None) -> tuple[str, str]:
         "-" if rate is None else f"{rate:,.0f}",
         "shared" if run["shared"] else f"{speed['device_seconds']:.1f}",
     )
+
+
+def latencies(job: Json) -> list[str]:
+    """How fast each ticket's network is in each form, and in how many of its layers sparsity pays."""
+    rows = []
+    for result in job["outputs"]["results"]:
+        for at in (result.get("latency") or {"batches": []})["batches"]:
+            paying = sum(layer["pays"] for layer in at["layers"])
+            for form in at["forms"]:
+                time = "none" if form["ms"] is None else f"{form['ms']:.3f} ms"
+                faster = "-" if form["form"] == "dense" else "yes" if form["faster"] else "no"
+                pays = f"{paying} of {len(at['layers'])}" if form["form"] == "sparse" else "-"
+                rows.append((result["ticket"][:8], str(at["batch"]), form["form"], time, faster, pays))
+    columns = ("ticket", "batch", "form", "time", "faster", "pays in layers")
+    return Table(columns, tuple(rows), words=3).text().splitlines() if rows else []
 
 
 def jobs_table(jobs: list[Json]) -> Table:

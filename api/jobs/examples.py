@@ -133,6 +133,7 @@ RESULT: dict[str, Any] = {
     "ticket": STRETCHED,
     "run": 0,
     "alpha": None,
+    "latency": None,
 }
 SUCCEEDED: dict[str, Any] = RUNNING | {
     "state": "succeeded",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, WithJsonSchema
 
 from api.jobs import examples
+from api.jobs.latency import Latency
 from core.catalog.jobs import CANCELLABLE
 from core.catalog.tables import Attempt, Job, Result, Run
 from core.jobs.methods import FINDING, Parameters
@@ -227,6 +228,7 @@ class ResultBody(BaseModel):
     alpha: float | None = Field(
         default=None, description="where between two trainings: 0 is the first, 1 the second"
     )
+    latency: Latency | None = Field(default=None, description="where it was asked for")
 
     @classmethod
     def of(cls, result: Result) -> ResultBody:

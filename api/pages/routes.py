@@ -10,11 +10,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import QueryParams
 
-from api.dependencies import DatabaseDep, JobPath, TicketPath
+from api.dependencies import DatabaseDep, JobPath, StoreDep, TicketPath
 from api.jobs import service as job_service
 from api.jobs.schemas import Kind, barrier, device_seconds
 from api.pages import jobs as job_views
-from api.pages import results, specs, speeds
+from api.pages import latencies, results, specs, speeds
 from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
 from api.pages.rendering import render
@@ -125,6 +125,8 @@ def job_page(database: DatabaseDep, job_id: JobPath) -> HTMLResponse:
             parts=speeds.PARTS,
             device_seconds=device_seconds(job.runs),
             line=results.line(job),
+            latencies=latencies.timed(job, known),
+            none_of=latencies.NONE_OF,
             barrier=barrier(job.results),
             known=known,
             groups=results.replicates(rows, over_orders=over_orders),
@@ -185,7 +187,9 @@ def _share(text: str | None) -> float | None:
 
 
 @router.get("/ui/tickets/{ticket_id}")
-def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) -> HTMLResponse:
+def ticket_page(
+    request: Request, database: DatabaseDep, store: StoreDep, ticket_id: TicketPath
+) -> HTMLResponse:
     """One ticket: its figures, where it comes from, what was made of it, what it reached."""
     with database.read() as session:
         ticket = ticket_service.existing(session, ticket_id)
@@ -193,6 +197,7 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) 
         children = tickets.children(session, ticket_id)
         tickets.load_origins(session, [ticket, *ancestors, *children])
         measured = tickets.results(session, ticket_id)
+        reach = ticket_views.reach(store, ticket)
         known = {ticket.id: ticket.architecture}
         by_job: dict[str, list[results.Measured]] = {}
         for job in dict.fromkeys(job for result, _, job in measured if result.alpha is None):
@@ -204,6 +209,10 @@ def ticket_page(request: Request, database: DatabaseDep, ticket_id: TicketPath) 
             "ticket.html",
             ticket=ticket,
             nominal=ticket_views.nominal(ticket, ancestors),
+            reach=reach,
+            dead={}
+            if reach is None
+            else {layer.name: layer for layer in reach.layers if layer.dead is not None},
             lineage=[
                 *((one, tickets.origin(one), "ancestor") for one in reversed(ancestors)),
                 (ticket, tickets.origin(ticket), "this"),

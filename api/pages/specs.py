@@ -105,7 +105,7 @@ def summary(spec: Mapping[str, Any], known: Networks) -> str:
             parts = [f"{what} on {spec['dataset']}", _seeds(spec), _orders(spec)]
         case "evaluate":
             what = _tickets(spec, known) if spec.get("tickets") else f"trainings of job {short(spec['job'])}"
-            parts = [f"{what} on {spec['dataset']}"]
+            parts = [f"{what} on {spec['dataset']}", "latency" if spec.get("latency") else None]
         case "connect":
             parts = [
                 " – ".join(_training(end) for end in spec["trainings"]),
@@ -244,6 +244,8 @@ def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
         say("arithmetic", "exact: the same digests on every run" if spec["exact"] else "fast")
     if (devices := spec.get("devices", 1)) > 1:
         say("devices", f"{devices}, batch normalisation {_NORMALISED[spec['batch_norm']]}")
+    if spec.get("latency"):
+        say("latency", "timed on the device that did it")
     if spec.get("fresh"):
         say("earlier work", "none of it used")
     return found

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from api.jobs.admission import shape_of
+from api.tickets.layers import reached
+from core.catalog.artifacts import ArtifactMissing, ArtifactStore
 from core.catalog.tables import Ticket
 from core.elastic.refusal import Refused
 from core.families import UnknownArchitecture
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import TransformSpec
 from core.jobs.transforms import plan
+from core.pruning.reachability import Reach
 from core.tickets.metadata import Describe
 
 IMP_FRACTION = 0.2
@@ -48,6 +51,14 @@ def nominal(ticket: Ticket, ancestors: Sequence[Ticket]) -> Nominal | None:
     # An uploaded file may state anything.
     fraction = next((f for f in stated if isinstance(f, float) and 0 < f < 1), IMP_FRACTION)
     return Nominal(level, 1 - (1 - fraction) ** level)
+
+
+def reach(store: ArtifactStore, ticket: Ticket) -> Reach | None:
+    """What of its mask does any work; None where its file is not in the store."""
+    try:
+        return reached(store, ticket)
+    except ArtifactMissing:
+        return None
 
 
 def deeper(ticket: Ticket, describe: Describe) -> str | None:

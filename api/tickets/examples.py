@@ -55,14 +55,6 @@ CHILD: dict[str, Any] = TICKET_BODY | {
     "links": _links(STRETCHED),
     "jobs": [JOB],
 }
-LAYERS: dict[str, Any] = {
-    "prunable": 140200,
-    "survivors": 15058,
-    "sparsity": 0.8926,
-    "layers": [
-        {"name": "fc.weight", "shape": [10, 100], "size": 1000, "survivors": 1000, "sparsity": 0.0},
-    ],
-}
 LINEAGE: dict[str, Any] = {"ticket": TICKET, "ancestors": [], "children": [CHILD]}
 RESULTS: dict[str, Any] = {
     "summary": [{"dataset": "digits", "point": "last", "count": 2, "mean": 0.9625, "std": 0.0059}],

@@ -29,7 +29,8 @@ from api.tickets.comparison import ComparisonBody, comparison
 from api.tickets.examples import IMPORTED, TICKET_BODY
 from api.tickets.files import FILE
 from api.tickets.imports import Said
-from api.tickets.schemas import Layers, Lineage, Results, TicketBody
+from api.tickets.layers import Layers, layers
+from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import TAG, Upload, receive
 from core.catalog.tickets import TicketFilter
 
@@ -151,9 +152,9 @@ def show_ticket(ticket: TicketPath, database: DatabaseDep) -> TicketBody:
 
 
 @router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND))
-def show_layers(ticket: TicketPath, database: DatabaseDep) -> Layers:
-    """Show the survivors of each prunable tensor."""
-    return service.layers(database, ticket)
+def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> Layers:
+    """Show the survivors of each prunable tensor, and which of them any path from input to output takes."""
+    return layers(database, store, ticket)
 
 
 @router.get("/tickets/{ticket}/lineage", responses=documented(NOT_FOUND))

@@ -96,46 +96,6 @@ class TicketBody(BaseModel):
         return cls(**cls.fields(ticket))
 
 
-class Layer(BaseModel):
-    """One prunable tensor, counted exactly."""
-
-    name: str
-    shape: list[int]
-    size: int
-    survivors: int
-    sparsity: float
-
-
-class Layers(BaseModel):
-    """A ticket's prunable tensors, in state-dict order."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.LAYERS]})
-
-    prunable: int
-    survivors: int
-    sparsity: float
-    layers: list[Layer]
-
-    @classmethod
-    def of(cls, ticket: Ticket) -> Layers:
-        """A ticket's rows."""
-        return cls(
-            prunable=ticket.prunable,
-            survivors=ticket.survivors,
-            sparsity=ticket.sparsity,
-            layers=[
-                Layer(
-                    name=layer.name,
-                    shape=layer.shape,
-                    size=layer.size,
-                    survivors=layer.survivors,
-                    sparsity=1 - layer.survivors / layer.size,
-                )
-                for layer in ticket.layers
-            ],
-        )
-
-
 class Relative(TicketBody):
     """An ancestor or a child, and the jobs that made it."""
 

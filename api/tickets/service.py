@@ -10,7 +10,7 @@ from api.catalogue.service import NAME_TAKEN
 from api.idempotency import Once
 from api.problems import Flaw, Rejected, not_found
 from api.tickets.imports import Said, enter_import, is_foreign, refuse_options
-from api.tickets.schemas import Layers, Lineage, Results, TicketBody
+from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import Upload, check_tags, too_many_tags
 from core.catalog import tickets
 from core.catalog.architectures import NameTaken
@@ -80,12 +80,6 @@ def page(
         found = tickets.page(session, limit, after, wanted)
         tickets.load_origins(session, found.rows)
         return [TicketBody.of(ticket) for ticket in found.rows], found.next
-
-
-def layers(database: Database, identity: str) -> Layers:
-    """A ticket's prunable tensors."""
-    with database.read() as session:
-        return Layers.of(existing(session, identity))
 
 
 def lineage(database: Database, identity: str) -> Lineage:

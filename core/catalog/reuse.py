@@ -15,11 +15,14 @@ from core.jobs.states import State
 
 
 def digest(session: Session, spec: JobSpec) -> str | None:
-    """The digest of an admitted spec; None for imports, whose file goes with them, and exports, whose copies are kept.
+    """The digest of an admitted spec; None for imports, whose file goes with them, for exports, whose copies are kept,
+    and for latencies, which are those of the machine and the hour.
 
     A ticket's id says nothing of where it comes from, and a posted name nothing of what it stands for: both count too.
     """
     match spec:
+        case EvaluateSpec(latency=True):
+            return None
         case FindSpec() | ConnectSpec():
             given: Sequence[str] = ()
         case TrainSpec() | EvaluateSpec():

@@ -261,6 +261,7 @@ class Result(Base):
     correct: Mapped[int]
     total: Mapped[int]
     loss: Mapped[float]
+    latency: Mapped[dict[str, Any] | None]
 
 
 class Study(Base):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from core.datasets import Dataset
 from core.experiments.lab import Arrays, Lab
+from core.experiments.latency import latency
 from core.experiments.train import fits
 from core.families.architecture import Architecture
 from core.jobs.outcome import ResultRecord
@@ -26,7 +28,8 @@ def evaluate(spec: EvaluateSpec, lab: Lab) -> None:
     for identity in spec.tickets or ():
         file = lab.ticket(identity)
         ticket = file.ticket
-        result(ticket.architecture, ticket.weights(), dataset, lab, identity, file.metadata.seed)
+        timed = latency(ticket, lab.device) if spec.latency else None
+        result(ticket.architecture, ticket.weights(), dataset, lab, identity, file.metadata.seed, timed)
     for trained in lab.inputs.weights:
         network = lab.describe(trained.architecture, trained.input, trained.classes)
         result(network, read_weights(Path(trained.path)), dataset, lab, trained.ticket_id, trained.seed)
@@ -53,8 +56,9 @@ def result(
     lab: Lab,
     ticket_id: str | None,
     seed: int | None,
+    timed: dict[str, Any] | None = None,
 ) -> None:
-    """Enter one network's test accuracy into the lab's outcome."""
+    """Enter one network's test accuracy into the lab's outcome, and its latency where it was timed."""
     found = measured(network, weights, dataset, lab.device)
     lab.outcome.results.append(
         ResultRecord(
@@ -65,5 +69,6 @@ def result(
             loss=found.loss,
             ticket_id=ticket_id,
             seed=seed,
+            latency=timed,
         )
     )

@@ -35,7 +35,8 @@ class RunRecord:
 class ResultRecord:
     """One measured accuracy, correct / total, at `point`: last, best (test-selected), evaluate, or between.
 
-    `alpha` tells where on the line between two trainings, from 0 at the first to 1 at the second.
+    `alpha` tells where on the line between two trainings, from 0 at the first to 1 at the second. `latency`: how fast
+    the network is, as the API's `Latency` describes it.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class ResultRecord:
     epoch: int | None = None
     seed: int | None = None
     alpha: float | None = None
+    latency: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

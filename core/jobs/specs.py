@@ -283,11 +283,18 @@ class EvaluateSpec(Reusable):
     dataset: str = Field(description="dataset whose test images are used")
     tickets: Tickets | None = Field(default=None, description="tickets to evaluate at their rewind point")
     job: JobId | None = Field(default=None, description="instead: a train job, to evaluate what it trained")
+    latency: bool = Field(
+        default=False,
+        description="time each ticket's network too: dense, sparse and compacted, on the device that does the job; "
+        "no earlier job answers such a request",
+    )
 
     @model_validator(mode="after")
     def _tickets_or_job(self) -> Self:
         if (self.tickets is None) == (self.job is None):
             raise ValueError("give either tickets or job")
+        if self.latency and self.tickets is None:
+            raise ValueError("latency is of tickets: give tickets, or leave it out")
         return self
 
 

@@ -96,6 +96,25 @@ class TestTables:
     def test_what_was_not_measured_is_left_out(self) -> None:
         assert "|" not in tables({"machine": MEASURED["machine"]})
 
+    def test_sparsity_is_claimed_where_it_was_faster_alone(self) -> None:
+        pays = {"name": "a", "dense_ms": 0.2, "sparse_ms": 0.1, "pays": True, "break_even": 0.1}
+        does_not = {"name": "b", "dense_ms": 0.2, "sparse_ms": 0.3, "pays": False, "break_even": None}
+        larger = {"name": "c", "dense_ms": 0.2, "sparse_ms": None, "pays": False, "break_even": None}
+        dense = {"form": "dense", "ms": 0.6, "faster": False}
+        lost = {"form": "sparse", "ms": None, "faster": False}
+        won = {"form": "sparse", "ms": 0.5, "faster": True}
+        batches = [
+            {"batch": 1, "forms": [dense, lost], "layers": [does_not]},
+            {"batch": 128, "forms": [dense, won], "layers": [pays, does_not, larger]},
+        ]
+        found = [{"network": "mlp_2", "threads": 2, "batches": batches}]
+        lines = tables({"machine": MEASURED["machine"], "sparsity": found}).splitlines()
+        assert "| mlp_2 | 2 | 1 | 0.600 | no layer pays | 0 of 1 | no |" in lines
+        assert "| mlp_2 | 2 | 128 | 0.600 | 0.500 | 1 of 3 | **yes** |" in lines
+        assert "| mlp_2 | a | 128 | 0.2000 | 0.1000 | **10 %** |" in lines
+        assert "| mlp_2 | b | 128 | 0.2000 | 0.3000 | none |" in lines
+        assert not any("| c |" in line for line in lines)
+
 
 class TestDraw:
     @pytest.mark.parametrize("measured", [MEASURED, {}])

@@ -324,6 +324,35 @@ class TestKindsOfJobs:
         ends(server, "succeeded", kind=kind, spec=spec)
         assert words in run(server, "watch", JOB).stdout
 
+    def test_what_was_timed_is_told_form_by_form_and_claims_nothing_more(self, server: Any) -> None:
+        forms = [("dense", 0.4218, False), ("sparse", 0.35, True)]
+        at = {
+            "batch": 128,
+            "forms": [{"form": form, "ms": ms, "faster": faster} for form, ms, faster in forms],
+            "layers": [{"pays": True}, {"pays": False}],
+        }
+        alone = at | {
+            "batch": 1,
+            "forms": [at["forms"][0], {"form": "sparse", "ms": None, "faster": False}],
+            "layers": [{"pays": False}],
+        }
+        measured = {"point": "evaluate", "seed": 0, "run": None, "accuracy": 0.1, "ticket": TICKET}
+        results = [measured | {"latency": {"batches": [alone, at]}}]
+        ends(server, "succeeded", outputs={"tickets": [], "runs": [], "results": results})
+        shown = run(server, "watch", JOB).stdout
+        rows = [line.split() for line in shown.splitlines() if line.strip().startswith(TICKET[:8])]
+        assert rows == [
+            [TICKET[:8], "1", "dense", "0.422", "ms", "-", "-"],
+            [TICKET[:8], "1", "sparse", "none", "no", "0", "of", "1"],
+            [TICKET[:8], "128", "dense", "0.422", "ms", "-", "-"],
+            [TICKET[:8], "128", "sparse", "0.350", "ms", "yes", "1", "of", "2"],
+        ]
+
+    def test_evaluate_asks_for_latency_only_where_told_to(self, server: Any) -> None:
+        server.answers["/evaluate"] = [as_json(job("queued"), 202)] * 2
+        assert run(server, "evaluate", TICKET, "digits", "--latency").exit_code == 0
+        assert sent(server) == {"tickets": [TICKET], "dataset": "digits", "latency": True}
+
     def test_a_line_has_its_alphas_and_its_barrier(self, server: Any) -> None:
         point = {"point": "between", "seed": 0, "run": None, "accuracy": 0.9, "alpha": 0.5}
         outputs = {"tickets": [], "runs": [], "results": [point], "barrier": 0.125}

@@ -3,7 +3,7 @@ from sqlalchemy import inspect, text
 
 from core.catalog.database import Database
 from core.catalog.migrate import alembic_config, is_current, upgrade
-from core.catalog.tables import Run
+from core.catalog.tables import Result, Run
 
 
 class TestSchema:
@@ -85,5 +85,34 @@ class TestHowFastItWent:
         assert "speed" not in {column["name"] for column in inspect(database.engine).get_columns("runs")}
         with database.read() as session:
             assert session.execute(text("SELECT steps, shared FROM runs")).all() == [(12, False)]
+        database.close()
+        upgrade(database_url)
+
+
+class TestWhatSparsityIsWorth:
+    RESULT = """
+        INSERT INTO results (job_id, ordinal, dataset, point, correct, total, loss)
+        VALUES ('j', 0, 'digits', 'evaluate', 33, 360, 2.4)
+    """
+
+    def test_old_results_have_no_latency_and_new_ones_survive_without_theirs(self, database_url: str) -> None:
+        command.downgrade(alembic_config(database_url), "0005")
+        database = Database(database_url)
+        with database.write() as session:
+            for row in (TestWhatWasDoneBefore.JOB, self.RESULT):
+                session.execute(text(row))
+        database.engine.dispose()
+        upgrade(database_url)
+        with database.write() as session:
+            result = session.get_one(Result, ("j", 0))
+            assert (result.latency, result.correct) == (None, 33)
+            result.latency = {"batches": []}
+        with database.read() as session:
+            assert session.get_one(Result, ("j", 0)).latency == {"batches": []}
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0005")
+        assert "latency" not in {column["name"] for column in inspect(database.engine).get_columns("results")}
+        with database.read() as session:
+            assert session.execute(text("SELECT correct, total FROM results")).all() == [(33, 360)]
         database.close()
         upgrade(database_url)

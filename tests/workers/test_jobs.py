@@ -81,6 +81,32 @@ class TestMainJob:
         assert [row.survivors for row in rows] == [12_345, 12_345]
 
 
+class TestLatency:
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_a_real_worker_times_every_form_at_both_batch_sizes(self, fleet: "Fleet") -> None:
+        spec = FindSpec(
+            architecture="mlp_1_20_10",
+            dataset="digits",
+            method="random",
+            parameters=RandomParameters(survivors=500),
+        ).complete("mlp")
+        found = fleet.submit(spec)
+        assert fleet.result(found).state == State.SUCCEEDED
+        identities = fleet.tickets(found)
+        timed = fleet.submit(EvaluateSpec(tickets=identities, dataset="digits", latency=True))
+        assert fleet.result(timed).state == State.SUCCEEDED
+        with fleet.database.read() as session:
+            (row,) = session.query(Result).filter_by(job_id=timed)
+        assert (row.total, row.ticket_id) == (360, identities[0])
+        assert row.latency is not None
+        assert row.latency["machine"]["threads"] == 1
+        assert [at["batch"] for at in row.latency["batches"]] == [1, 128]
+        for at in row.latency["batches"]:
+            assert [form["form"] for form in at["forms"]] == ["dense", "sparse", "compacted"]
+            names = [layer["name"] for layer in at["layers"]]
+            assert names == ["fc_layers.0.weight", "fc_layers.1.weight", "fc.weight"]
+
+
 class TestFailure:
     def test_an_error_in_the_trainer_fails_the_job_with_its_message(self, fleet: "Fleet") -> None:
         job = fleet.result(fleet.submit(TrainSpec(architecture="mlp_1", dataset="mnist").complete("mlp")))

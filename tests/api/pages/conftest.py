@@ -108,6 +108,12 @@ class Catalog:
         with self.database.write() as session:
             assert attempts.succeed(session, job, 1, Outcome(results=results), [])
 
+    def timed(self, job: str, ticket: str, latency: dict[str, Any]) -> None:
+        """End a running evaluate job that timed a ticket."""
+        result = ResultRecord("digits", "evaluate", 33, 360, 2.4, ticket_id=ticket, latency=latency)
+        with self.database.write() as session:
+            assert attempts.succeed(session, job, 1, Outcome(results=[result]), [])
+
     def succeeded(
         self,
         job: str,

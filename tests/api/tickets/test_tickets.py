@@ -338,6 +338,9 @@ class TestShow:
         ]
         assert sum(layer["survivors"] for layer in layers["layers"]) == ticket["survivors"]
         assert sum(layer["size"] for layer in layers["layers"]) == layers["prunable"] == ticket["prunable"]
+        for layer in layers["layers"]:
+            assert layer["density"] == layer["survivors"] / layer["size"]
+            assert layer["sparsity"] == 1 - layer["density"]
 
     def test_lineage_goes_both_ways(self, client, upload):
         old = upload(1)
