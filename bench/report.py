@@ -158,7 +158,8 @@ def _forms(found: Iterable[dict[str, Any]]) -> str:
         "pays in layers",
         "faster",
     ]
-    return _table(head, rows)
+    said = "A forward pass where the layers that it pays for are compressed sparse rows:"
+    return f"{said}\n\n{_table(head, rows)}"
 
 
 def _break_even(found: Iterable[dict[str, Any]]) -> str:
@@ -179,7 +180,8 @@ def _break_even(found: Iterable[dict[str, Any]]) -> str:
         "sparse at the ticket's density, ms",
         "break-even density",
     ]
-    return _table(head, rows)
+    said = "By layer; break-even is the largest density tried at which, as at all smaller ones, sparse is faster:"
+    return f"{said}\n\n{_table(head, rows)}"
 
 
 def _who(line: dict[str, Any]) -> list[str]:
