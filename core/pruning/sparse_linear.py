@@ -2,8 +2,8 @@
 
 The product is feature-major, W · X with X of shape [inputs, columns]: torch multiplies a CSR matrix from the left.
 Whether that is faster than the dense layer depends on machine, shapes and density, and has to be measured. Larger
-kernels have no such form: on two cores of AVX-512, to unfold what an inner 3×3 convolution of ResNet-20 takes costs about
-as much as the dense convolution itself with one image, and at least 1.7 times as much with 128.
+kernels have no such form: on two cores of AVX-512, to unfold what an inner 3×3 convolution of ResNet-20 takes costs
+about as much as the dense convolution itself with one image, and at least 1.7 times as much with 128.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class TestCategory:
 
 class TestBreakdown:
     def test_a_perceptron_multiplies_and_normalises_nothing(self) -> None:
-        case = replace(CASES["mlp_2"], single=1280)
+        case = replace(CASES["mlp_2"], images=1280)
         found = breakdown(case, Variant("fp32", 1), Layout(1, 1))
         assert found["step_ms"] > 0
         assert found["profiled_ms"]["products"] > 0

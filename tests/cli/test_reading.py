@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
 import pytest
 
-from cli.comparison import TABLE_5, Arm, Trial
-from cli.reading import against, caption, reading, table
+from cli.comparison import TABLE_5, parts
+from cli.reading import against, caption, reading, tables
+from core.studies.report import COLUMNS
+from core.studies.spec import StudySpec
 from core.studies.table import Spread
 
 ACCURACY = {
@@ -14,43 +17,41 @@ ACCURACY = {
     "random": (0.9, 0.8, 0.85),
     "dense": (0.95, 0.95, 0.95),
 }
+STUDY: dict[str, Any] = {"spec": StudySpec.model_validate(TABLE_5).model_dump(mode="json")}
 
 
-def trial(target: str, arm: Arm, seed: int) -> Trial:
-    sparsity = 0.0 if arm.name == "dense" else 0.9
-    return Trial(
-        target, arm, seed, ACCURACY[arm.name][seed], sparsity, 1.0 + seed, 8.0 if arm.name == "ETT" else 0.0
-    )
+def cell(network: str, arm: str) -> dict[str, Any]:
+    return {
+        "network": network,
+        "arm": arm,
+        "replicates": [
+            {"seed": seed, "accuracy": accuracy, "sparsity": 0.9}
+            for seed, accuracy in enumerate(ACCURACY[arm])
+        ],
+        "trainings": 11 if arm == "IMP" else 1,
+        "shared_trainings": 10 if arm == "ETT" else 0,
+    }
 
 
 @pytest.fixture
-def trials() -> list[Trial]:
-    return [
-        trial(target, arm, seed)
-        for seed in TABLE_5.seeds
-        for arm in TABLE_5.arms
-        for target in TABLE_5.targets
-    ]
+def table() -> dict[str, Any]:
+    cells = [cell(network, arm) for network in TABLE_5["targets"] for arm in ACCURACY]
+    rows = [[one["network"], "10", one["arm"], "1", "2", "3", "4"] for one in cells]
+    return {"columns": list(COLUMNS), "rows": rows, "cells": cells}
 
 
-class TestTable:
-    def test_a_row_per_arm_with_mean_and_sample_deviation(self, trials: list[Trial]) -> None:
-        found = table(TABLE_5, trials, TABLE_5.targets[0])
-        assert [row[0] for row in found.rows] == ["ETT", "IMP", "random", "dense"]
-        for name, accuracy, *_ in found.rows:
-            percent = [100 * value for value in ACCURACY[name]]
-            assert accuracy == f"{statistics.fmean(percent):.2f} ± {statistics.stdev(percent):.2f}"
-
-    def test_the_source_s_trainings_are_shown_as_shared(self, trials: list[Trial]) -> None:
-        rows = {row[0]: row for row in table(TABLE_5, trials, TABLE_5.targets[0]).rows}
-        assert rows["ETT"][2:] == ("90.00", "1 + 10 shared", "2.0 + 8.0 shared")
-        assert rows["IMP"][2:] == ("90.00", "11", "2.0")
+class TestTables:
+    def test_one_for_each_network_without_its_name(self, table: dict[str, Any]) -> None:
+        found = tables(table)
+        assert list(found) == ["mlp_3", "mlp_4"]
+        assert found["mlp_3"].columns == COLUMNS[1:]
+        assert [row[1] for row in found["mlp_4"].rows] == list(ACCURACY)
 
 
 class TestReading:
-    def test_it_speaks_of_every_target_and_of_the_cost(self, trials: list[Trial]) -> None:
-        said = reading(TABLE_5, trials)
-        assert all(f"on {target}: " in said for target in TABLE_5.targets)
+    def test_it_speaks_of_every_target_and_of_the_cost(self, table: dict[str, Any]) -> None:
+        said = reading(STUDY, table)
+        assert all(f"on {target}: " in said for target in TABLE_5["targets"])
         assert "level with IMP's own (-0.33 points, std 1.00), 12.00 points above a random mask" in said
         assert "1 training per seed and target instead of 11, after 10 shared ones" in said
 
@@ -63,8 +64,23 @@ class TestReading:
     def test_a_difference_inside_either_deviation_is_none(self) -> None:
         assert against(Spread(90.0, 0.1), Spread(91.0, 1.5), "X") == "level with X (-1.00 points, std 1.50)"
 
+    def test_the_noise_is_the_sample_deviation(self, table: dict[str, Any]) -> None:
+        noise = statistics.stdev(100 * accuracy for accuracy in ACCURACY["ETT"])
+        assert f"std {noise:.2f}" in reading(STUDY, table)
+
 
 class TestCaption:
     def test_it_states_the_recipe_in_force(self) -> None:
-        assert "20ep, batch 128, learning rate 0.1, momentum 0.9" in caption(TABLE_5)
-        assert "89.26% pruned" in caption(TABLE_5)
+        said = caption(STUDY)
+        assert "20ep, batch 128, learning rate 0.1, momentum 0.9; fc.weight is never pruned" in said
+        assert "89.26% pruned" in said
+
+
+class TestParts:
+    def test_jobs_are_counted_by_network_and_how_far_they_are(self) -> None:
+        jobs = [
+            {"key": "mlp_2/10/IMP/find/seed 0", "fraction": 1.0},
+            {"key": "mlp_3/10/IMP/find/seed 0", "fraction": 0.5},
+            {"key": "mlp_3/dense/train/seed 0", "fraction": 0.0},
+        ]
+        assert parts({"jobs": jobs}) == {"mlp_2": (1.0, 1), "mlp_3": (0.5, 2)}
