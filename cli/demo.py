@@ -21,8 +21,7 @@ def demo(
 ) -> None:
     """Find mlp_2's ticket, stretch it to mlp_3 and mlp_4, and train it beside its rivals. About a minute."""
     from cli.client import ApiError
-    from cli.comparison import StudyFailed
-    from cli.installation import CannotStart, address, running
+        from cli.installation import CannotStart, address, running
     from cli.stack import StartFailed
 
     begun = time.monotonic()
@@ -38,7 +37,7 @@ def demo(
             if not once:
                 typer.echo("Ctrl-C ends it.")
                 stack.wait()
-    except (CannotStart, StartFailed, ApiError, StudyFailed) as error:
+    except (CannotStart, StartFailed, ApiError) as error:
         say(str(error))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -64,7 +63,7 @@ def _settings(home: Path, port: int | None) -> Any:
 
 def _play(server: str) -> None:
     from cli.client import Client
-    from cli.comparison import TABLE_5
+    from cli.comparison import TABLE_5, failures
     from cli.progress import played
     from cli.reading import caption, reading, tables
 
@@ -74,3 +73,6 @@ def _play(server: str) -> None:
     for network, shown in tables(table).items():
         typer.echo(f"\n{network}\n{shown.text()}")
     typer.echo(f"\n{reading(study, table)}")
+    if wrong := failures(study):
+        say("\n".join(["did not succeed:", *wrong]))
+        raise typer.Exit(1)

@@ -38,8 +38,13 @@ def tables(table: Json) -> dict[str, Table]:
 
 def reading(study: Json, table: Json) -> str:
     """What the numbers say of the stretched ticket, whatever they are."""
-    said = "; ".join(on(named(table, target), target) for target in study["spec"]["targets"])
-    ett, imp = (named(table, study["spec"]["targets"][0])[arm] for arm in ("ETT", "IMP"))
+    complete = {**table, "cells": [cell for cell in table["cells"] if cell["complete"]]}
+    by_target = {target: named(complete, target) for target in study["spec"]["targets"]}
+    compared = {target: cells for target, cells in by_target.items() if {"ETT", "IMP"} <= cells.keys()}
+    if not compared:
+        return "No stretched ticket was trained beside IMP's own."
+    said = "; ".join(on(cells, target) for target, cells in compared.items())
+    ett, imp = (next(iter(compared.values()))[arm] for arm in ("ETT", "IMP"))
     spent = (
         f"{ett['trainings']:g} training per seed and target instead of {imp['trainings']:g},"
         f" after {ett['shared_trainings']:g} shared ones"
@@ -51,7 +56,8 @@ def on(cells: dict[str, Json], target: str) -> str:
     """How the stretched ticket does on a target against the rivals that everybody looks at first."""
     spreads = {arm: spread(percentages(cell, "accuracy")) for arm, cell in cells.items()}
     rivals = (("IMP", "IMP's own"), ("random", "a random mask"), ("dense", "the dense network"))
-    return f"on {target}: " + ", ".join(against(spreads["ETT"], spreads[arm], name) for arm, name in rivals)
+    said = [against(spreads["ETT"], spreads[arm], name) for arm, name in rivals if arm in spreads]
+    return f"on {target}: " + ", ".join(said)
 
 
 def against(ours: Spread, other: Spread, name: str) -> str:

@@ -29,7 +29,7 @@ def rivals(
     server: Server = HERE,
 ) -> None:
     """Compare all methods: each rival keeps exactly as many weights as the stretched ticket."""
-    from cli.comparison import StudyFailed
+    from cli.comparison import failures
     from cli.progress import played
     from cli.reading import caption, reading, tables
 
@@ -43,12 +43,11 @@ def rivals(
     asked |= {"sources": [source]} if source else {}
     asked |= {"targets": target} if target else {}
     with connected(server) as client:
-        try:
-            study, table = played(client, asked)
-        except StudyFailed as error:
-            say(str(error))
-            raise typer.Exit(1) from None
+        study, table = played(client, asked)
     typer.echo(caption(study))
     for network, shown in tables(table).items():
         typer.echo(f"\n{network}\n\n{shown.markdown() if markdown else shown.text()}")
     typer.echo(f"\n{reading(study, table)}")
+    if wrong := failures(study):
+        say("\n".join(["did not succeed:", *wrong]))
+        raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.comparison import TABLE_5, parts
+from cli.comparison import TABLE_5, failures, parts
 from cli.reading import against, caption, reading, tables
 from core.studies.report import COLUMNS
 from core.studies.spec import StudySpec
@@ -24,6 +24,7 @@ def cell(network: str, arm: str) -> dict[str, Any]:
     return {
         "network": network,
         "arm": arm,
+        "complete": True,
         "replicates": [
             {"seed": seed, "accuracy": accuracy, "sparsity": 0.9}
             for seed, accuracy in enumerate(ACCURACY[arm])
@@ -55,6 +56,16 @@ class TestReading:
         assert "level with IMP's own (-0.33 points, std 1.00), 12.00 points above a random mask" in said
         assert "1 training per seed and target instead of 11, after 10 shared ones" in said
 
+    def test_what_failed_is_left_out_and_without_the_ticket_there_is_nothing_to_say(
+        self, table: dict[str, Any]
+    ) -> None:
+        for one in table["cells"]:
+            one["complete"] = one["arm"] != "random"
+        assert "random" not in reading(STUDY, table)
+        for one in table["cells"]:
+            one["complete"] = one["arm"] != "ETT"
+        assert reading(STUDY, table) == "No stretched ticket was trained beside IMP's own."
+
     def test_a_worse_ticket_is_called_worse(self) -> None:
         assert against(Spread(90.0, 0.2), Spread(95.0, 0.1), "X") == "5.00 points below X"
 
@@ -74,6 +85,17 @@ class TestCaption:
         said = caption(STUDY)
         assert "20ep, batch 128, learning rate 0.1, momentum 0.9; fc.weight is never pruned" in said
         assert "89.26% pruned" in said
+
+
+class TestFailures:
+    def test_each_has_its_reason_and_what_it_blocked_is_not_told(self) -> None:
+        jobs = [
+            {"key": "a", "state": "succeeded", "error": None},
+            {"key": "b", "state": "failed", "error": {"message": "the training loss is nan"}},
+            {"key": "c", "state": "blocked", "error": None},
+            {"key": "d", "state": "cancelled", "error": None},
+        ]
+        assert failures({"jobs": jobs}) == ["b: the training loss is nan", "d: cancelled"]
 
 
 class TestParts:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cli.client import Client
-from cli.comparison import play
+from cli.comparison import failures, play
 from core.studies.arms import RIVALS
 from core.tickets import read, ticket_id
 
@@ -149,6 +149,7 @@ class TestStudy:
         # Played again, every job is answered by the first play's.
         assert [job["job"] for job in again["jobs"]] == [job["job"] for job in study["jobs"]]
         assert same == table
+        assert failures(study) == []
         sparsity = {
             cell["arm"]: [replicate["sparsity"] for replicate in cell["replicates"]]
             for cell in table["cells"]
