@@ -21,7 +21,7 @@ def demo(
 ) -> None:
     """Find mlp_2's ticket, stretch it to mlp_3 and mlp_4, and train it beside its rivals. About a minute."""
     from cli.client import ApiError
-        from cli.installation import CannotStart, address, running
+    from cli.installation import CannotStart, address, running
     from cli.stack import StartFailed
 
     begun = time.monotonic()
@@ -73,6 +73,9 @@ def _play(server: str) -> None:
     for network, shown in tables(table).items():
         typer.echo(f"\n{network}\n{shown.text()}")
     typer.echo(f"\n{reading(study, table)}")
+    if wrong := failures(study):
+        say("\n".join(["did not succeed:", *wrong]))
+        raise typer.Exit(1)
     if wrong := failures(study):
         say("\n".join(["did not succeed:", *wrong]))
         raise typer.Exit(1)
