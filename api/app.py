@@ -17,6 +17,7 @@ from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
 from api.pages import routes as pages
+from api.pages import studies as study_pages
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.problems import Problem
@@ -104,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PagesForBrowsers)
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
-    parts = (files, anatomy, jobs, studies, catalogue, health, pages)
+    parts = (files, anatomy, jobs, studies, catalogue, health, pages, study_pages)
     for part in parts:
         app.include_router(part.router)
     mount_static(app)

@@ -43,4 +43,5 @@ TicketPath = Annotated[
 OtherTicketPath = Annotated[
     str, Path(description="another ticket's id", examples=["c07e" * 16]), _identity("ticket", 64)
 ]
+StudyPath = Annotated[str, Path(description="a study's id", examples=["7c5e" * 8]), _identity("study", 32)]
 JobPath = Annotated[str, Path(description="a job's id", examples=["4b1d" * 8]), _identity("job", 32)]

@@ -1,4 +1,4 @@
-"""One address for programs and people: a browser's GET of a job or a ticket is answered with its page."""
+"""One address for programs and people: a browser's GET of a job, a ticket or a study is answered with its page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from api.pages.rendering import render
 
 _KEPT = ("Allow", "Retry-After", "Vary")
 # The lists themselves and one item each; what lies below an item (events, file, log …) is never a page.
-_BOTH = re.compile(r"/(jobs|tickets)(/[^/]+)?")
+_BOTH = re.compile(r"/(jobs|tickets|studies)(/[^/]+)?")
 
 
 def prefers_html(accept: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import get_args
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
@@ -17,12 +16,13 @@ from api.pages import jobs as job_views
 from api.pages import latencies, results, specs, speeds
 from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
+from api.pages.paging import cursor, link
 from api.pages.rendering import render
 from api.tickets import service as ticket_service
 from api.tickets.formats import OWN, downloads
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
-from core.catalog.paging import Cursor, Page
+from core.catalog.paging import Page
 from core.catalog.tables import Job, Provenance
 from core.catalog.tickets import TicketFilter
 from core.families import FAMILIES
@@ -33,21 +33,6 @@ router = APIRouter(include_in_schema=False)
 
 PAGE = 25
 ACTIVE_SHOWN = 50
-
-
-def link(query: QueryParams, path: str, **changes: str | None) -> str:
-    """The address of the same list with some of its parameters changed, and from its first page."""
-    kept = {name: value for name, value in query.items() if value and name != "after"} | changes
-    encoded = urlencode({name: value for name, value in kept.items() if value is not None})
-    return f"{path}?{encoded}" if encoded else path
-
-
-def cursor(after: str | None) -> Cursor | None:
-    """The cursor of a page's address; 400 where it is not one."""
-    try:
-        return Cursor.decode(after) if after else None
-    except ValueError as error:
-        raise HTTPException(400, "This page's address has an `after` that no list gave out.") from error
 
 
 def base_url(request: Request) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 
-from api.dependencies import DatabaseDep, SettingsDep
+from api.dependencies import DatabaseDep, SettingsDep, StudyPath
 from api.idempotency import REPLAYED, OnceDep
 from api.paging import Listing, Paging, listing
 from api.problems import (
@@ -27,9 +27,6 @@ from core.studies.table import Table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
 
-StudyPath = Annotated[
-    str, Path(pattern=r"^[0-9a-f]{32}$", description="the study's id", examples=["7c5e" * 8])
-]
 _REQUESTS = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
 _PLANNED: dict[int | str, dict[str, Any]] = {
     200: {

@@ -84,8 +84,7 @@ def advance(session: Session, study_id: str, max_attempts: int) -> None:
     while ready := _ready(study, standings(study)):
         for row in ready:
             _ask(session, study, row, max_attempts)
-    if _over(standings(study)):
-        study.finished_at = session.scalar(select(now()))
+    _end(session, study)
 
 
 def cancel(session: Session, study: Study) -> None:
@@ -95,6 +94,8 @@ def cancel(session: Session, study: Study) -> None:
             jobs.cancel(session, row.job.id)
         elif row.error is None:
             row.error = {"reason": "cancelled", "message": "the study was cancelled"}
+    session.flush()
+    _end(session, study)
 
 
 def _ready(study: Study, states: Mapping[str, str]) -> list[StudyJob]:
@@ -107,6 +108,11 @@ def _ready(study: Study, states: Mapping[str, str]) -> list[StudyJob]:
 
 def _over(states: Mapping[str, str]) -> bool:
     return all(state == BLOCKED or state in TERMINAL for state in states.values())
+
+
+def _end(session: Session, study: Study) -> None:
+    if study.finished_at is None and _over(standings(study)):
+        study.finished_at = session.scalar(select(now()))
 
 
 def _ask(session: Session, study: Study, row: StudyJob, max_attempts: int) -> None:
@@ -148,6 +154,12 @@ def fraction(row: StudyJob) -> float:
         return 1.0
     progress = row.job.progress
     return min(1.0, progress["done"] / progress["total"]) if progress and progress["total"] else 0.0
+
+
+def why(row: StudyJob) -> str | None:
+    """Why a job of a study did not succeed."""
+    error = row.error or (row.job.error if row.job else None)
+    return None if error is None else str(error["message"])
 
 
 def expansion(study: Study) -> Expansion:

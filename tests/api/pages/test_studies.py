@@ -1,0 +1,77 @@
+"""The pages of studies as a browser without scripts sees them."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from httpx import Client
+
+if TYPE_CHECKING:
+    from tests.api.pages.conftest import Catalog
+
+ASKED: dict[str, Any] = {"study": "rivals", "dataset": "digits", "seeds": [0, 1]}
+
+
+@pytest.fixture
+def study(client: Client, hostile: str) -> dict[str, Any]:
+    """A study with an arm of a hostile name, just asked for."""
+    arms = [{"name": hostile, "method": "dense"}, {"name": "ETT", "method": "ett"}]
+    answer = client.post("/studies", json=ASKED | {"arms": arms})
+    return answer.raise_for_status().json()
+
+
+class TestStudies:
+    def test_without_one_it_says_how_to_ask(self, client: Client) -> None:
+        page = client.get("/ui/studies").raise_for_status().text
+        assert "No studies yet" in page
+        assert "elasticket rivals digits" in page
+
+    def test_each_links_to_its_page(self, client: Client, study: dict[str, Any]) -> None:
+        page = client.get("/ui/studies").text
+        assert f'href="/ui/studies/{study["id"]}"' in page
+        assert "mlp_2 → mlp_3 on digits" in page
+
+    def test_a_browser_is_shown_the_page_at_the_program_s_address(
+        self, client: Client, study: dict[str, Any]
+    ) -> None:
+        assert "<h2" in client.get(f"/studies/{study['id']}").text
+        assert client.get("/studies").headers["content-type"].startswith("text/html")
+        told = client.get(f"/studies/{study['id']}", headers={"Accept": "application/json"})
+        assert told.json()["id"] == study["id"]
+
+
+class TestStudy:
+    def test_the_table_is_there_before_its_numbers_and_can_be_cancelled(
+        self, client: Client, study: dict[str, Any]
+    ) -> None:
+        page = client.get(f"/ui/studies/{study['id']}").text
+        assert "ETT from mlp_2" in page
+        assert f'data-post="/studies/{study["id"]}/cancel"' in page
+        assert "data-still" not in page
+        assert page.count("waiting</span>") == 2
+
+    def test_a_hostile_name_is_text(self, client: Client, study: dict[str, Any], hostile: str) -> None:
+        page = client.get(f"/ui/studies/{study['id']}")
+        assert hostile not in page.text
+        assert "&lt;script&gt;alert" in page.text
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+
+    def test_what_failed_says_why_and_what_it_blocks_is_marked(
+        self, client: Client, study: dict[str, Any], catalog: "Catalog"
+    ) -> None:
+        (find,) = (job["job"] for job in study["jobs"] if job["kind"] == "find")
+        catalog.running(find)
+        catalog.failed(find, "the training loss is nan")
+        page = client.get(f"/ui/studies/{study['id']}").text
+        assert "the training loss is nan" in page
+        assert page.count(">blocked</span>") == 2
+
+    def test_once_it_has_ended_nothing_on_it_changes(self, client: Client, study: dict[str, Any]) -> None:
+        client.post(f"/studies/{study['id']}/cancel").raise_for_status()
+        page = client.get(f"/ui/studies/{study['id']}").text
+        assert "data-still" in page
+        assert "data-post" not in page
+
+    def test_one_that_is_not_there_is_a_page_too(self, client: Client) -> None:
+        answer = client.get("/ui/studies/" + "0" * 32)
+        assert answer.status_code == 404
+        assert "There is no study" in answer.text
