@@ -85,6 +85,6 @@ def _row(found: Filled) -> tuple[str, ...]:
         sparsity = f"{spread([100 * trial.sparsity for trial in found.trials]).mean:.2f}"
         accuracy += "" if found.complete else f" ({len(found.trials)} so far)"
     shared = found.shared_trainings or found.shared_seconds
-    trainings = f"{found.trainings:g}" + (f" + {found.shared_trainings:g} shared" if shared else "")
+    trainings = f"{found.trainings:.3g}" + (f" + {found.shared_trainings:.3g} shared" if shared else "")
     seconds = f"{found.seconds:.1f}" + (f" + {found.shared_seconds:.1f} shared" if shared else "")
     return cell.target, str(cell.level), method, accuracy, sparsity, trainings, seconds
