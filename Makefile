@@ -14,7 +14,7 @@ up: .venv/run ## start the service: API, pages, workers, embedded database and b
 	$(BIN)/elasticket up
 
 test: .venv/dev ## run every test
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 lint: .venv/dev ## check style, types and the floors
 	$(BIN)/ruff check .

@@ -209,7 +209,7 @@ class TestEveryPage:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
         of_jobs = [f"/jobs/{job}" for job in (running, failed, done)]
-        for path in ("/", *of_jobs, "/tickets", f"/tickets/{ticket}"):
+        for path in ("/", *of_jobs, "/tickets", f"/tickets/{ticket}", "/studies"):
             page.goto(path)
             page.wait_for_load_state("load")
             if path.startswith("/jobs/"):
