@@ -138,7 +138,8 @@ class TestTwoJobs:
         assert beat is not None
         wait_until(lambda: (fleet.job(second).lease_until or 0) > beat + fleet.lease_seconds, 30)
         os.kill(self.trainer(fleet, first).pid, signal.SIGCONT)
-        assert fleet.result(second).state == State.SUCCEEDED
+        # The second may be the first to be done.
+        assert [fleet.result(job).state for job in pair] == [State.SUCCEEDED] * 2
         assert fleet.job(second).attempt == fleet.job(first).attempt == 1
         assert trained(fleet, second) == []
         assert fleet.tickets(first) == fleet.tickets(second)
