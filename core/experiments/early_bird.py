@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
-
 from core.datasets import Dataset
 from core.experiments.lab import Arrays, Lab, Training
+from core.experiments.rewinding import unpruned
 from core.families.architecture import Architecture
 from core.jobs.methods import EarlyBirdParameters
 from core.jobs.recipes import steps, steps_per_epoch
@@ -40,7 +39,7 @@ def early_bird(
     per_epoch = steps_per_epoch(dataset.facts.train, recipe.batch)
     end = steps(recipe.length, per_epoch)
     theta_0 = initial(network, seed)
-    whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
+    whole = unpruned(network)
 
     def train_to(step: int, after: Trained | None) -> Trained:
         training = Training(f"seed {seed}", seed, theta_0, whole, after=after)

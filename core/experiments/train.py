@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.datasets import Dataset
 from core.experiments.lab import Lab, Training, some
+from core.experiments.rewinding import unpruned
 from core.families.architecture import Architecture
 from core.jobs.recipes import steps, steps_per_epoch
 from core.jobs.specs import TrainSpec
@@ -109,8 +110,7 @@ def from_step_0(spec: TrainSpec, network: Architecture, dataset: Dataset, seed: 
     """A network's initialisation: dense, or under the random masks that a sparsity schedule begins with."""
     schedule, weights = spec.sparsity_schedule, initial(network, seed)
     if schedule is None:
-        whole = {tensor.name: np.ones(tensor.shape, bool) for tensor in network.prunable}
-        return Start(network, weights, whole, 0, seed)
+        return Start(network, weights, unpruned(network), 0, seed)
     recipe = spec.full_recipe
     length = steps(recipe.length, steps_per_epoch(dataset.facts.train, recipe.batch))
     masks = choose(
