@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cli.client import Json
 from cli.comparison import named, percentages
-from core.jobs.recipes import RecipeChoice
 from core.studies.spec import StudySpec
 from core.studies.table import Spread, Table, spread
 
@@ -12,13 +11,13 @@ from core.studies.table import Spread, Table, spread
 def caption(study: Json) -> str:
     """What the tables show, and how it was trained."""
     spec = StudySpec.model_validate(study["spec"])
-    recipe = RecipeChoice.model_validate(spec.recipe).resolve(spec.family)
+    recipe = spec.recipe_on(spec.datasets[0]).resolve(None)
     dense = f"; {', '.join(recipe.dense)} is never pruned" if recipe.dense else ""
     levels = ", ".join(f"{level} ({1 - 0.8**level:.2%} pruned)" for level in spec.levels)
     return (
         f"Tickets of {', '.join(spec.sources)} of IMP level {levels}, stretched.\n"
-        f"Trained on {spec.dataset}, seeds {', '.join(map(str, spec.seeds))}: {recipe.length}, batch {recipe.batch},"
-        f" learning rate {recipe.lr:g}, momentum {recipe.momentum:g}{dense}.\n"
+        f"Trained on {', '.join(spec.datasets)}, seeds {', '.join(map(str, spec.seeds))}: {recipe.length},"
+        f" batch {recipe.batch}, learning rate {recipe.lr:g}, momentum {recipe.momentum:g}{dense}.\n"
         "Accuracy after the last step, mean ± std. Stretching repeats layers and so moves the sparsity;"
         " rivals have exactly ETT's survivors."
     )

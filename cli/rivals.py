@@ -35,7 +35,7 @@ def rivals(
 
     asked: Json = {
         "study": "rivals",
-        "dataset": dataset,
+        "datasets": [dataset],
         "levels": [level],
         "seeds": numbers(seeds, "--seeds"),
         "recipe": fields(recipe),

@@ -59,7 +59,7 @@ def study_page(study: StudyPath, database: DatabaseDep) -> HTMLResponse:
 
 def _summary(study: Study) -> str:
     spec: dict[str, Any] = study.spec
-    return f"{', '.join(spec['sources'])} → {', '.join(spec['targets'])} on {spec['dataset']}"
+    return f"{', '.join(spec['sources'])} → {', '.join(spec['targets'])} on {', '.join(spec['datasets'])}"
 
 
 def _done(study: Study) -> float:

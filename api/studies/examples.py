@@ -7,7 +7,7 @@ from typing import Any
 _ID = "7c5e" * 8
 RIVALS: dict[str, Any] = {
     "study": "rivals",
-    "dataset": "digits",
+    "datasets": ["digits"],
     "recipe": {"length": "20ep", "momentum": 0.9},
 }
 STUDY: dict[str, Any] = {
@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     "counts": {"running": 2, "waiting": 30},
     "jobs": [
         {
-            "key": "mlp_2/10/IMP/find/seeds 0,1,2",
+            "key": "digits/mlp_2/10/IMP/find/seeds 0,1,2",
             "kind": "find",
             "state": "running",
             "job": "4b1d" * 8,
@@ -35,7 +35,7 @@ STUDY: dict[str, Any] = {
 }
 PLAN: dict[str, Any] = {
     "jobs": {"find": 29, "transform": 1, "train": 23},
-    "keys": ["mlp_2/10/IMP/find/seeds 0,1,2", "mlp_3/10/from mlp_2/transform/seeds 0,1,2"],
+    "keys": ["digits/mlp_2/10/IMP/find/seeds 0,1,2", "digits/mlp_3/10/from mlp_2/transform/seeds 0,1,2"],
     "cells": 14,
 }
 TABLE: dict[str, Any] = {
@@ -53,7 +53,7 @@ TABLE: dict[str, Any] = {
             "seconds": 2.1,
             "shared_trainings": 10,
             "shared_seconds": 14.2,
-            "jobs": ["mlp_3/10/ETT from mlp_2/train/seeds 0,1,2"],
+            "jobs": ["digits/mlp_3/10/ETT from mlp_2/train/seeds 0,1,2"],
         }
     ],
 }

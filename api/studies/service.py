@@ -20,7 +20,8 @@ from core.families import architecture
 from core.jobs.specs import ReusableSpec, TransformSpec, parse_spec
 from core.jobs.transforms import plan
 from core.settings import Settings
-from core.studies.expansion import Expansion, Node
+from core.studies.expansion import Expansion
+from core.studies.nodes import Node
 from core.studies.report import Filled, filled
 from core.studies.spec import StudySpec
 
@@ -53,11 +54,8 @@ def expanded(database: Database, spec: StudySpec) -> Expansion:
         for node in expansion.nodes.values():
             if not node.needs:
                 _check(session, node)
-    for source in spec.sources:
-        for target in spec.targets:
-            if source != target:
-                asked = TransformSpec(tickets=[ANY_TICKET], architecture=target, order=spec.order)
-                plan(asked, spec.network(source), architecture)
+    for key, source in expansion.stretched.items():
+        plan(TransformSpec(**{**expansion.nodes[key].body, "tickets": [ANY_TICKET]}), source, architecture)
     return expansion
 
 

@@ -16,7 +16,8 @@ from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.tables import Job, Study, StudyJob
 from core.jobs.specs import JobSpec, Trained, parse_spec
 from core.jobs.states import TERMINAL, State
-from core.studies.expansion import Expansion, Node, resolved
+from core.studies.expansion import Expansion
+from core.studies.nodes import Node, resolved
 from core.studies.report import Done, Trial
 from core.studies.spec import StudySpec
 
@@ -127,13 +128,15 @@ def _ask(session: Session, study: Study, row: StudyJob, max_attempts: int) -> No
         return [(ticket.id, ticket.survivors) for ticket in rows if ticket is not None]
 
     try:
-        spec = _spec(row.kind, resolved(row.body, produced))
+        spec = _spec(row.kind, resolved(row.body, produced, lambda key: by_key[key].job_id or ""))
     except (ValidationError, ValueError, IndexError) as error:
         row.error = {"reason": "unsuitable", "message": str(error)}
         return
     digest = reuse.digest(session, spec)
     done = reuse.finished(session, digest) if digest is not None else None
     row.job = done or jobs.create(session, spec, max_attempts, digest=digest)
+    # What needs this very job, not only its tickets, is asked for in the same breath where it is done already.
+    row.job_id = row.job.id
 
 
 def _spec(kind: str, body: Mapping[str, Any]) -> JobSpec:

@@ -265,13 +265,14 @@ class Result(Base):
 
 
 class Study(Base):
-    """A set of jobs whose results form a table."""
+    """A set of jobs whose results form a table; `archive`: what the one that it repeats came to, if it was imported."""
 
     __tablename__ = "studies"
     __table_args__ = (Index(None, "created_at", "id"),)
 
     id: Mapped[str] = mapped_column(JobId, primary_key=True)
     spec: Mapped[dict[str, Any]]
+    archive: Mapped[dict[str, Any] | None]
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
 

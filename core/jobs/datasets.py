@@ -88,15 +88,24 @@ _CIFAR10 = DatasetFacts(
     ),
 )
 
+_DIGITS = DatasetFacts(
+    name="digits",
+    title="Optical handwritten digits, bundled with scikit-learn",
+    input=(1, 8, 8),
+    classes=10,
+    train=1437,
+    test=360,
+    augmented=False,
+)
+
 _FACTS = (
-    DatasetFacts(
-        name="digits",
-        title="Optical handwritten digits, bundled with scikit-learn",
-        input=(1, 8, 8),
-        classes=10,
-        train=1437,
-        test=360,
-        augmented=False,
+    _DIGITS,
+    replace(
+        _DIGITS,
+        name="digits_32",
+        title="Optical handwritten digits, upsampled for networks that take 32 pixels",
+        input=(1, 32, 32),
+        upsampled="digits",
     ),
     DatasetFacts(
         name="mnist",

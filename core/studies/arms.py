@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.jobs.methods import METHODS, Budget, OneShotParameters
+from core.jobs.specs import TransformSpec
 
 ETT, IMP, DENSE = "ett", "imp", "dense"
+
+STRETCHING = TransformSpec.model_fields.keys() - {"kind", "tickets", "architecture", "dataset", "fresh"}
+"""What an arm of stretched tickets may say of the transformation; the study says the rest."""
+
+IMP_NAME = "IMP"
+"""Stands in the keys of the jobs that find IMP's tickets, whichever arms there are."""
 
 
 class Arm(BaseModel):
@@ -21,13 +28,31 @@ class Arm(BaseModel):
 
     name: str = Field(min_length=1, max_length=64, description="the row's name")
     method: str = Field(description=f"{ETT}, {DENSE}, or a method as /methods lists them")
-    parameters: dict[str, Any] = Field(default={}, description="the method's parameters")
+    parameters: dict[str, Any] = Field(
+        default={}, description=f"the method's parameters; of {ETT}, those of /transform"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_no_other_job_s(cls, name: str) -> str:
+        # Names become parts of the keys of jobs, beside "/" and "from SOURCE".
+        if "/" in name or "from" in name.split():
+            raise ValueError("a name without / and without the word from is accepted")
+        return name
 
     @model_validator(mode="after")
     def _parameters_are_the_methods(self) -> Self:
-        if self.method in (ETT, IMP, DENSE):
+        if self.name == IMP_NAME and self.method != IMP:
+            raise ValueError(f"an arm called {IMP_NAME} is of the method {IMP}; choose another name")
+        if self.method == ETT:
+            if unknown := self.parameters.keys() - STRETCHING:
+                raise ValueError(
+                    f"{ETT} takes no {', '.join(sorted(unknown))}; accepted: {', '.join(sorted(STRETCHING))}"
+                )
+            TransformSpec.model_validate({**self.parameters, "tickets": ["0" * 64], "architecture": "any"})
+        elif self.method in (IMP, DENSE):
             if self.parameters:
-                raise ValueError(f"{self.method} takes no parameters: the study states its levels and orders")
+                raise ValueError(f"{self.method} takes no parameters: the study states its levels")
         elif self.method not in METHODS:
             raise ValueError(
                 f"unknown method {self.method!r}; accepted: {ETT}, {DENSE}, {', '.join(METHODS)}"

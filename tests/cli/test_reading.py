@@ -101,8 +101,8 @@ class TestFailures:
 class TestParts:
     def test_jobs_are_counted_by_network_and_how_far_they_are(self) -> None:
         jobs = [
-            {"key": "mlp_2/10/IMP/find/seed 0", "fraction": 1.0},
-            {"key": "mlp_3/10/IMP/find/seed 0", "fraction": 0.5},
-            {"key": "mlp_3/dense/train/seed 0", "fraction": 0.0},
+            {"key": "digits/mlp_2/10/IMP/find/seed 0", "fraction": 1.0},
+            {"key": "digits/mlp_3/10/IMP/find/seed 0", "fraction": 0.5},
+            {"key": "digits/mlp_3/dense/train/seed 0", "fraction": 0.0},
         ]
         assert parts({"jobs": jobs}) == {"mlp_2": (1.0, 1), "mlp_3": (0.5, 2)}

@@ -14,13 +14,13 @@ from core.studies.report import COLUMNS
 from core.studies.spec import StudySpec
 
 ID = "7c5e" * 8
-SPEC = StudySpec.model_validate({"study": "rivals", "dataset": "digits", "seeds": [0, 1]})
+SPEC = StudySpec.model_validate({"study": "rivals", "datasets": ["digits"], "seeds": [0, 1]})
 
 
 def study(finished: bool, *states: str) -> dict[str, Any]:
     jobs = [
         {
-            "key": f"mlp_3/10/{state}/train/seeds 0,1",
+            "key": f"digits/mlp_3/10/{state}/train/seeds 0,1",
             "state": state,
             "fraction": 0.5,
             "error": {"message": "the training loss is nan"} if state == "failed" else None,
@@ -80,7 +80,7 @@ class TestRivals:
             "/studies",
             {
                 "study": "rivals",
-                "dataset": "digits",
+                "datasets": ["digits"],
                 "levels": [10],
                 "seeds": [0, 1],
                 "recipe": {"lr": 0.02},
@@ -95,4 +95,4 @@ class TestRivals:
         result = CliRunner().invoke(app, ["rivals", "digits", "--server", server.url])
         assert result.exit_code == 1
         assert "97.50 ± 0.71" in result.output
-        assert "mlp_3/10/failed/train/seeds 0,1: the training loss is nan" in result.output
+        assert "digits/mlp_3/10/failed/train/seeds 0,1: the training loss is nan" in result.output

@@ -3,7 +3,7 @@ from sqlalchemy import inspect, text
 
 from core.catalog.database import Database
 from core.catalog.migrate import alembic_config, is_current, upgrade
-from core.catalog.tables import Result, Run
+from core.catalog.tables import Result, Run, Study
 
 
 class TestSchema:
@@ -114,5 +114,43 @@ class TestWhatSparsityIsWorth:
         assert "latency" not in {column["name"] for column in inspect(database.engine).get_columns("results")}
         with database.read() as session:
             assert session.execute(text("SELECT correct, total FROM results")).all() == [(33, 360)]
+        database.close()
+        upgrade(database_url)
+
+
+class TestStudiesOverDatasets:
+    STUDY = """
+        INSERT INTO studies (id, spec) VALUES ('s', '{"dataset": "digits", "order": "append", "levels": [2]}')
+    """
+    ROWS = """
+        INSERT INTO study_jobs (study_id, key, position, kind, body) VALUES
+        ('s', 'mlp_2/find', 0, 'find', '{"dataset": "digits"}'),
+        ('s', 'mlp_3/train', 1, 'train',
+         '{"tickets": {"tickets_of": ["mlp_2/find"]}, "p": {"survivors": {"survivors_of": ["mlp_2/find", 0]}}}')
+    """
+
+    def test_stored_studies_say_the_same_in_the_new_words_and_back(self, database_url: str) -> None:
+        command.downgrade(alembic_config(database_url), "0006")
+        database = Database(database_url)
+        with database.write() as session:
+            for row in (self.STUDY, self.ROWS):
+                session.execute(text(row))
+        database.engine.dispose()
+        upgrade(database_url)
+        with database.write() as session:
+            study = session.get_one(Study, "s")
+            assert study.spec == {"datasets": ["digits"], "orders": ["append"], "levels": [2]}
+            assert [row.key for row in study.jobs] == ["digits/mlp_2/find", "digits/mlp_3/train"]
+            assert study.jobs[1].body == {
+                "tickets": {"tickets_of": ["digits/mlp_2/find"]},
+                "p": {"survivors": {"survivors_of": ["digits/mlp_2/find", 0]}},
+            }
+            study.archive = {}
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0006")
+        with database.read() as session:
+            keys = session.execute(text("SELECT key FROM study_jobs ORDER BY position")).scalars().all()
+            assert keys == ["mlp_2/find", "mlp_3/train"]
+        assert "archive" not in {column["name"] for column in inspect(database.engine).get_columns("studies")}
         database.close()
         upgrade(database_url)

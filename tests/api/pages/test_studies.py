@@ -8,7 +8,7 @@ from httpx import Client
 if TYPE_CHECKING:
     from tests.api.pages.conftest import Catalog
 
-ASKED: dict[str, Any] = {"study": "rivals", "dataset": "digits", "seeds": [0, 1]}
+ASKED: dict[str, Any] = {"study": "rivals", "datasets": ["digits"], "seeds": [0, 1]}
 
 
 @pytest.fixture

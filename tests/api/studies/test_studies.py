@@ -8,7 +8,7 @@ from api.problems import REFUSED, UNSUITABLE
 from core.catalog import studies
 from core.catalog.tables import Job, Study
 
-RIVALS = {"study": "rivals", "dataset": "digits", "seeds": [0, 1]}
+RIVALS = {"study": "rivals", "datasets": ["digits"], "seeds": [0, 1]}
 
 
 class TestCreate:
@@ -20,9 +20,9 @@ class TestCreate:
         assert (body["spec"]["sources"], body["spec"]["levels"]) == (["mlp_2"], [10])
         begun = {job["key"] for job in body["jobs"] if job["state"] == "queued"}
         assert begun == {
-            "mlp_2/10/IMP/find/seeds 0,1",
-            "mlp_3/10/IMP/find/seeds 0,1",
-            "mlp_3/dense/train/seeds 0,1",
+            "digits/mlp_2/10/IMP/find/seeds 0,1",
+            "digits/mlp_3/10/IMP/find/seeds 0,1",
+            "digits/mlp_3/dense/train/seeds 0,1",
         }
         assert body["counts"] == {"queued": 3, "waiting": len(body["jobs"]) - 3}
         with database.read() as session:
@@ -46,11 +46,11 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            ({"study": "table_9"}, "accepted: rivals, elth_fc"),
+            ({"study": "table_9"}, "accepted: rivals, elth_depth"),
             ({"targets": ["cifar_resnet_14"]}, "stay in their family"),
             ({"arms": [{"name": "x", "method": "magic"}]}, "unknown method 'magic'"),
             ({"seeds": []}, "at least 1"),
-            ({"dataset": None}, "string"),
+            ({"datasets": None}, "list"),
         ],
     )
     def test_what_cannot_be_is_refused_precisely(self, client, database, change, said):
@@ -65,7 +65,7 @@ class TestCreate:
         [
             ({"levels": [60]}, UNSUITABLE, "mlp_2/60/IMP/find/seeds 0,1: /parameters/level"),
             ({"recipe": {"length": "1ep", "rewind": "12it"}}, UNSUITABLE, "/recipe/rewind"),
-            ({"targets": ["mlp_1"], "sources": ["mlp_2"], "order": "append"}, REFUSED, "append"),
+            ({"targets": ["mlp_1"], "sources": ["mlp_2"], "orders": ["append"]}, REFUSED, "append"),
         ],
     )
     def test_a_job_that_could_not_be_done_is_named(self, client, change, kind, said):

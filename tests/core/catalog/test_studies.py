@@ -21,7 +21,7 @@ from core.tickets import Metadata, Ticket, TicketFile, ticket_id
 
 ASKED = {
     "study": "rivals",
-    "dataset": "digits",
+    "datasets": ["digits"],
     "seeds": [0, 1],
     "arms": [
         {"name": "ETT", "method": "ett"},
@@ -168,12 +168,12 @@ class TestAdvance:
         states, finished = look(database, study)
         assert finished
         assert {key: state for key, state in states.items() if state != "succeeded"} == {
-            "mlp_2/10/IMP/find/seeds 0,1": "failed",
-            "mlp_3/10/from mlp_2/transform/seeds 0,1": "blocked",
-            "mlp_3/10/ETT from mlp_2/train/seeds 0,1": "blocked",
-            "mlp_3/10/SNIP/find/seed 0": "blocked",
-            "mlp_3/10/SNIP/find/seed 1": "blocked",
-            "mlp_3/10/SNIP/train/seeds 0,1": "blocked",
+            "digits/mlp_2/10/IMP/find/seeds 0,1": "failed",
+            "digits/mlp_3/10/from mlp_2/transform/seeds 0,1": "blocked",
+            "digits/mlp_3/10/ETT from mlp_2/train/seeds 0,1": "blocked",
+            "digits/mlp_3/10/SNIP/find/seed 0": "blocked",
+            "digits/mlp_3/10/SNIP/find/seed 1": "blocked",
+            "digits/mlp_3/10/SNIP/train/seeds 0,1": "blocked",
         }
 
     def test_many_at_once_ask_for_every_job_once(

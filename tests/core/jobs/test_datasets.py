@@ -15,6 +15,7 @@ class TestDatasets:
     def test_all_are_there(self) -> None:
         assert list(DATASETS) == [
             "digits",
+            "digits_32",
             "mnist",
             "fashion_mnist",
             "cifar10",

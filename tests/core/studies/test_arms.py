@@ -34,7 +34,10 @@ class TestArm:
         ("method", "parameters", "said"),
         [
             ("magic", {}, "accepted: ett, dense, imp, one_shot_magnitude"),
-            ("ett", {"level": 3}, "takes no parameters"),
+            ("ett", {"level": 3}, "takes no level; accepted: head, noise"),
+            ("ett", {"order": "backwards"}, "append"),
+            ("ett", {"weights": "reinit", "start": "zero"}, "leave start out"),
+            ("dense", {"level": 3}, "takes no parameters"),
             ("snip", {"rounds": 0}, "greater than or equal to 1"),
             ("grasp", {"batch": 5}, "Extra inputs are not permitted"),
         ],

@@ -3,7 +3,7 @@ from __future__ import annotations
 from core.studies.expansion import Cell
 from core.studies.report import COLUMNS, Done, Trial, filled, table
 
-CELL = Cell("mlp_3", 10, "ETT", "mlp_2", trained=("t0", "t1"), own=("c",), shared=("f",))
+CELL = Cell("digits", "mlp_3", 10, "ETT", "ett", ("t0", "t1"), source="mlp_2", own=("c",), shared=("f",))
 TRIALS = (Trial(0, 0.97, 0.9), Trial(1, 0.99, 0.92))
 DONE = {
     "t0": Done((TRIALS[0],), 1, 3.0),
