@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint bench bench-accuracy gpu-report lock clean
+.PHONY: help demo up test nightly lint bench bench-accuracy gpu-report lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ up: .venv/run ## start the service: API, pages, workers, embedded database and b
 
 test: .venv/dev ## run every test
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
+
+nightly: .venv/dev ## run the tests that take minutes: every named study at its small scale
+	$(BIN)/pytest -m nightly -s
 
 lint: .venv/dev ## check style, types and the floors
 	$(BIN)/ruff check .
