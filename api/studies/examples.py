@@ -18,6 +18,7 @@ STUDY: dict[str, Any] = {
     "links": {
         "self": f"/studies/{_ID}",
         "table": f"/studies/{_ID}/table",
+        "archive": f"/studies/{_ID}/archive",
         "cancel": f"/studies/{_ID}/cancel",
     },
     "counts": {"running": 2, "waiting": 30},

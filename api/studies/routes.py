@@ -22,12 +22,18 @@ from api.problems import (
 from api.queries import OnlyDocumented
 from api.studies import examples, service
 from api.studies.schemas import PlannedStudy, StudyBody, StudyRequest, StudySummary, TableBody
+from api.yaml import MEDIA_TYPE as YAML
+from api.yaml import JsonOrYaml
 from core.studies.report import table
 from core.studies.table import Table
 
-router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented], route_class=JsonOrYaml)
 
 _REQUESTS = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
+_IN_YAML = {
+    "schema": {"$ref": "#/components/schemas/StudyRequest"},
+    "examples": {"rivals": {"summary": "The same in YAML", "value": examples.RIVALS}},
+}
 _PLANNED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": PlannedStudy,
@@ -40,6 +46,7 @@ _PLANNED: dict[int | str, dict[str, Any]] = {
     "/studies",
     status_code=202,
     response_model=StudyBody,
+    openapi_extra={"requestBody": {"content": {YAML: _IN_YAML}}},
     responses=_PLANNED | documented(INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
 )
 def create_study(

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.studies import examples
+from api.studies.reproduction import ReproductionBody
 from core.catalog import studies
 from core.catalog.tables import Study
 from core.studies.report import COLUMNS, Filled, table
@@ -57,7 +58,7 @@ class StudySummary(BaseModel):
     def fields(cls, study: Study) -> dict[str, Any]:
         """A row's values."""
         here = f"/studies/{study.id}"
-        links = {"self": here, "table": f"{here}/table"}
+        links = {"self": here, "table": f"{here}/table", "archive": f"{here}/archive"}
         if study.finished_at is None:
             links["cancel"] = f"{here}/cancel"
         shown = {name: getattr(study, name) for name in ("id", "spec", "created_at", "finished_at")}
@@ -74,6 +75,9 @@ class StudyBody(StudySummary):
 
     counts: dict[str, int] = Field(description="its jobs, by state")
     jobs: list[StudyJobBody]
+    reproduction: ReproductionBody | None = Field(
+        default=None, description="of an imported study: how far it has come out as in its archive"
+    )
 
     @classmethod
     def of(cls, study: Study) -> StudyBody:

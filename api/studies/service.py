@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.problems import Flaw, Rejected, not_found
+from api.studies.reproduction import ReproductionBody
 from api.studies.schemas import PlannedStudy, StudyBody, StudySummary
-from core.catalog import studies
+from core.catalog import archives, studies
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
@@ -73,7 +74,11 @@ def _check(session: Session, node: Node) -> None:
 def show(database: Database, study_id: str) -> StudyBody:
     """One study."""
     with database.read() as session:
-        return StudyBody.of(existing(session, study_id))
+        study = existing(session, study_id)
+        compared = archives.reproduction(session, study)
+        body = StudyBody.of(study)
+        body.reproduction = ReproductionBody.of(compared) if compared else None
+        return body
 
 
 def page(database: Database, limit: int, after: Cursor | None) -> tuple[list[StudySummary], Cursor | None]:

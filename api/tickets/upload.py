@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from anyio.to_thread import run_sync
@@ -53,17 +53,32 @@ class Upload:
             self.staged.flush()
 
 
+async def receive_raw(request: Request, upload: Upload) -> None:
+    """Receive the request's body into `upload`, whatever it is declared as."""
+    await _receive(request, upload, upload.take)
+
+
 async def receive(request: Request, upload: Upload) -> None:
-    """Receive the request's body into `upload`."""
+    """Receive the request's body, or the `file` of a form, into `upload`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     form = _Form(upload, options.get(b"boundary")) if kind == b"multipart/form-data" else None
-    take = form.feed if form else upload.take
+    if form is None:
+        await receive_raw(request, upload)
+    else:
+        await _receive(request, upload, form.feed, form.finish)
+
+
+async def _receive(
+    request: Request,
+    upload: Upload,
+    take: Callable[[bytes], None],
+    finish: Callable[[], None] = lambda: None,
+) -> None:
     chunks: AsyncGenerator[bytes, None] = request.stream()
     async for chunk in chunks:
         take(chunk)
         await upload.write()
-    if form:
-        form.finish()
+    finish()
     await upload.write(rest=True)
 
 

@@ -272,7 +272,8 @@ class Study(Base):
 
     id: Mapped[str] = mapped_column(JobId, primary_key=True)
     spec: Mapped[dict[str, Any]]
-    archive: Mapped[dict[str, Any] | None]
+    # Not with the row: it may be large, and dispatchers look at open studies ten times a second.
+    archive: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
 

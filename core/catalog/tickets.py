@@ -22,7 +22,8 @@ from core.catalog.tables import (
     TicketTag,
     TicketWeights,
 )
-from core.tickets import TicketFile
+from core.families.architecture import Architecture
+from core.tickets import LayerFigures, Metadata, TicketFile
 
 MOST_TAGS = 32
 MOST_UPLOADS = 32
@@ -31,6 +32,31 @@ MOST_UPLOADS = 32
 
 class TooManyTags(ValueError):
     """A ticket would have more than `MOST_TAGS` tags."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the catalog keeps of a ticket's file: no tensors, so that the file need not stay open."""
+
+    architecture: Architecture
+    rewind_step: int
+    layers: tuple[LayerFigures, ...]
+    metadata: Metadata
+    header_bytes: int
+    payload_bytes: int
+
+    @classmethod
+    def of(cls, file: TicketFile) -> Figures:
+        """Those of a file."""
+        ticket = file.ticket
+        return cls(
+            ticket.architecture,
+            ticket.rewind_step,
+            ticket.layers(),
+            file.metadata,
+            file.header_bytes,
+            file.payload_bytes,
+        )
 
 
 def register(
@@ -50,21 +76,35 @@ def register(
     The same content again adds only a provenance row, and only one that says something new. Past `MOST_UPLOADS` of
     them an upload adds none.
     """
-    ticket, metadata = file.ticket, file.metadata
+    return enter(session, identity, Figures.of(file), file_digest, job_id=job_id, weights=weights)
+
+
+def enter(
+    session: Session,
+    identity: str,
+    figures: Figures,
+    file_digest: str,
+    *,
+    job_id: str | None = None,
+    weights: Mapping[str, str] | None = None,
+) -> bool:
+    """`register` for a file that was read before."""
+    network, metadata = figures.architecture, figures.metadata
+    prunable, survivors = network.prunable_weights, sum(layer.survivors for layer in figures.layers)
     insert = dialect_insert(session)
     row = dict(
         id=identity,
-        architecture=ticket.architecture.name,
-        family=ticket.architecture.family,
-        input=list(ticket.architecture.input),
-        classes=ticket.architecture.classes,
-        rewind_step=ticket.rewind_step,
-        prunable=ticket.prunable_weights,
-        survivors=ticket.survivors,
-        sparsity=ticket.sparsity,
+        architecture=network.name,
+        family=network.family,
+        input=list(network.input),
+        classes=network.classes,
+        rewind_step=figures.rewind_step,
+        prunable=prunable,
+        survivors=survivors,
+        sparsity=(prunable - survivors) / prunable,
         file_digest=file_digest,
-        header_bytes=file.header_bytes,
-        payload_bytes=file.payload_bytes,
+        header_bytes=figures.header_bytes,
+        payload_bytes=figures.payload_bytes,
     )
     new = (
         session.execute(insert(Ticket).values(row).on_conflict_do_nothing().returning(Ticket.id)).first()
@@ -80,9 +120,9 @@ def register(
                 size=layer.size,
                 survivors=layer.survivors,
             )
-            for position, layer in enumerate(ticket.layers())
+            for position, layer in enumerate(figures.layers)
         )
-    architectures.ensure(session, ticket.architecture)
+    architectures.ensure(session, network)
     for step, digest in (weights or {}).items():
         row = dict(ticket_id=identity, step=int(step), digest=digest)
         session.execute(insert(TicketWeights).values(row).on_conflict_do_nothing())
@@ -121,6 +161,11 @@ def _uploads(session: Session, identity: str) -> int:
 def get(session: Session, identity: str) -> Ticket | None:
     """One ticket."""
     return session.get(Ticket, identity)
+
+
+def file_digest(session: Session, identity: str) -> str:
+    """The artifact that holds the file of a ticket that is here."""
+    return session.get_one(Ticket, identity).file_digest
 
 
 def copy(session: Session, identity: str, format: str) -> str | None:  # noqa: A002

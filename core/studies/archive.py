@@ -16,7 +16,7 @@ TICKETS, SUFFIX = "tickets/", ".ticket.safetensors"
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Word = Annotated[str, Field(max_length=256)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-Fingerprint = Annotated[dict[Word, str | int | bool | None], Field(max_length=64)]
+Fingerprint = Annotated[dict[Word, Word | int | bool | None], Field(max_length=64)]
 
 
 class _Part(BaseModel):

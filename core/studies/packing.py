@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _CHUNK = 1 << 20
 # The first moment that a zip can name: when something was packed is not part of what was packed.
@@ -54,19 +56,20 @@ def _chunks(content: Path | Iterable[bytes]) -> Iterator[bytes]:
             yield chunk
 
 
-class _Sink:
-    """Where zipfile writes: no file, so that it never seeks back."""
+class _Sink(io.RawIOBase):
+    """Where zipfile writes: nothing that it could seek back in."""
 
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def write(self, data: bytes, /) -> int:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
         self._held += data
         return len(data)
 
-    def flush(self) -> None:
-        pass
-
     def drained(self) -> bytes:
+        """What was written since the last time."""
         held, self._held = bytes(self._held), bytearray()
         return held

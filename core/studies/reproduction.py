@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
@@ -22,21 +22,27 @@ MEASURED = ("last", "between")
 class Figures(BaseModel):
     """What a job came to: its tickets, and of its runs in order the digests of the trained weights and the accuracies.
 
-    `fingerprints`: what each run was computed with.
+    `fingerprints`: what each run was computed with, counted in the study's list of them.
     """
 
     tickets: list[str] = []
     weights: list[str] = []
     accuracies: list[float] = []
-    fingerprints: list[dict[str, Any]] = []
+    fingerprints: list[int] = []
 
 
-class Expected(BaseModel):
-    """What an archive says of the jobs that had succeeded, by key."""
+class StudyOutcome(BaseModel):
+    """What the jobs came to that have succeeded, by key."""
+
+    fingerprints: list[dict[str, Any]]
+    jobs: dict[str, Figures]
+
+
+class Expected(StudyOutcome):
+    """What an archive says of them, and the versions that it was made with."""
 
     elasticket: str
     numerics: int
-    jobs: dict[str, Figures]
 
 
 def expected(archive: StudyArchive) -> Expected:
@@ -46,12 +52,12 @@ def expected(archive: StudyArchive) -> Expected:
             tickets=list(job.tickets),
             weights=[run.weights_digest for run in job.runs],
             accuracies=[result.correct / result.total for result in job.results if result.point in MEASURED],
-            fingerprints=[dict(archive.fingerprints[run.fingerprint]) for run in job.runs],
+            fingerprints=[run.fingerprint for run in job.runs],
         )
         for job in archive.jobs
         if job.state == State.SUCCEEDED
     }
-    return Expected(elasticket=archive.versions.elasticket, numerics=archive.versions.numerics, jobs=jobs)
+    return Expected(**archive.versions.model_dump(), fingerprints=archive.fingerprints, jobs=jobs)
 
 
 @dataclass
@@ -65,7 +71,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as the archive has it: the n-th of a job's, or the `state` of a job that did not succeed."""
+    """One thing that is not as in the archive: the n-th of a job's, or the `state` of a job that did not succeed."""
 
     key: str
     what: What | Literal["state"]
@@ -94,17 +100,16 @@ class Reproduction:
         return not self.circumstances if self.compared_runs else None
 
 
-def compare(
-    given: Mapping[str, Figures], got: Mapping[str, Figures], states: Mapping[str, str]
-) -> Reproduction:
+def compare(given: StudyOutcome, got: StudyOutcome, states: Mapping[str, str]) -> Reproduction:
     """Compare what an archive says of jobs with what they came to here, as far as they have ended."""
     found = Reproduction()
-    for key, figures in given.items():
+    for key, figures in given.jobs.items():
         state = states[key]
         if state == State.SUCCEEDED:
             for what in WHAT:
-                _each(found, key, what, getattr(figures, what), getattr(got[key], what))
-            _circumstances(found, figures.fingerprints, got[key].fingerprints)
+                _each(found, key, what, getattr(figures, what), getattr(got.jobs[key], what))
+            for there, here in zip(figures.fingerprints, got.jobs[key].fingerprints, strict=False):
+                _circumstances(found, given.fingerprints[there], got.fingerprints[here])
             continue
         ended = state not in _UNDER_WAY
         if ended:
@@ -127,45 +132,37 @@ def _each(found: Reproduction, key: str, what: What, given: Sequence[Any], got: 
             found.different.append(Difference(key, what, number, one, other))
 
 
-def _circumstances(
-    found: Reproduction, given: Sequence[Mapping[str, Any]], got: Sequence[Mapping[str, Any]]
-) -> None:
-    for one, other in zip(given, got, strict=False):
-        found.compared_runs += 1
-        for name in _differing(one, other):
+def _circumstances(found: Reproduction, given: Mapping[str, Any], got: Mapping[str, Any]) -> None:
+    found.compared_runs += 1
+    for name in {**given, **got}:
+        if given.get(name) != got.get(name):
             there, here = found.circumstances.setdefault(name, ([], []))
-            for values, value in ((there, one.get(name)), (here, other.get(name))):
+            for values, value in ((there, given.get(name)), (here, got.get(name))):
                 if value not in values:
                     values.append(value)
 
 
-def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    return (name for name in {**one, **other} if one.get(name) != other.get(name))
-
-
 def in_words(found: Reproduction) -> str:
     """How far it has come, in a line."""
-    said = [f"{found.tallies[what].same} {noun} the same" for what, noun in _NOUNS.items()]
-    for words, count in (("differ", "different"), ("to come", "to_come")):
-        left = [
-            f"{getattr(found.tallies[what], count)} {noun}"
-            for what, noun in _NOUNS.items()
-            if getattr(found.tallies[what], count)
-        ]
-        said += [f"{', '.join(left)} {words}"] if left else []
-    return "; ".join(said) + _within(found)
+    said = [f"{noun}: {_counted(found.tallies[what])}" for what, noun in _NOUNS.items()]
+    return "; ".join([*said, *_within(found)])
 
 
 _NOUNS: dict[What, str] = {"tickets": "tickets", "weights": "trained weights", "accuracies": "accuracies"}
 
 
-def _within(found: Reproduction) -> str:
+def _counted(tally: Tally) -> str:
+    counts = (("same", tally.same), ("different", tally.different), ("to come", tally.to_come))
+    return ", ".join(f"{count} {words}" for words, count in counts if count) or "none"
+
+
+def _within(found: Reproduction) -> list[str]:
     if found.same_circumstances is None:
-        return ""
+        return []
     if found.same_circumstances:
-        return "; computed under the same fingerprint"
+        return ["under the same fingerprint"]
     named = "; ".join(
         f"{name} {', '.join(map(str, there))} there, {', '.join(map(str, here))} here"
         for name, (there, here) in found.circumstances.items()
     )
-    return f"; under another fingerprint ({named}), within which nothing is promised"
+    return [f"under another fingerprint, within which nothing is promised ({named})"]

@@ -68,6 +68,7 @@ def loads(content: bytes) -> Any:
 
 def _told(error: yaml.MarkedYAMLError, text: str) -> BadYaml:
     mark = error.problem_mark or error.context_mark
+    assert mark is not None, "the parser says where"
     at = (mark.line + 1, mark.column + 1)
     lines = text.splitlines()
     if mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
@@ -97,7 +98,7 @@ def _until(events: Iterator[Event], end: type[Event], kind: type[Event] = Event)
             yield event
 
 
-def _value(event: NodeEvent, events: Iterator[Event], depth: int) -> Any:
+def _value(event: Any, events: Iterator[Event], depth: int) -> Any:
     if event.anchor is not None:
         raise _bad(event, "an anchor or an alias", "each value where it is used")
     if event.tag is not None:
@@ -118,7 +119,9 @@ def _mapping(events: Iterator[Event], depth: int) -> dict[str, Any]:
     for event in _until(events, MappingEndEvent):
         key = _value(event, events, depth + 1)
         if not isinstance(key, str):
-            raise _bad(event, "a key that is no text", "text, in quotes where it would be read as something else")
+            raise _bad(
+                event, "a key that is no text", "text, in quotes where it would be read as something else"
+            )
         if key in found:
             raise _bad(event, f"{key[:64]!a} again", "each key once")
         found[key] = _value(next(events), events, depth + 1)
@@ -144,5 +147,5 @@ def _scalar(event: ScalarEvent) -> Any:
     raise _bad(event, f"{text[:64]}, which is infinite", "a finite number")
 
 
-def _bad(event: Event, what: str, accepted: str) -> BadYaml:
+def _bad(event: Any, what: str, accepted: str) -> BadYaml:
     return BadYaml(what, event.start_mark.line + 1, event.start_mark.column + 1, accepted)

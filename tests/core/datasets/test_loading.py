@@ -40,7 +40,9 @@ class TestDigits:
 
 class TestLoad:
     def test_an_unknown_name_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match="'stl10'; there are: digits, digits_32, mnist, fashion_mnist, cifar10"):
+        with pytest.raises(
+            ValueError, match="'stl10'; there are: digits, digits_32, mnist, fashion_mnist, cifar10"
+        ):
             load("stl10", tmp_path)
 
     def test_an_upsampled_dataset_is_read_from_the_files_of_the_other(
