@@ -18,6 +18,8 @@ Json = dict[str, Any]
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 RECONNECT_SECONDS = 0.5
+CHECKING_SECONDS = 600.0
+"""How long a server may take to check a study's archive."""
 WATCHER_PATIENCE = 60.0
 """Seconds for which a watcher keeps trying to reach a server that has gone away."""
 
@@ -89,9 +91,9 @@ class Client:
         """Ask for a job of this kind. Fields that are None are left to the server."""
         return self._send("POST", f"/{kind}", json=_given(body), headers=_key())
 
-    def plan(self, body: Json) -> Json:
-        """What a transformation would do."""
-        return self._send("POST", "/transform", json=_given(body), params={"dry_run": True})
+    def plan(self, body: Json, kind: str = "transform") -> Json:
+        """What a transformation, or a study, would do."""
+        return self._send("POST", f"/{kind}", json=_given(body), params={"dry_run": True})
 
     def job(self, job_id: str) -> Json:
         """A job with everything it has produced."""
@@ -124,6 +126,21 @@ class Client:
             headers={"Content-Type": "application/octet-stream"},
         )
 
+    def import_study(self, archive: BinaryIO, exact: bool) -> Json:
+        """Upload a study's archive, read as it is sent: the study that runs it again."""
+        return self._once(
+            "POST",
+            "/studies/import",
+            content=archive,
+            params={"exact": exact},
+            headers={"Content-Type": "application/zip"},
+            timeout=CHECKING_SECONDS,
+        )
+
+    def text(self, path: str, **query: Any) -> str:
+        """A resource as the server writes it."""
+        return self._answer("GET", path, params=_given(query), headers={"Accept": "*/*"}).text
+
     def post_architecture(self, definition: bytes) -> Json:
         """Enter an architecture that is described as data."""
         headers = {"Content-Type": "application/json", **_key()}
@@ -134,7 +151,10 @@ class Client:
 
         Where the format must be converted to first, this waits for the job that does it.
         """
-        path = f"/tickets/{ticket_id}/file?format={format}"
+        return self.download(f"/tickets/{ticket_id}/file?format={format}", target)
+
+    def download(self, path: str, target: Path) -> int:
+        """Download a file; how many bytes. An unfinished download leaves nothing at `target`."""
         partial = target.with_name(target.name + ".part")
         try:
             while True:
@@ -185,14 +205,17 @@ class Client:
             time.sleep(RECONNECT_SECONDS)
 
     def _once(self, method: str, path: str, **request: Any) -> Json:
+        answer: Json = self._answer(method, path, **request).json()
+        return answer
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
             response = self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_error:
             raise ApiError.of(response)
-        answer: Json = response.json()
-        return answer
+        return response
 
     @contextmanager
     def _stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:

@@ -23,8 +23,12 @@ Progress = Callable[[dict[str, tuple[float, int]]], None]
 
 
 def play(client: Client, asked: Json, progress: Progress) -> tuple[Json, Json]:
+    """Ask for a study and follow it; raises ApiError."""
+    return follow(client, client.submit("studies", asked), progress)
+
+
+def follow(client: Client, study: Json, progress: Progress) -> tuple[Json, Json]:
     """The study when nothing of it is left to do, and its table; raises ApiError."""
-    study: Json = client.submit("studies", asked)
     while study["finished_at"] is None:
         progress(parts(study))
         time.sleep(POLL_SECONDS)

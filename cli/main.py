@@ -10,6 +10,7 @@ from cli import carrying, files, operate, verbs
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.rivals import rivals
+from cli.studies import archive, reproduce, studies, study, table
 
 app = typer.Typer(
     name="elasticket",
@@ -30,6 +31,11 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         verbs.evaluate,
         verbs.connect,
         rivals,
+        study,
+        studies,
+        table,
+        archive,
+        reproduce,
         verbs.jobs,
         verbs.watch,
         verbs.cancel,

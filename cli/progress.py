@@ -6,11 +6,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.client import Client, Json
-from cli.comparison import play
+from cli.comparison import follow
 
 
 def played(client: Client, asked: Json) -> tuple[Json, Json]:
-    """Play a study, with a bar per network on the terminal, counted in jobs."""
+    """Ask for a study and follow it."""
+    return followed(client, client.submit("studies", asked))
+
+
+def followed(client: Client, study: Json) -> tuple[Json, Json]:
+    """Follow a study to its end, with a bar per network on the terminal, counted in jobs; with its table."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jobs"))
     console = Console(stderr=True)
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
@@ -22,4 +27,4 @@ def played(client: Client, asked: Json) -> tuple[Json, Json]:
                     bars[name] = progress.add_task(name, total=count)
                 progress.update(bars[name], completed=int(done))
 
-        return play(client, asked, show)
+        return follow(client, study, show)
