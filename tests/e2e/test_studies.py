@@ -1,12 +1,17 @@
 """Studies as their users ask for them, done by real workers."""
 
+import json
 import time
-from typing import TYPE_CHECKING, Any
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.client import Client
 from cli.comparison import failures, play
+from cli.main import app
 from core.studies.recipes import STUDIES
 
 if TYPE_CHECKING:
@@ -52,6 +57,78 @@ class TestAcrossDatasets:
         ]
         line = job["connect"]["outputs"]["results"]
         assert [result["alpha"] for result in line] == [n / 20 for n in range(21)]
+
+
+class TestArchive:
+    EXACT: ClassVar[dict[str, Any]] = {
+        "datasets": ["digits"],
+        "sources": ["mlp_2"],
+        "targets": ["mlp_3"],
+        "levels": [2],
+        "arms": [
+            {"name": "ETT", "method": "ett"},
+            {"name": "IMP", "method": "imp"},
+            {"name": "random", "method": "random"},
+        ],
+        "seeds": [0, 1],
+        "recipe": {"length": "3ep", "momentum": 0.9},
+        "exact": True,
+    }
+
+    def tampered(self, archive: Path, key: str) -> tuple[Path, str]:
+        """A copy in which the first digest of this job's trained weights is another one; which it was."""
+        copy = archive.with_name("tampered.zip")
+        with zipfile.ZipFile(archive) as source, zipfile.ZipFile(copy, "w") as target:
+            for info in source.infolist():
+                content = source.read(info)
+                if info.filename == "study.json":
+                    told = json.loads(content)
+                    (job,) = (job for job in told["jobs"] if job["key"] == key)
+                    digest: str = job["runs"][0]["weights_digest"]
+                    job["runs"][0]["weights_digest"] = "0" * 64
+                    content = json.dumps(told).encode()
+                target.writestr(info.filename, content)
+        return copy, digest
+
+    def reproduced(self, installation: "Installation", archive: Path) -> tuple[int, dict[str, Any]]:
+        words = ["reproduce", str(archive), "--exact", "--wait", "--json", "--server", installation.url]
+        result = CliRunner().invoke(app, words)
+        study: dict[str, Any] = json.loads(result.stdout)
+        return result.exit_code, study
+
+    def test_an_empty_installation_runs_it_again_to_the_same_digests_and_tells_a_changed_one(
+        self, installation: "Installation", elsewhere: "Installation", tmp_path: Path
+    ) -> None:
+        study, table = done(installation, self.EXACT)
+        archive = tmp_path / "study.zip"
+        words = ["archive", study["id"], "--output", str(archive), "--server", installation.url]
+        assert CliRunner().invoke(app, words).exit_code == 0
+
+        status, again = self.reproduced(elsewhere, archive)
+        found = again["reproduction"]
+        assert (status, found["different"]) == (0, [])
+        outputs = [installation.job(row["job"])["outputs"] for row in study["jobs"]]
+        expected = {
+            "tickets": sum(len(one["tickets"]) for one in outputs),
+            "weights": sum(len(one["runs"]) for one in outputs),
+        }
+        assert {name: found[name]["same"] for name in expected} == expected
+        assert expected["tickets"] == 8
+        assert expected["weights"] >= 6 + 2 * 2 * 2
+        assert (found["complete"], found["same_fingerprint"]) == (True, True)
+        # It was computed there, not taken from the archive.
+        assert {row["job"] for row in again["jobs"]}.isdisjoint(row["job"] for row in study["jobs"])
+        assert all(elsewhere.job(row["job"])["attempts"] for row in again["jobs"])
+        rows = elsewhere.http.get(f"/studies/{again['id']}/table").json()["cells"]
+        assert [cell["replicates"] for cell in rows] == [cell["replicates"] for cell in table["cells"]]
+
+        key = study["jobs"][-1]["key"]
+        changed, digest = self.tampered(archive, key)
+        status, told = self.reproduced(elsewhere, changed)
+        assert status == 1
+        assert told["reproduction"]["different"] == [
+            {"key": key, "what": "weights", "number": 0, "expected": "0" * 64, "got": digest}
+        ]
 
 
 @pytest.mark.nightly
