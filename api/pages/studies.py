@@ -11,9 +11,10 @@ from api.dependencies import DatabaseDep, StudyPath
 from api.pages.paging import cursor, link
 from api.pages.rendering import render
 from api.studies import service
-from core.catalog import jobs, studies
+from core.catalog import archives, jobs, studies
 from core.catalog.tables import Study
 from core.studies.report import COLUMNS, filled, table
+from core.studies.reproduction import in_words
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,9 +45,11 @@ def study_page(study: StudyPath, database: DatabaseDep) -> HTMLResponse:
         expansion = studies.expansion(row)
         shown = table(filled(expansion.cells, studies.done(row), len(expansion.spec.seeds)))
         states = studies.standings(row)
+        compared = archives.reproduction(session, row)
         return render(
             "study.html",
             study=row,
+            reproduction=compared and in_words(compared),
             summary=_summary(row),
             at=jobs.clock(session),
             share=_done(row),

@@ -21,7 +21,8 @@ LARGEST_STUDY = 16 << 20
 DEEPEST = 32
 
 _TICKET = re.compile(f"{TICKETS}([0-9a-f]{{64}}){re.escape(SUFFIX)}")
-_MEMBERS = f"{STUDY}, {HISTORIES}, {TABLE}, {README}, {TICKETS}ID{SUFFIX}"
+_WORDS = (STUDY, HISTORIES, TABLE, README)
+_MEMBERS = ", ".join((*_WORDS, f"{TICKETS}ID{SUFFIX}"))
 
 
 class BadArchive(ValueError):
@@ -66,10 +67,19 @@ def open_study(path: Path, scratch: Path, limit: int) -> OpenedStudy:
             raise BadArchive(
                 "no zip archive", "byte 0", "a study's archive, as GET /studies/ID/archive sends it"
             )
+    unknown: list[str] = []
+
+    def wanted(name: str) -> bool:
+        if name not in _WORDS and not _TICKET.fullmatch(name):
+            unknown.append(name)
+        return name == STUDY or name.startswith(TICKETS)
+
     try:
-        files = unpack(path, "zip", scratch, limit, _wanted)
+        files = unpack(path, "zip", scratch, limit, wanted)
     except Unreadable as problem:
         raise BadArchive(problem.reason.replace("-", " "), problem.where, problem.accepted) from None
+    if unknown:
+        raise BadArchive("an unknown file", quoted(unknown[0]), _MEMBERS)
     if STUDY not in files:
         raise BadArchive("the file is missing", STUDY, f"an archive with a {STUDY}")
     archive = _study(files.pop(STUDY))
@@ -83,14 +93,6 @@ def open_study(path: Path, scratch: Path, limit: int) -> OpenedStudy:
         )
         raise BadArchive(what, ticket_member(identity), accepted)
     return OpenedStudy(archive, paths)
-
-
-def _wanted(name: str) -> bool:
-    if name in (STUDY, HISTORIES, TABLE, README):
-        return name == STUDY
-    if not _TICKET.fullmatch(name):
-        raise BadArchive("an unknown file", quoted(name), _MEMBERS)
-    return True
 
 
 def _study(path: Path) -> StudyArchive:

@@ -121,6 +121,8 @@ class TestDocument:
             "GET /studies",
             "GET /studies/{study}",
             "GET /studies/{study}/table",
+            "GET /studies/{study}/archive",
+            "POST /studies/import",
             "POST /studies/{study}/cancel",
             "GET /healthz",
             "GET /readyz",
