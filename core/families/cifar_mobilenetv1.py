@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture, TensorSpec
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
 from core.families.layers import Group, batch_norm, convolution, depthwise, entry, linear, names, unscaled
 
 DEFAULT_REPEATS = 5
@@ -86,6 +86,15 @@ class CifarMobileNetV1:
             stem=frozenset(names(stem)),
             head=frozenset(names(head)),
         )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """The first convolution of a block has its stride."""
+        found, grid = {"conv.weight": image.size}, image
+        for part, plan in self.parts.items():
+            for i, block in enumerate(plan):
+                grid = grid.strided(block.stride)
+                found |= {f"{part}.{i}.conv{k}.weight": grid.size for k in (1, 2)}
+        return found
 
     def with_width_of(self, other: Member) -> CifarMobileNetV1:
         """Itself: there is one width."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture, TensorSpec
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
 from core.families.layers import Group, batch_norm, convolution, entry, linear, names, unscaled
 
 DEFAULT_WIDTH = 16
@@ -97,6 +97,15 @@ class CifarResNet:
             stem=frozenset(names(stem)),
             head=frozenset(names(head)),
         )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """The first convolution of a block, and its shortcut, have the stride: all see what it leaves."""
+        found, grid = {"conv.weight": image.size}, image
+        for i, block in enumerate(self.blocks):
+            grid = grid.strided(block.stride)
+            parts = ("conv1", "conv2", *(("shortcut.0",) if block.projects else ()))
+            found |= dict.fromkeys((f"blocks.{i}.{part}.weight" for part in parts), grid.size)
+        return found
 
     def with_width_of(self, other: Member) -> CifarResNet:
         """As many blocks, as wide as the other's."""

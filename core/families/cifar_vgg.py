@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture, TensorSpec
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
 from core.families.layers import Group, batch_norm, convolution, entry, linear, names, unscaled
 
 SIDE = 32
@@ -95,6 +95,14 @@ class CifarVgg:
             stem=frozenset(stages[0].entries[0].tensors.values()),
             head=frozenset(names(head)),
         )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """Half the side from stage to stage."""
+        found, grid = {}, image
+        for stage in self.stages:
+            found |= {f"layers.{i}.conv.weight": grid.size for i in stage}
+            grid = grid.strided(2)
+        return found
 
     def with_width_of(self, other: Member) -> CifarVgg:
         """As many layers, as wide as the other's."""

@@ -12,6 +12,22 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """The shape of every tensor of a state dict, by name."""
 
 
+class Grid(NamedTuple):
+    """The places of an image, or of a feature map, at which a convolution is applied."""
+
+    height: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return self.height * self.width
+
+    def strided(self, stride: int) -> Grid:
+        """What a convolution or a pool of that stride leaves whose padding is half its odd kernel."""
+        return Grid(-(-self.height // stride), -(-self.width // stride))
+
+
 class UnknownArchitecture(ValueError):
     """A name that no family knows, or sizes outside the limits; the message says what would be accepted."""
 
@@ -27,6 +43,9 @@ class Member(Protocol):
 
     def architecture(self, shape: tuple[int, int, int], classes: int) -> Architecture:
         """Its tensors and anatomy for inputs of shape [C, H, W]; raises `UnknownArchitecture` if they do not fit."""
+
+    def places(self, image: Grid) -> Mapping[str, int]:
+        """By the weight of each convolution, how many places it is applied at; a linear layer is applied once."""
 
     def with_width_of(self, other: Member) -> Member:
         """The member of this depth and the other's width; raises `UnknownArchitecture` for another family's."""

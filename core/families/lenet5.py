@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core.elastic.anatomy import Anatomy
 from core.families.architecture import Architecture
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow
 from core.families.layers import Group, convolution, names, unscaled
 
 SIDE = 32
@@ -54,6 +54,12 @@ class LeNet5:
             anatomy=Anatomy(stages=(), fixed=names(tensors)),
             stem=frozenset(names(stem)),
             head=frozenset(names(head)),
+        )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """The padded image less 4 a side, halved, less 4 again, halved: what conv3 leaves is one pixel."""
+        return {"conv1.weight": 28**2, "conv2.weight": 10**2} | dict.fromkeys(
+            ("conv3.weight", "fc1.weight", "fc2.weight"), 1
         )
 
     def with_width_of(self, other: Member) -> LeNet5:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
 from core.families.layers import Group, entry, linear, names, unscaled
 
 DEEPEST = 1000
@@ -66,6 +66,10 @@ class Mlp:
             stem=frozenset(names(hidden[0])),
             head=frozenset(names(output)),
         )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """None: every layer is linear."""
+        return {}
 
     def with_width_of(self, other: Member) -> Mlp:
         """As many layers, as wide as the other's."""

@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from core.elastic.anatomy import Anatomy, Stage
 from core.families.architecture import Architecture, TensorSpec
-from core.families.family import Family, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
+from core.families.family import Family, Grid, Member, Shapes, Sketch, UnknownArchitecture, fellow, repeats
 from core.families.layers import Group, batch_norm, convolution, entry, linear, names, unscaled
 
 DEFAULT_WIDTH = 64
@@ -143,6 +143,20 @@ class TorchvisionResNet:
             stem=frozenset(names(stem)),
             head=frozenset(names(head)),
         )
+
+    def places(self, image: Grid) -> dict[str, int]:
+        """A max-pool of stride 2 may follow the stem; in a block one convolution has the stride, or none."""
+        grid = image.strided(self.stem_stride)
+        found = {"conv1.weight": grid.size}
+        grid = grid.strided(2 if self.pooled else 1)
+        for name, blocks in self.stages.items():
+            for i, block in enumerate(blocks):
+                for k, layer in enumerate(block.convolutions, 1):
+                    grid = grid.strided(layer.stride)
+                    found[f"{name}.{i}.conv{k}.weight"] = grid.size
+                if block.projects:
+                    found[f"{name}.{i}.downsample.0.weight"] = grid.size
+        return found
 
     def with_width_of(self, other: Member) -> Self:
         """As many blocks, as wide as the other's."""

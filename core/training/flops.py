@@ -11,12 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from core.families.architecture import Architecture
+from core.families.operations import BACKWARD
 from core.models import build
 from core.training.checkpoint import Arrays
-
-BACKWARD = 2
-"""A backward pass costs two products for each one of the forward pass: for the weights, and for what came in."""
-
 
 def forward_flops(architecture: Architecture) -> Mapping[str, int]:
     """By weight tensor, the operations of one image's forward pass: 2 for each multiplication with an addition.
