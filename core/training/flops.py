@@ -15,6 +15,7 @@ from core.families.operations import BACKWARD
 from core.models import build
 from core.training.checkpoint import Arrays
 
+
 def forward_flops(architecture: Architecture) -> Mapping[str, int]:
     """By weight tensor, the operations of one image's forward pass: 2 for each multiplication with an addition.
 
