@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.families.architecture import Architecture
+from core.jobs import replicates
 from core.jobs.recipes import Recipe
 from core.pruning.evolution import Evolution
 from core.training.checkpoint import Arrays, Slots, TrainingState
@@ -43,17 +44,12 @@ class Engine(Protocol):
         """What the optimiser remembers of each."""
 
 
-AT_ONCE = 8
-"""So many small networks fill the widest products a CPU or a GPU has; more would only take more memory."""
-
-
 def at_once(architecture: Architecture, exact: bool, ranks: Ranks = ALONE, *, evolving: bool = False) -> int:
     """How many replicates are trained as one computation.
 
     Exactly, on several ranks, or with masks that change, each is trained by itself.
     """
-    alone = exact or ranks.size > 1 or evolving
-    return AT_ONCE if architecture.family == "mlp" and not alone else 1
+    return replicates.at_once(architecture.family, alone=exact or ranks.size > 1 or evolving)
 
 
 def engine_for(
