@@ -20,6 +20,7 @@ from api.pages import routes as pages
 from api.pages import studies as study_pages
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
+from api.plans import routes as plans
 from api.problems import Problem
 from api.studies import archive as study_archives
 from api.studies import routes as studies
@@ -107,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (files, anatomy, jobs, studies, catalogue, health, pages, study_pages)
+    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages)
     for part in parts:
         app.include_router(part.router)
     mount_static(app)

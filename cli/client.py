@@ -95,6 +95,14 @@ class Client:
         """What a transformation, or a study, would do."""
         return self._send("POST", f"/{kind}", json=_given(body), params={"dry_run": True})
 
+    def preview(self, study: Json) -> Json:
+        """What a study would ask for and take."""
+        return self._send("POST", "/studies", json=_given(study), params={"dry_run": True})
+
+    def price(self, body: Json) -> Json:
+        """What sparse networks would cost."""
+        return self._send("POST", "/plans", json=_given(body))
+
     def job(self, job_id: str) -> Json:
         """A job with everything it has produced."""
         return self.get(f"/jobs/{job_id}")

@@ -9,6 +9,7 @@ import typer
 from cli import carrying, files, operate, verbs
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.planning import plan
 from cli.rivals import rivals
 from cli.studies import archive, reproduce, studies, study, table
 
@@ -36,6 +37,7 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         table,
         archive,
         reproduce,
+        plan,
         verbs.jobs,
         verbs.watch,
         verbs.cancel,

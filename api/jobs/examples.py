@@ -214,3 +214,32 @@ PLAN: dict[str, Any] = {
         }
     ]
 }
+LEDGER: dict[str, Any] = {
+    "job": "4b1d" * 8,
+    "kind": "find",
+    "state": "succeeded",
+    "devices": 1,
+    "device_seconds": 14.2,
+    "lost_seconds": 3.1,
+    "training_seconds": 11.8,
+    "evaluation_seconds": 0.6,
+    "saved_seconds": 1.2,
+    "attempts": [
+        {"attempt": 1, "device_seconds": 3.1, "outcome": "the worker fell silent", "lost": True},
+        {"attempt": 2, "device_seconds": 11.1, "outcome": "succeeded", "lost": False},
+    ],
+    "runs": [
+        {
+            "number": 0,
+            "architecture": "mlp_2",
+            "dataset": "digits",
+            "seed": 0,
+            "level": 0,
+            "steps": 480,
+            "device_seconds": 1.2,
+            "evaluation_seconds": 0.1,
+            "shared": True,
+        }
+    ],
+    "levels": [{"level": 0, "device_seconds": 0.0, "saved_seconds": 1.2}],
+}

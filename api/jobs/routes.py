@@ -14,6 +14,7 @@ from pydantic import Field
 from api.dependencies import DatabaseDep, FeedDep, JobPath, StoreDep
 from api.idempotency import OnceDep
 from api.jobs import examples, service
+from api.jobs.ledger import JobLedger
 from api.jobs.plans import TransformPlan
 from api.jobs.preview import preview
 from api.jobs.schemas import (
@@ -193,6 +194,12 @@ async def watch_job(
 def list_runs(job: JobPath, database: DatabaseDep) -> Listing[RunBody]:
     """List a job's trainings, with their metrics per epoch."""
     return Listing(items=service.runs(database, job))
+
+
+@router.get("/jobs/{job}/ledger", responses=documented(NOT_FOUND))
+def job_ledger(job: JobPath, database: DatabaseDep) -> JobLedger:
+    """Show what a job took of the devices: by attempt, by training, by IMP level."""
+    return JobLedger.of(service.cost(database, job))
 
 
 @router.get(

@@ -13,9 +13,10 @@ from api.jobs.admission import admit
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody, JobSummary, RunBody
 from api.problems import WRONG_STATE, Rejected, not_found
-from core.catalog import jobs, reuse
+from core.catalog import jobs, ledger, reuse
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
+from core.catalog.ledger import JobCost
 from core.catalog.paging import Cursor
 from core.catalog.tables import Job
 from core.jobs.specs import ReusableSpec, parse_spec
@@ -93,6 +94,12 @@ def runs(database: Database, job_id: str) -> list[RunBody]:
     """A job's trainings."""
     with database.read() as session:
         return [RunBody.of(run) for run in existing(session, job_id).runs]
+
+
+def cost(database: Database, job_id: str) -> JobCost:
+    """What a job took of the devices so far."""
+    with database.read() as session:
+        return ledger.entry(existing(session, job_id), jobs.clock(session))
 
 
 def log(database: Database, job_id: str) -> Iterator[str]:

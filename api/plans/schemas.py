@@ -85,9 +85,7 @@ class PlanRequest(BaseModel):
         first = info.data.get("targets", names)[:1]
         families = {StudySpec.network(name, info.data["dataset"]).family for name in (*first, *names)}
         if len(families) > 1:
-            raise ValueError(
-                f"tickets stay in their family, and these are of {', '.join(sorted(families))}"
-            )
+            raise ValueError(f"tickets stay in their family, and these are of {', '.join(sorted(families))}")
         return given
 
     @field_validator("sources")
@@ -222,7 +220,8 @@ class PlanBody(BaseModel):
 
     plans: list[WayBody]
     cheapest: str | None = Field(
-        default=None, description="by name, of those that end in sparse networks; by steps where hours are not known"
+        default=None,
+        description="by name, of those that end in sparse networks; by steps where hours are not known",
     )
     cheapest_source: str | None = Field(default=None, description="whose ticket is stretched for least")
     currency: str | None = Field(default=None, description="of `money`")

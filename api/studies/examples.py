@@ -38,6 +38,19 @@ PLAN: dict[str, Any] = {
     "jobs": {"find": 29, "transform": 1, "train": 23},
     "keys": ["digits/mlp_2/10/IMP/find/seeds 0,1,2", "digits/mlp_3/10/from mlp_2/transform/seeds 0,1,2"],
     "cells": 14,
+    "planned": [
+        {
+            "key": "digits/mlp_2/10/IMP/find/seeds 0,1,2",
+            "kind": "find",
+            "trainings": 30,
+            "steps": 7200,
+            "device_seconds": 14.2,
+            "done": None,
+        }
+    ],
+    "trainings": 113,
+    "device_seconds": 71.5,
+    "assumptions": ["mlp_2 on digits, batch 128: measured here on cpu x86_64, in 5 trainings"],
 }
 TABLE: dict[str, Any] = {
     "columns": ["network", "level", "method", "accuracy, %"],
@@ -55,6 +68,30 @@ TABLE: dict[str, Any] = {
             "shared_trainings": 10,
             "shared_seconds": 14.2,
             "jobs": ["digits/mlp_3/10/ETT from mlp_2/train/seeds 0,1,2"],
+        }
+    ],
+}
+_ACCOUNT: dict[str, Any] = {
+    "name": "total",
+    "jobs": 31,
+    "device_seconds": 71.5,
+    "lost_seconds": 0.0,
+    "saved_seconds": 4.5,
+}
+LEDGER: dict[str, Any] = {
+    "total": _ACCOUNT,
+    "arms": [_ACCOUNT | {"name": "ETT"}],
+    "kinds": [_ACCOUNT | {"name": "find"}],
+    "jobs": [
+        {
+            "key": "digits/mlp_2/10/IMP/find/seeds 0,1,2",
+            "kind": "find",
+            "arm": "several",
+            "job": "4b1d" * 8,
+            "reused": False,
+            "device_seconds": 14.2,
+            "lost_seconds": 0.0,
+            "saved_seconds": 0.0,
         }
     ],
 }

@@ -21,6 +21,7 @@ from api.problems import (
 )
 from api.queries import OnlyDocumented
 from api.studies import examples, service
+from api.studies.ledger import StudyLedger
 from api.studies.schemas import PlannedStudy, StudyBody, StudyRequest, StudySummary, TableBody
 from api.yaml import MEDIA_TYPE as YAML
 from api.yaml import JsonOrYaml
@@ -55,11 +56,13 @@ def create_study(
     settings: SettingsDep,
     once: OnceDep,
     response: Response,
-    dry_run: Annotated[bool, Query(description="tell which jobs it would ask for, and do nothing")] = False,
+    dry_run: Annotated[
+        bool, Query(description="tell what it would ask for and take, and do nothing")
+    ] = False,
 ) -> StudyBody | Response:
     """Compare stretched tickets with IMP's own, rival methods and dense networks: jobs in order, shared work once."""
     if dry_run:
-        plan = service.preview(database, spec)
+        plan = service.preview(database, settings, spec)
         return Response(plan.model_dump_json(), media_type="application/json")
     made, replayed = service.submit(database, settings, once, spec)
     response.headers["Location"] = f"/studies/{made.resource}"
@@ -113,6 +116,12 @@ def study_table(
     if format == "json":
         return TableBody.of(cells)
     return Response(getattr(table(cells), format)(), media_type=_MEDIA[format])
+
+
+@router.get("/studies/{study}/ledger", responses=documented(NOT_FOUND))
+def study_ledger(study: StudyPath, database: DatabaseDep) -> StudyLedger:
+    """Show what a study took of the devices, by arm, by kind and by job, and what it was spared."""
+    return StudyLedger.of(service.accounts(database, study))
 
 
 @router.post("/studies/{study}/cancel", status_code=202, responses=documented(NOT_FOUND, KEY_REUSED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from api.studies import examples
 from api.studies.reproduction import ReproductionBody
 from core.catalog import studies
 from core.catalog.tables import Study
+from core.studies.estimate import Estimate
+from core.studies.expansion import Expansion
 from core.studies.report import COLUMNS, Filled, table
 from core.studies.spec import StudySpec
 
@@ -101,14 +104,46 @@ class StudyBody(StudySummary):
         )
 
 
+class PlannedJob(BaseModel):
+    """A job that a study would ask for."""
+
+    key: str
+    kind: str
+    trainings: float = Field(description="that it would do itself, each counted whole")
+    steps: int = Field(description="optimiser steps that it would take")
+    device_seconds: float | None = Field(default=None, description="that it would take; null where not known")
+    done: str | None = Field(
+        default=None, description="the identical job that has finished: it costs nothing"
+    )
+
+
 class PlannedStudy(BaseModel):
-    """What a study would ask for."""
+    """What a study would ask for, and what that would take."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PLAN]})
 
     jobs: dict[str, int] = Field(description="jobs by kind")
     keys: list[str]
     cells: int = Field(description="rows of its table")
+    planned: list[PlannedJob] = Field(description="every job, after those that it needs")
+    trainings: float = Field(description="that are yet to be done, each once")
+    device_seconds: float | None = Field(
+        default=None, description="of all jobs; null where it is not known of one"
+    )
+    assumptions: list[str] = Field(description="what the seconds were worked out from")
+
+    @classmethod
+    def of(cls, expansion: Expansion, found: Estimate, done: Mapping[str, str]) -> PlannedStudy:
+        """An estimate of what a study expands to; `done` jobs by key."""
+        return cls(
+            jobs=dict(Counter(job.kind for job in found.jobs)),
+            keys=list(expansion.nodes),
+            cells=len(expansion.cells),
+            planned=[PlannedJob(**{**vars(job), "done": done.get(job.key)}) for job in found.jobs],
+            trainings=found.trainings,
+            device_seconds=found.device_seconds,
+            assumptions=list(found.assumptions),
+        )
 
 
 class Replicate(BaseModel):

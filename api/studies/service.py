@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import rfc8785
 from sqlalchemy.orm import Session
 
@@ -12,15 +10,19 @@ from api.jobs.admission import admit
 from api.problems import Flaw, Rejected, not_found
 from api.studies.reproduction import ReproductionBody
 from api.studies.schemas import PlannedStudy, StudyBody, StudySummary
-from core.catalog import archives, studies
+from core.catalog import archives, jobs, ledger, studies
 from core.catalog.database import Database
+from core.catalog.foresight import answered
 from core.catalog.idempotency import Made
+from core.catalog.ledger import StudyCost
+from core.catalog.paces import paces
 from core.catalog.paging import Cursor
 from core.catalog.tables import Study
 from core.families import architecture
 from core.jobs.specs import ReusableSpec, TransformSpec, parse_spec
 from core.jobs.transforms import plan
 from core.settings import Settings
+from core.studies.estimate import estimate
 from core.studies.expansion import Expansion
 from core.studies.nodes import Node
 from core.studies.report import Filled, filled
@@ -41,11 +43,13 @@ def submit(database: Database, settings: Settings, once: Once, spec: StudySpec) 
     return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
 
 
-def preview(database: Database, spec: StudySpec) -> PlannedStudy:
-    """What a study would ask for; raises what submitting it would raise."""
+def preview(database: Database, settings: Settings, spec: StudySpec) -> PlannedStudy:
+    """What a study would ask for, and what that would take; raises what submitting it would raise."""
     expansion = expanded(database, spec)
-    kinds: Counter[str] = Counter(node.kind for node in expansion.nodes.values())
-    return PlannedStudy(jobs=dict(kinds), keys=list(expansion.nodes), cells=len(expansion.cells))
+    with database.read() as session:
+        done = answered(session, expansion.nodes)
+        known = paces(session, settings.trainer_threads)
+    return PlannedStudy.of(expansion, estimate(expansion.nodes, known, done), done)
 
 
 def expanded(database: Database, spec: StudySpec) -> Expansion:
@@ -94,6 +98,13 @@ def cells(database: Database, study_id: str) -> list[Filled]:
         study = existing(session, study_id)
         expansion = studies.expansion(study)
         return filled(expansion.cells, studies.done(study), len(expansion.spec.seeds))
+
+
+def accounts(database: Database, study_id: str) -> StudyCost:
+    """What a study took of the devices so far."""
+    with database.read() as session:
+        study = existing(session, study_id)
+        return ledger.study(study, studies.expansion(study).cells, jobs.clock(session))
 
 
 def cancel(database: Database, once: Once, study_id: str) -> tuple[Made, bool]:

@@ -211,7 +211,7 @@ def _run(run: Run, devices: int) -> RunCost:
 
 
 def _was_there(row: StudyJob, asked: Mapping[str, StudyJob], study: Study) -> bool:
-    """Whether the job was made before this study could ask for it: before the study, or a job that it needs, was done."""
+    """Whether the job was made before this study could ask for it: before the study, or the end of a job it needs."""
     assert row.job is not None
     needed = [asked[key].job for key in node(row).needs]
     first = max([study.created_at, *(job.finished_at or 0.0 for job in needed if job is not None)])

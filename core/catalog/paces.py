@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import median
 
 import numpy as np
@@ -28,7 +29,7 @@ FEW = 5
 """Of those that are alike, as many count: machines change, and so does the code."""
 REACHED = 0.5
 """The share of a large float32 product's rate that a training step is taken to reach (docs/performance.md)."""
-_SIDE, _MOST_SECONDS = 1024, 0.1
+_SIDE, _MOST_SECONDS = 512, 0.1
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,12 @@ class Paces:
             names = ", ".join(dict.fromkeys(one.network for one in latest))
             return median(one.rate for one in latest), f"as measured here on {names}, of another family"
         share = min(1.0, self.threads / (os.cpu_count() or 1))
-        by = f"a guess: {REACHED:.0%} of what a float32 product reaches on this machine, for nothing was trained here"
-        return REACHED * share * product_rate(), by
+        by = f"guessed: {REACHED:.0%} of what a float32 product reaches on this machine, for nothing was trained here"
+        return REACHED * share * self._product_rate, by
+
+    @cached_property
+    def _product_rate(self) -> float:
+        return product_rate()
 
     def _on_the_device(self) -> Sequence[Measured]:
         return [one for one in self.measured if one.device == self.device]
@@ -135,9 +140,10 @@ def paces(session: Session, threads: int = 1) -> Paces:
 
 
 def product_rate() -> float:
-    """Operations per second of a float32 product in NumPy, timed now: the best of as many as take a tenth of a second."""
+    """Operations per second of a float32 product in NumPy, timed now: the best within a tenth of a second."""
     factor = np.ones((_SIDE, _SIDE), np.float32)
-    taken, ends = [], time.perf_counter() + _MOST_SECONDS
+    taken = list[float]()
+    ends = time.perf_counter() + _MOST_SECONDS
     while not taken or time.perf_counter() < ends:
         begun = time.perf_counter()
         factor @ factor
@@ -199,12 +205,8 @@ def _overheads(session: Session) -> dict[tuple[str, str], Overhead]:
 
 def _way_there(job: Job) -> float:
     """Device-seconds to the rewind point, which is no run: at the pace of the level that follows."""
-    starts = {run.seed: run for run in job.runs if run.level == 0 and not run.shared}
-    return sum(
-        run.start_step * seconds / run.steps
-        for run in starts.values()
-        if (seconds := (run.speed or {}).get("device_seconds")) is not None
-    )
+    firsts = [run for run in job.runs if run.level == 0 and not run.shared and run.speed is not None]
+    return sum(run.start_step * float(run.speed["device_seconds"]) / run.steps for run in firsts if run.speed)
 
 
 def _overhead(jobs: Sequence[tuple[int, float]]) -> Overhead:

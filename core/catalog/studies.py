@@ -122,13 +122,10 @@ def _ask(session: Session, study: Study, row: StudyJob, max_attempts: int) -> No
     def produced(key: str) -> list[tuple[str, int]]:
         job = by_key[key].job
         assert job is not None, "only what has succeeded is asked"
-        rows = [
-            tickets.get(session, identity) for identity in dict.fromkeys(o.ticket_id for o in job.outputs)
-        ]
-        return [(ticket.id, ticket.survivors) for ticket in rows if ticket is not None]
+        return made(session, job)
 
     try:
-        spec = _spec(row.kind, resolved(row.body, produced, lambda key: by_key[key].job_id or ""))
+        spec = spec_of(row.kind, resolved(row.body, produced, lambda key: by_key[key].job_id or ""))
     except (ValidationError, ValueError, IndexError) as error:
         row.error = {"reason": "unsuitable", "message": str(error)}
         return
@@ -139,7 +136,14 @@ def _ask(session: Session, study: Study, row: StudyJob, max_attempts: int) -> No
     row.job_id = row.job.id
 
 
-def _spec(kind: str, body: Mapping[str, Any]) -> JobSpec:
+def made(session: Session, job: Job) -> list[tuple[str, int]]:
+    """The tickets of a job, in order, with their survivors."""
+    rows = [tickets.get(session, identity) for identity in dict.fromkeys(o.ticket_id for o in job.outputs)]
+    return [(ticket.id, ticket.survivors) for ticket in rows if ticket is not None]
+
+
+def spec_of(kind: str, body: Mapping[str, Any]) -> JobSpec:
+    """What a job is asked, whose body has no references left."""
     spec = parse_spec({"kind": kind, **body})
     return spec.complete(None) if isinstance(spec, Trained) else spec
 

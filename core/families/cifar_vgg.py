@@ -98,7 +98,8 @@ class CifarVgg:
 
     def places(self, image: Grid) -> dict[str, int]:
         """Half the side from stage to stage."""
-        found, grid = {}, image
+        found = dict[str, int]()
+        grid = image
         for stage in self.stages:
             found |= {f"layers.{i}.conv.weight": grid.size for i in stage}
             grid = grid.strided(2)

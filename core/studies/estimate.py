@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.studies.expansion import Node
+from core.studies.nodes import Node
 from core.studies.work import EARLY_BIRD, Unit, once, units
 
 
@@ -77,21 +77,21 @@ def estimate(nodes: Mapping[str, Node], paces: Paces, done: Collection[str] = ()
     # In the order in which trainings are found: what is there comes first.
     left = once({key: work[key] for key in (*done, *(key for key in nodes if key not in done))})
     jobs = tuple(
-        JobEstimate(key, node.kind, 0, 0, 0.0, done=True)
-        if key in done
-        else _job(node, left[key], paces)
+        JobEstimate(key, node.kind, 0, 0, 0.0, done=True) if key in done else _job(node, left[key], paces)
         for key, node in nodes.items()
     )
     ahead = [key for key in nodes if key not in done]
     told = _assumptions([nodes[key] for key in ahead], [unit for key in ahead for unit in left[key]], paces)
     shared = sum(len(several) for several in work.values()) - sum(len(several) for several in left.values())
-    sharing = [f"trainings that several of these jobs need are done once: {shared} are shared"] if shared else []
+    sharing = (
+        [f"trainings that several of these jobs need are done once: {shared} are shared"] if shared else []
+    )
     reused = [f"{_count(len(done), 'job')} finished before and will be used again"] if done else []
     return Estimate(jobs, (*told, *sharing, *reused))
 
 
 def _job(node: Node, own: tuple[Unit, ...], paces: Paces) -> JobEstimate:
-    beside = paces.overhead(node.kind, str(node.body.get("dataset") or ""))
+    beside = _beside(node, paces)
     seconds: float | None = beside.seconds if beside else 0.0
     for unit in own:
         step = paces.of(unit).seconds
@@ -114,14 +114,15 @@ def _assumptions(nodes: Iterable[Node], left: Iterable[Unit], paces: Paces) -> l
     told = list(dict.fromkeys(paces.of(unit).told for unit in left))
     if any(node.body.get("method") == "early_bird" for node in nodes):
         told.append(EARLY_BIRD)
-    for kind in dict.fromkeys(node.kind for node in nodes):
-        if any(
-            paces.overhead(kind, str(node.body.get("dataset") or "")) is None
-            for node in nodes
-            if node.kind == kind
-        ):
-            told.append(f"what a {kind} job takes beside its trainings is left out: none has finished here")
-    return told
+    unknown = dict.fromkeys(node.kind for node in nodes if _beside(node, paces) is None)
+    return told + [
+        f"what a {kind} job takes beside its trainings is left out: none has finished here"
+        for kind in unknown
+    ]
+
+
+def _beside(node: Node, paces: Paces) -> Overhead | None:
+    return paces.overhead(node.kind, str(node.body.get("dataset") or ""))
 
 
 def _count(number: int, noun: str) -> str:

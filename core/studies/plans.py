@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS, OneShotParameters
 from core.jobs.recipes import RecipeChoice, steps, steps_per_epoch
-from core.jobs.datasets import DATASETS
 from core.studies.arms import DENSE, ETT, IMP, Arm
 from core.studies.estimate import Paces
 from core.studies.expansion import Expansion
@@ -224,7 +224,10 @@ class _Book:
 
 
 def _assumptions(asked: Asked, book: _Book) -> list[str]:
-    told = ["a training counts whole, also where it restarts at the rewind point"]
+    told = [
+        "these are costs alone, and say nothing of how accurate the networks become",
+        "a training counts whole, also where it restarts at the rewind point",
+    ]
     if book.rewind:
         told.append(
             f"beside it stands what restarting there takes: the first {book.rewind:,} of {book.length:,} steps of a"
@@ -240,11 +243,14 @@ def _assumptions(asked: Asked, book: _Book) -> list[str]:
         told.append("a source that is no target is not trained from its own ticket")
     dynamic = [name for name in asked.methods if name in METHODS and METHODS[name].request == "train"]
     if dynamic:
-        told.append(f"{', '.join(dynamic)} train {asked.multiplier} times as long as the recipe")
+        told.append(
+            f"trained {asked.multiplier} times as long as the recipe says, as in the paper's comparison:"
+            f" {', '.join(dynamic)}"
+        )
     if "early_bird" in asked.methods:
         told.append(EARLY_BIRD)
     if looks := [name for name in asked.methods if _looks(name)]:
-        told.append(f"{', '.join(looks)}: looks at gradients count as steps, and as no training")
+        told.append(f"looks at gradients count as steps, not as trainings: {', '.join(looks)}")
     if asked.hours:
         told.append("hours of one training as given, on the whole device group")
     told += list(book.told)

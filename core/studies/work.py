@@ -13,7 +13,7 @@ from core.jobs.methods import EarlyBirdParameters, GraspParameters, ImpParameter
 from core.jobs.recipes import Recipe, RecipeChoice, steps, steps_per_epoch
 from core.jobs.replicates import at_once
 from core.jobs.specs import FindSpec
-from core.studies.expansion import Node
+from core.studies.nodes import Node
 
 EARLY_BIRD = (
     "early_bird is counted at the most that it can take: one training until its channels settle, one after"
@@ -127,7 +127,7 @@ def _find(body: Mapping[str, Any], work: list[Unit]) -> Iterator[_Ticket]:
                     work.append(course.unit(("look", *origin), seed, 0, looks, 0, 0, 1))
             case EarlyBirdParameters():
                 k = 0
-                work.append(course.unit(origin, seed, 0, course.end, 1, 0, 1))
+                work.append(course.unit(("until it settles", *origin), seed, 0, course.end, 1, 0, 1))
             case other:
                 raise AssertionError(f"no work is known for {type(other).__name__}")
         yield _Ticket(origin, network, spec.dataset, k)
@@ -147,9 +147,7 @@ def _imp(
 
     if k:
         work.append(course.unit(origin(0), seed, 0, k, 0, *place))
-    work += [
-        course.unit(origin(level), seed, k, course.end, 1, *place) for level in range(parameters.level)
-    ]
+    work += [course.unit(origin(level), seed, k, course.end, 1, *place) for level in range(parameters.level)]
     return _Ticket(origin(parameters.level), course.network, course.dataset, k)
 
 
@@ -175,7 +173,11 @@ def _train(body: Mapping[str, Any], tickets: Mapping[str, list[_Ticket]], work: 
             step = ticket.step if ticket.dataset == course.dataset else 0
             work.append(course.unit(ticket.origin, order, step, course.end, 1, number, len(plan)))
         return
-    course, schedule, seeds = _Course(body, body["architecture"]), body.get("sparsity_schedule"), body["seeds"]
+    course, schedule, seeds = (
+        _Course(body, body["architecture"]),
+        body.get("sparsity_schedule"),
+        body["seeds"],
+    )
     times = (schedule or {}).get("multiplier", 1)
     for number, seed in enumerate(seeds):
         origin = (_text(schedule), seed) if schedule else ("dense", seed)

@@ -124,6 +124,9 @@ class TestDocument:
             "GET /studies/{study}/archive",
             "POST /studies/import",
             "POST /studies/{study}/cancel",
+            "GET /studies/{study}/ledger",
+            "GET /jobs/{job}/ledger",
+            "POST /plans",
             "GET /healthz",
             "GET /readyz",
         }

@@ -1,0 +1,64 @@
+"""Device-seconds that a study was predicted to take, against what it then took, on a service of its own.
+
+One study teaches the service its pace: other levels, lengths and networks than those of the studies that are predicted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cli.client import Client, Json
+from cli.comparison import play
+from cli.installation import address, running
+from core.settings import Settings
+
+_ARMS = ("ett", "imp", "random", "snip", "dense")
+
+
+def _study(sources: list[str], targets: list[str], level: int, recipe: Json, **change: Any) -> Json:
+    arms = [{"name": method, "method": method} for method in _ARMS]
+    return {
+        "datasets": ["digits"],
+        "sources": sources,
+        "targets": targets,
+        "levels": [level],
+        "arms": arms,
+        "recipe": recipe,
+    } | change
+
+
+CALIBRATION = _study(["mlp_2"], ["mlp_3"], 2, {"length": "20ep", "momentum": 0.9, "lr": 0.02})
+STUDIES: dict[str, Json] = {
+    "the same networks, longer and deeper": _study(
+        ["mlp_2"], ["mlp_3"], 6, {"length": "40ep", "momentum": 0.9, "lr": 0.02}
+    ),
+    "networks never trained here": _study(
+        ["mlp_4"], ["mlp_5", "mlp_6"], 4, {"length": "30ep", "momentum": 0.9, "lr": 0.02}
+    ),
+}
+
+
+def compare() -> list[dict[str, Any]]:
+    """By study: what was predicted, what it took, their ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        settings = Settings(home=Path(name), host="127.0.0.1", port=0, database_url="")
+        with running(settings, lambda _: None) as (started, _), Client(address(started), 60) as client:
+            play(client, CALIBRATION, lambda _: None)
+            return [_predicted(client, said, asked) for said, asked in STUDIES.items()]
+
+
+def _predicted(client: Client, said: str, asked: Json) -> dict[str, Any]:
+    planned = client.preview(asked)
+    study, _ = play(client, asked, lambda _: None)
+    ledger = client.get(f"/studies/{study['id']}/ledger")
+    taken = ledger["total"]["device_seconds"]
+    return {
+        "study": said,
+        "jobs": len(study["jobs"]),
+        "trainings": planned["trainings"],
+        "predicted": round(planned["device_seconds"], 2),
+        "taken": round(taken, 2),
+        "ratio": round(planned["device_seconds"] / taken, 3),
+    }
