@@ -56,6 +56,8 @@ def tables(measured: dict[str, Any]) -> str:
         parts.append(_accuracy(measured["accuracy"]))
     if "sparsity" in measured:
         parts += [_forms(measured["sparsity"]), _break_even(measured["sparsity"])]
+    if "plans" in measured:
+        parts.append(_plans(measured["plans"]))
     return "\n\n".join(parts)
 
 
@@ -182,6 +184,22 @@ def _break_even(found: Iterable[dict[str, Any]]) -> str:
     ]
     said = "By layer; break-even is the largest density tried at which, as at all smaller ones, sparse is faster:"
     return f"{said}\n\n{_table(head, rows)}"
+
+
+def _plans(found: Iterable[dict[str, Any]]) -> str:
+    rows = [
+        [
+            line["study"],
+            str(line["jobs"]),
+            f"{line['trainings']:g}",
+            f"{line['predicted']:.1f}",
+            f"{line['taken']:.1f}",
+            f"**{line['ratio']:.2f}**",
+        ]
+        for line in found
+    ]
+    said = "Device-seconds of studies, by what one study on mlp_2 and mlp_3 had taught ([costs.md](costs.md)):"
+    return f"{said}\n\n{_table(['study', 'jobs', 'trainings', 'predicted', 'taken', 'ratio'], rows)}"
 
 
 def _who(line: dict[str, Any]) -> list[str]:

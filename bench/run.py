@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench import report, sparsity, tickets, training, transform
+from bench import plans, report, sparsity, tickets, training, transform
 from bench.cases import CASES
 from bench.ceiling import roofline
 from bench.layouts import Layout
@@ -34,6 +34,7 @@ PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "tickets": lambda _: tickets.compare(),
     "transform": lambda _: transform.compare(),
     "sparsity": lambda _: sparsity.compare(),
+    "plans": lambda _: plans.compare(),
 }
 
 

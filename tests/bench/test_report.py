@@ -116,6 +116,12 @@ class TestTables:
         assert not any("| c |" in line for line in lines)
 
 
+    def test_what_was_predicted_stands_beside_what_was_taken(self) -> None:
+        line = {"study": "s", "jobs": 14, "trainings": 48.0, "predicted": 79.04, "taken": 70.49, "ratio": 1.121}
+        found = tables({"machine": MEASURED["machine"], "plans": [line]})
+        assert "| s | 14 | 48 | 79.0 | 70.5 | **1.12** |" in found.splitlines()
+
+
 class TestDraw:
     @pytest.mark.parametrize("measured", [MEASURED, {}])
     def test_the_same_figures_give_the_same_bytes(self, measured: dict[str, Any], tmp_path: Path) -> None:

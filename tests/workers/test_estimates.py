@@ -61,8 +61,8 @@ def taken(fleet: "Fleet", expansion: Expansion) -> tuple[ledger.StudyCost, int]:
 
 class TestPrediction:
     def test_a_study_takes_about_what_it_was_told_to(self, fleet: "Fleet") -> None:
-        taken(fleet, study(1, "4ep", "ett", "imp", "dense"))
-        longer = study(3, "12ep", "ett", "imp", "dense", "random")
+        taken(fleet, study(1, "2ep", "ett", "imp"))
+        longer = study(2, "8ep", "ett", "imp", "dense")
         told = expected(fleet, longer)
         assert all(
             "measured here" in sentence for sentence in told.assumptions if "digits, batch" in sentence
