@@ -198,7 +198,9 @@ def _plans(found: Iterable[dict[str, Any]]) -> str:
         ]
         for line in found
     ]
-    said = "Device-seconds of studies, by what one study on mlp_2 and mlp_3 had taught ([costs.md](costs.md)):"
+    said = (
+        "Device-seconds of studies, by what one study on mlp_2 and mlp_3 had taught ([costs.md](costs.md)):"
+    )
     return f"{said}\n\n{_table(['study', 'jobs', 'trainings', 'predicted', 'taken', 'ratio'], rows)}"
 
 

@@ -115,9 +115,15 @@ class TestTables:
         assert "| mlp_2 | b | 128 | 0.2000 | 0.3000 | none |" in lines
         assert not any("| c |" in line for line in lines)
 
-
     def test_what_was_predicted_stands_beside_what_was_taken(self) -> None:
-        line = {"study": "s", "jobs": 14, "trainings": 48.0, "predicted": 79.04, "taken": 70.49, "ratio": 1.121}
+        line = {
+            "study": "s",
+            "jobs": 14,
+            "trainings": 48.0,
+            "predicted": 79.04,
+            "taken": 70.49,
+            "ratio": 1.121,
+        }
         found = tables({"machine": MEASURED["machine"], "plans": [line]})
         assert "| s | 14 | 48 | 79.0 | 70.5 | **1.12** |" in found.splitlines()
 
