@@ -191,7 +191,7 @@ def _overheads(session: Session) -> dict[tuple[str, str], Overhead]:
         .where(Job.state == State.SUCCEEDED, Job.attempt == 1)
         .order_by(Job.finished_at.desc(), Job.id)
         .limit(LATEST // 10)
-        .options(selectinload(Job.attempts), selectinload(Job.runs))
+        .options(selectinload(Job.attempts), selectinload(Job.runs).defer(Run.history))
     )
     found: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     for job in session.scalars(done):
