@@ -23,13 +23,19 @@ def caption(study: Json) -> str:
     )
 
 
+_WIDE = ("best epoch, %", "dead neurons")
+"""Columns for which a terminal has no room; the study's page has them."""
+
+
 def tables(table: Json) -> dict[str, Table]:
     """A table for each network, by its name."""
-    columns, rows = table["columns"], table["rows"]
-    networks = dict.fromkeys(row[0] for row in rows)
+    kept = [place for place, name in enumerate(table["columns"]) if place and name not in _WIDE]
+    networks = dict.fromkeys(row[0] for row in table["rows"])
     return {
         network: Table(
-            tuple(columns[1:]), tuple(tuple(row[1:]) for row in rows if row[0] == network), words=2
+            tuple(table["columns"][place] for place in kept),
+            tuple(tuple(row[place] for place in kept) for row in table["rows"] if row[0] == network),
+            words=2,
         )
         for network in networks
     }

@@ -18,12 +18,12 @@ from api.studies import imports, service
 from api.studies.imports import INVALID_ARCHIVE
 from api.studies.schemas import StudyBody
 from api.tickets.upload import Upload, receive_raw
-from core.catalog import archives, studies, tickets
+from core.catalog import archives, study_results, tickets
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
+from core.studies.answer import table
 from core.studies.archive import HISTORIES, README, STUDY, TABLE, readme, ticket_member
 from core.studies.packing import Member, packed
-from core.studies.report import filled, table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
 """Its bodies may be as large as tickets' files."""
@@ -53,8 +53,7 @@ def _members(database: Database, store: ArtifactStore, study_id: str) -> Iterato
         study = service.existing(session, study_id)
         archive = archives.archived(session, study, VERSION)
         files = {identity: tickets.file_digest(session, identity) for identity in archive.tickets}
-        expansion = studies.expansion(study)
-        shown = table(filled(expansion.cells, studies.done(study), len(expansion.spec.seeds)))
+        shown = table(*service.answer(study, study_results.done(session, study, store)))
         ran = {row.key: row.job_id for row in study.jobs if row.job_id is not None}
     members = [
         Member(README, [readme(archive).encode()]),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
-from api.dependencies import DatabaseDep, SettingsDep, StudyPath
+from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.idempotency import REPLAYED, OnceDep
 from api.paging import Listing, Paging, listing
 from api.problems import (
@@ -22,10 +22,19 @@ from api.problems import (
 from api.queries import OnlyDocumented
 from api.studies import examples, service
 from api.studies.ledger import StudyLedger
-from api.studies.schemas import PlannedStudy, StudyBody, StudyRequest, StudySummary, TableBody
+from api.studies.schemas import (
+    FiguresBody,
+    PlannedStudy,
+    StudyBody,
+    StudyRequest,
+    StudySummary,
+    TableBody,
+)
 from api.yaml import MEDIA_TYPE as YAML
 from api.yaml import JsonOrYaml
-from core.studies.report import table
+from core.studies.answer import table
+from core.studies.drawing import draw
+from core.studies.figures import Chart, Figure, HeatMap, figures
 from core.studies.table import Table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented], route_class=JsonOrYaml)
@@ -85,11 +94,17 @@ def show_study(study: StudyPath, database: DatabaseDep) -> StudyBody:
     return service.show(database, study)
 
 
-_EXAMPLE = Table(tuple(examples.TABLE["columns"]), tuple(map(tuple, examples.TABLE["rows"])), words=3)
+_EXAMPLE = Table(
+    tuple(examples.TABLE["columns"]),
+    tuple(map(tuple, examples.TABLE["rows"])),
+    words=3,
+    notes=tuple(examples.TABLE["notes"]),
+)
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "markdown": "text/markdown; charset=utf-8",
     "latex": "application/x-latex; charset=utf-8",
+    "html": "text/html; charset=utf-8",
     "text": "text/plain; charset=utf-8",
 }
 _TEXTS: dict[str, Any] = {
@@ -97,6 +112,8 @@ _TEXTS: dict[str, Any] = {
     for name, media in _MEDIA.items()
 }
 _TABLE: dict[int | str, dict[str, Any]] = {200: {"content": _TEXTS}}
+# What a browser opens at these addresses runs nothing and loads nothing.
+_INERT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 @router.get(
@@ -107,15 +124,59 @@ _TABLE: dict[int | str, dict[str, Any]] = {200: {"content": _TEXTS}}
 def study_table(
     study: StudyPath,
     database: DatabaseDep,
+    store: StoreDep,
     format: Annotated[  # noqa: A002
-        Literal["json", "csv", "markdown", "latex", "text"], Query(description="latex needs booktabs")
+        Literal["json", "csv", "markdown", "latex", "html", "text"], Query(description="latex needs booktabs")
     ] = "json",
 ) -> TableBody | Response:
-    """Show a study's table, as far as it is filled: mean ± standard deviation over seeds."""
-    cells = service.cells(database, study)
+    """Show a study's table, as far as it is filled: mean ± standard deviation over seeds, and what differs."""
+    spec, rows = service.rows(database, store, study)
     if format == "json":
-        return TableBody.of(cells)
-    return Response(getattr(table(cells), format)(), media_type=_MEDIA[format])
+        return TableBody.of(spec, rows)
+    return Response(getattr(table(spec, rows), format)(), media_type=_MEDIA[format], headers=_INERT)
+
+
+@router.get("/studies/{study}/figures", responses=documented(NOT_FOUND))
+def study_figures(study: StudyPath, database: DatabaseDep, store: StoreDep) -> FiguresBody:
+    """Show a study's figures as data, as far as there is something to draw.
+
+    Accuracy against sparsity and against cost for each network, source × target for each dataset and level, and the
+    lines between trainings where they were asked for.
+    """
+    return FiguresBody(figures=figures(*service.rows(database, store, study)))
+
+
+_FIGURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"example": examples.FIGURE},
+            "image/svg+xml": {"schema": {"type": "string"}, "example": "<svg>…</svg>"},
+            "image/png": {"schema": {"type": "string", "format": "binary"}, "example": "PNG"},
+        }
+    }
+}
+
+
+@router.get(
+    "/studies/{study}/figures/{name}",
+    response_model=Chart | HeatMap,
+    responses=_FIGURE | documented(NOT_FOUND, INVALID_REQUEST),
+)
+def study_figure(
+    study: StudyPath,
+    name: Annotated[str, Path(description="as the list names it", examples=["cost-digits-mlp_3"])],
+    database: DatabaseDep,
+    store: StoreDep,
+    format: Annotated[  # noqa: A002
+        Literal["svg", "png", "json"], Query(description="the same results give the same bytes")
+    ] = "svg",
+) -> Figure | Response:
+    """Show a figure of a study, drawn or as data."""
+    figure = service.figure(database, store, study, name)
+    if format == "json":
+        return figure
+    media = {"svg": "image/svg+xml", "png": "image/png"}[format]
+    return Response(draw(figure, format), media_type=media, headers=_INERT)
 
 
 @router.get("/studies/{study}/ledger", responses=documented(NOT_FOUND))

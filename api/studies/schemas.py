@@ -13,9 +13,11 @@ from api.studies import examples
 from api.studies.reproduction import ReproductionBody
 from core.catalog import studies
 from core.catalog.tables import Study
+from core.studies.answer import table
+from core.studies.comparison import Row
 from core.studies.estimate import Estimate
 from core.studies.expansion import Expansion
-from core.studies.report import COLUMNS, Filled, table
+from core.studies.figures import Chart, HeatMap
 from core.studies.spec import StudySpec
 
 
@@ -150,19 +152,61 @@ class Replicate(BaseModel):
     """One trained network of a cell."""
 
     seed: int
-    accuracy: float
+    accuracy: float = Field(description="on the test images after the last step")
     sparsity: float
+    best: float | None = Field(default=None, description="at the best epoch, which is test-selected")
+    best_epoch: int | None = None
+    order_seed: int | None = Field(default=None, description="of the data order it was trained in")
+    ticket: str | None = Field(default=None, description="the ticket it started from")
+    dead: int | None = Field(
+        default=None,
+        description="neurons of the hidden fully connected layers that no surviving weight enters, or none leaves",
+    )
+
+
+class DifferenceBody(BaseModel):
+    """A row's accuracy less that of the row it is held against, over the seeds that both have."""
+
+    to: str = Field(
+        description="that row's arm: IMP's own ticket, or the dense network where no row is IMP's"
+    )
+    mean: float = Field(description="as a share, as accuracies are")
+    pairs: int
+    p: float | None = Field(
+        default=None,
+        description="two-sided paired t-test; null for one pair, and where all differences are the same",
+    )
+
+
+class PublishedBody(BaseModel):
+    """What the paper states of the same cell."""
+
+    accuracy: float = Field(description="as a share")
+    where: str
+    assumed: str | None = Field(default=None, description="what had to be assumed to find its place")
 
 
 class CellBody(BaseModel):
     """A row of the table, as numbers."""
 
+    dataset: str
     network: str
     level: int
     arm: str
+    method: str
     source: str | None = Field(default=None, description="whose ticket was stretched")
+    found_on: str | None = Field(default=None, description="where that was found, if it was elsewhere")
     replicates: list[Replicate]
     complete: bool
+    difference: DifferenceBody | None = None
+    published: PublishedBody | None = None
+    lines: list[list[tuple[float, float]]] = Field(
+        default=[], description="between two trainings of a ticket: α and accuracy; a line per replicate"
+    )
+    barriers: list[float] = Field(
+        default=[],
+        description="of each line: how far accuracy falls at most below the straight line between its ends",
+    )
     trainings: float = Field(description="per seed, this cell's own")
     seconds: float = Field(description="of its trainings, per seed; what another job did counts in full")
     shared_trainings: float = Field(description="per seed, done once for several cells")
@@ -170,19 +214,31 @@ class CellBody(BaseModel):
     jobs: list[str] = Field(description="keys of the jobs that trained it")
 
     @classmethod
-    def of(cls, found: Filled) -> CellBody:
-        """A cell."""
-        cell = found.cell
-        same = ("complete", "trainings", "seconds", "shared_trainings", "shared_seconds")
+    def of(cls, row: Row) -> CellBody:
+        """A row."""
+        found, cell = row.found, row.found.cell
+        same = ("complete", "trainings", "seconds", "shared_trainings", "shared_seconds", "barriers")
         return cls(
             network=cell.target,
-            level=cell.level,
-            arm=cell.arm,
-            source=cell.source,
             replicates=[Replicate(**vars(trial)) for trial in found.trials],
+            difference=DifferenceBody(to=row.reference, **vars(row.difference))
+            if row.reference and row.difference
+            else None,
+            published=PublishedBody(
+                accuracy=row.published.accuracy / 100,
+                where=row.published.where,
+                assumed=row.published.assumed or None,
+            )
+            if row.published
+            else None,
+            lines=[list(line) for line in found.lines],
             jobs=list(cell.trained),
+            **{name: getattr(cell, name) for name in _OF_CELL},
             **{name: getattr(found, name) for name in same},
         )
+
+
+_OF_CELL = ("dataset", "level", "arm", "method", "source", "found_on")
 
 
 class TableBody(BaseModel):
@@ -190,12 +246,26 @@ class TableBody(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.TABLE]})
 
-    columns: list[str]
+    columns: list[str] = Field(description="those that have something to show")
     rows: list[list[str]]
+    notes: list[str] = Field(description="what the numbers are")
     cells: list[CellBody]
 
     @classmethod
-    def of(cls, cells: list[Filled]) -> TableBody:
-        """The table of these cells."""
-        rows = [list(row) for row in table(cells).rows]
-        return cls(columns=list(COLUMNS), rows=rows, cells=[CellBody.of(cell) for cell in cells])
+    def of(cls, spec: StudySpec, rows: list[Row]) -> TableBody:
+        """The table of these rows."""
+        shown = table(spec, rows)
+        return cls(
+            columns=list(shown.columns),
+            rows=[list(row) for row in shown.rows],
+            notes=list(shown.notes),
+            cells=[CellBody.of(row) for row in rows],
+        )
+
+
+class FiguresBody(BaseModel):
+    """A study's figures, as data."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"figures": [examples.FIGURE]}]})
+
+    figures: list[Chart | HeatMap]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import rfc8785
 from sqlalchemy.orm import Session
 
@@ -10,7 +12,8 @@ from api.jobs.admission import admit
 from api.problems import Flaw, Rejected, not_found
 from api.studies.reproduction import ReproductionBody
 from api.studies.schemas import PlannedStudy, StudyBody, StudySummary
-from core.catalog import archives, jobs, ledger, studies
+from core.catalog import archives, jobs, ledger, studies, study_results
+from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.foresight import answered
 from core.catalog.idempotency import Made
@@ -22,10 +25,13 @@ from core.families import architecture
 from core.jobs.specs import ReusableSpec, TransformSpec, parse_spec
 from core.jobs.transforms import plan
 from core.settings import Settings
+from core.studies import comparison
+from core.studies.comparison import Row
 from core.studies.estimate import estimate
 from core.studies.expansion import Expansion
+from core.studies.figures import Figure, figures
 from core.studies.nodes import Node
-from core.studies.report import Filled, filled
+from core.studies.report import Done, filled
 from core.studies.spec import StudySpec
 
 ANY_TICKET = "0" * 64
@@ -92,12 +98,26 @@ def page(database: Database, limit: int, after: Cursor | None) -> tuple[list[Stu
         return [StudySummary.of(study) for study in found.rows], found.next
 
 
-def cells(database: Database, study_id: str) -> list[Filled]:
-    """The cells of a study's table, as far as they are known."""
+def rows(database: Database, store: ArtifactStore, study_id: str) -> tuple[StudySpec, list[Row]]:
+    """The rows of a study's table, as far as they are known, and what it asks."""
     with database.read() as session:
         study = existing(session, study_id)
-        expansion = studies.expansion(study)
-        return filled(expansion.cells, studies.done(study), len(expansion.spec.seeds))
+        return answer(study, study_results.done(session, study, store))
+
+
+def answer(study: Study, done: Mapping[str, Done]) -> tuple[StudySpec, list[Row]]:
+    """The same, of what its jobs came to."""
+    expansion = studies.expansion(study)
+    spec = expansion.spec
+    return spec, comparison.rows(spec, filled(expansion.cells, done, len(spec.seeds)))
+
+
+def figure(database: Database, store: ArtifactStore, study_id: str, name: str) -> Figure:
+    """One of a study's figures; raises `Rejected`."""
+    for found in figures(*rows(database, store, study_id)):
+        if found.name == name:
+            return found
+    raise not_found("figure", name)
 
 
 def accounts(database: Database, study_id: str) -> StudyCost:

@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 from core.catalog import jobs, reuse, tickets
 from core.catalog.database import now
 from core.catalog.paging import Cursor, Page, newest_first
-from core.catalog.tables import Job, Study, StudyJob
+from core.catalog.tables import Study, StudyJob
 from core.jobs.specs import JobSpec, Trained, parse_spec
 from core.jobs.states import TERMINAL, State
 from core.studies.expansion import Expansion
 from core.studies.nodes import Node, resolved
-from core.studies.report import Done, Trial
 from core.studies.spec import StudySpec
 
 BLOCKED = "blocked"
@@ -172,19 +171,3 @@ def why(row: StudyJob) -> str | None:
 def expansion(study: Study) -> Expansion:
     """What a stored study expands to: its cells name the keys of its jobs."""
     return Expansion(StudySpec.model_validate(study.spec))
-
-
-def done(study: Study) -> dict[str, Done]:
-    """What has succeeded, by key."""
-    return {row.key: _done(row.job) for row in study.jobs if row.job and row.job.state == State.SUCCEEDED}
-
-
-def _done(job: Job) -> Done:
-    last = {result.run: result for result in job.results if result.point == "last"}
-    trials = tuple(
-        Trial(run.seed, last[run.ordinal].correct / last[run.ordinal].total, run.sparsity)
-        for run in job.runs
-        if run.ordinal in last
-    )
-    multiplier = (job.spec.get("sparsity_schedule") or {}).get("multiplier", 1)
-    return Done(trials, len(job.runs) * multiplier, sum(run.seconds for run in job.runs))

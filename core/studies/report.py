@@ -1,30 +1,43 @@
-"""What a study's jobs came to, as the cells of its table."""
+"""What a study's jobs came to, cell by cell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from core.studies.expansion import Cell
-from core.studies.table import Table, spread
+
+Line = tuple[tuple[float, float], ...]
+"""Test accuracies between two trainings: (α, accuracy), from the first at 0 to the second at 1."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One replicate: test accuracy after the last step, the share of weights that are pruned."""
+    """One training: test accuracy after the last step and at its best epoch, the share of weights that are pruned.
+
+    The best epoch is the one of the highest test accuracy: it is test-selected. `dead`: neurons of the ticket's fully
+    connected layers that nothing enters or leaves, None where that is not known or there are none that could be.
+    """
 
     seed: int
     accuracy: float
     sparsity: float
+    best: float | None = None
+    best_epoch: int | None = None
+    order_seed: int | None = None
+    ticket: str | None = None
+    dead: int | None = None
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a job that succeeded came to: its trainings, how many, and the seconds they took."""
+    """What a job that succeeded came to: its trainings, how many, and the seconds they took; or a line."""
 
     trials: tuple[Trial, ...]
     trainings: float
     seconds: float
+    line: Line = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,42 @@ class Filled:
     seconds: float
     shared_trainings: float
     shared_seconds: float
+    lines: tuple[Line, ...] = ()
+
+    def by_seed(self, value: Callable[[Trial], float | None]) -> dict[int, float]:
+        """A figure of every seed that has it: the mean over the data orders that its ticket was trained in."""
+        found: dict[int, list[float]] = {}
+        for trial in self.trials:
+            figure = value(trial)
+            if figure is not None:
+                found.setdefault(trial.seed, []).append(figure)
+        return {seed: fmean(values) for seed, values in found.items()}
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """Test accuracy after the last step, by seed."""
+        return self.by_seed(lambda trial: trial.accuracy)
+
+    @property
+    def sparsities(self) -> dict[int, float]:
+        """The share of weights that are pruned, by seed."""
+        return self.by_seed(lambda trial: trial.sparsity)
+
+    @property
+    def barriers(self) -> list[float]:
+        """The height of the barrier on each line."""
+        return [barrier(line) for line in self.lines]
+
+
+def barrier(line: Line) -> float:
+    """How far test accuracy falls, at most, below the straight line between its values at both ends; never below 0.
+
+    Entezari et al., 2022, definition 2.1, of accuracy instead of loss. Frankle et al. (2020, section 2) measure from
+    the mean of the ends: the two are apart by no more than half of what the ends are.
+    """
+    ends = dict(line)
+    first, second = ends[0.0], ends[1.0]
+    return max((1 - alpha) * first + alpha * second - accuracy for alpha, accuracy in line)
 
 
 def filled(cells: Sequence[Cell], done: Mapping[str, Done], replicates: int) -> list[Filled]:
@@ -57,34 +106,5 @@ def _filled(cell: Cell, done: Mapping[str, Done], replicates: int) -> Filled:
         seconds=sum(one.seconds for one in own) / replicates,
         shared_trainings=sum(one.trainings for one in shared) / replicates,
         shared_seconds=sum(one.seconds for one in shared) / replicates,
+        lines=tuple(done[key].line for key in cell.lines if key in done and done[key].line),
     )
-
-
-COLUMNS = (
-    "network",
-    "level",
-    "method",
-    "accuracy, %",
-    "sparsity, %",
-    "trainings per seed",
-    "seconds per seed",
-)
-
-
-def table(cells: Sequence[Filled]) -> Table:
-    """A row per cell: mean ± standard deviation over seeds of what has been trained; what is missing is a dash."""
-    return Table(COLUMNS, tuple(_row(cell) for cell in cells), words=3)
-
-
-def _row(found: Filled) -> tuple[str, ...]:
-    cell = found.cell
-    method = f"{cell.arm} from {cell.source}" if cell.source else cell.arm
-    accuracy = sparsity = "–"
-    if found.trials:
-        accuracy = f"{spread([100 * trial.accuracy for trial in found.trials]):.2f}"
-        sparsity = f"{spread([100 * trial.sparsity for trial in found.trials]).mean:.2f}"
-        accuracy += "" if found.complete else f" ({len(found.trials)} so far)"
-    shared = found.shared_trainings or found.shared_seconds
-    trainings = f"{found.trainings:.3g}" + (f" + {found.shared_trainings:.3g} shared" if shared else "")
-    seconds = f"{found.seconds:.1f}" + (f" + {found.shared_seconds:.1f} shared" if shared else "")
-    return cell.target, str(cell.level), method, accuracy, sparsity, trainings, seconds

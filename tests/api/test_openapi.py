@@ -123,6 +123,8 @@ class TestDocument:
             "GET /studies/{study}/table",
             "GET /studies/{study}/archive",
             "POST /studies/import",
+            "GET /studies/{study}/figures",
+            "GET /studies/{study}/figures/{name}",
             "POST /studies/{study}/cancel",
             "GET /studies/{study}/ledger",
             "GET /jobs/{job}/ledger",

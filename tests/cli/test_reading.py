@@ -7,7 +7,6 @@ import pytest
 
 from cli.comparison import TABLE_5, failures, parts
 from cli.reading import against, caption, reading, tables
-from core.studies.report import COLUMNS
 from core.studies.spec import StudySpec
 from core.studies.table import Spread
 
@@ -17,6 +16,7 @@ ACCURACY = {
     "random": (0.9, 0.8, 0.85),
     "dense": (0.95, 0.95, 0.95),
 }
+COLUMNS = ("network", "level", "method", "accuracy, %", "best epoch, %", "sparsity, %", "trainings per seed")
 STUDY: dict[str, Any] = {"spec": StudySpec.model_validate(TABLE_5).model_dump(mode="json")}
 
 
@@ -42,10 +42,19 @@ def table() -> dict[str, Any]:
 
 
 class TestTables:
-    def test_one_for_each_network_without_its_name(self, table: dict[str, Any]) -> None:
+    def test_one_for_each_network_without_its_name_and_what_a_terminal_has_no_room_for(
+        self, table: dict[str, Any]
+    ) -> None:
         found = tables(table)
         assert list(found) == ["mlp_3", "mlp_4"]
-        assert found["mlp_3"].columns == COLUMNS[1:]
+        assert found["mlp_3"].columns == (
+            "level",
+            "method",
+            "accuracy, %",
+            "sparsity, %",
+            "trainings per seed",
+        )
+        assert found["mlp_3"].rows[0] == ("10", "ETT", "1", "3", "4")
         assert [row[1] for row in found["mlp_4"].rows] == list(ACCURACY)
 
 

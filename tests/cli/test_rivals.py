@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from cli import comparison
 from cli.main import app
-from core.studies.report import COLUMNS
 from core.studies.spec import StudySpec
 
 ID = "7c5e" * 8
@@ -44,7 +43,7 @@ def table() -> dict[str, Any]:
         for arm in ("ETT", "IMP")
     ]
     return {
-        "columns": list(COLUMNS),
+        "columns": ["network", "level", "method", "accuracy, %", "sparsity, %", "trainings", "seconds"],
         "rows": [["mlp_3", "10", cell["arm"], "97.50 ± 0.71", "91", "1", "2"] for cell in cells],
         "cells": cells,
     }

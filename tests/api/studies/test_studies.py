@@ -86,20 +86,27 @@ class TestShow:
             assert client.get(path).status_code == 404
 
 
-class TestTable:
-    @pytest.fixture
-    def dense(self, client, worker, database, outcome):
-        """A study of one job, which is done."""
-        asked = {"arms": [{"name": "dense", "method": "dense"}], "targets": ["mlp_1"], "sources": ["mlp_1"]}
-        study = client.post("/studies", json=RIVALS | asked).json()
-        (job,) = (job["job"] for job in study["jobs"])
-        worker.succeed(job, worker.claim(job), outcome(None, 91, 93))
-        with database.write() as session:
-            studies.advance(session, study["id"], 3)
-        return study["id"]
+@pytest.fixture
+def dense(client, worker, database, outcome):
+    """A study of one job, which is done."""
+    asked = {"arms": [{"name": "dense", "method": "dense"}], "targets": ["mlp_1"], "sources": ["mlp_1"]}
+    study = client.post("/studies", json=RIVALS | asked).json()
+    (job,) = (job["job"] for job in study["jobs"])
+    worker.succeed(job, worker.claim(job), outcome(None, 91, 93))
+    with database.write() as session:
+        studies.advance(session, study["id"], 3)
+    return study["id"]
 
+
+class TestTable:
     def test_as_json_it_has_the_numbers_behind_the_text(self, client, dense):
         table = client.get(f"/studies/{dense}/table").json()
+        assert table["columns"][3:] == [
+            "accuracy, %",
+            "sparsity, %",
+            "trainings per seed",
+            "seconds per seed",
+        ]
         ((*_, accuracy, _, trainings, seconds),) = table["rows"]
         assert (accuracy, trainings, seconds) == ("92.00 ± 1.41", "1", "1.5")
         (cell,) = table["cells"]
@@ -118,7 +125,30 @@ class TestTable:
         assert shown("markdown")[1].splitlines()[2].startswith("| mlp_1 | 10 | dense | 92.00 ± 1.41 |")
         assert r"mlp\_1 & 10 & dense & 92.00 $\pm$ 1.41" in shown("latex")[1]
         assert shown("text")[0] == "text/plain"
+        media, text = shown("html")
+        assert (media, text.startswith("<table>")) == ("text/html", True)
+        assert "mean ± sample standard deviation over seeds 0, 1" in text
         assert client.get(f"/studies/{dense}/table?format=pdf").status_code == 422
+
+
+class TestFigures:
+    def test_they_are_listed_as_data_and_drawn_one_by_one(self, client, dense):
+        (figure,) = client.get(f"/studies/{dense}/figures").json()["figures"]
+        assert figure["name"] == "cost-digits-mlp_1"
+        (curve,) = figure["curves"]
+        assert curve["points"] == [{"x": 1.5, "y": 92.0, "std": pytest.approx(1.41421356)}]
+        here = f"/studies/{dense}/figures/{figure['name']}"
+        assert client.get(f"{here}?format=json").json() == figure
+        svg, png = (client.get(here, params=given) for given in ({}, {"format": "png"}))
+        assert svg.headers["content-type"].startswith("image/svg+xml")
+        assert svg.headers["content-security-policy"].startswith("default-src 'none'")
+        assert "mlp_1 on digits" in svg.text
+        assert png.content.startswith(b"\x89PNG")
+
+    def test_one_that_is_not_there_is_not_found(self, client, dense):
+        answer = client.get(f"/studies/{dense}/figures/cost")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "There is no figure cost.")
+        assert client.get("/studies/" + "0" * 32 + "/figures").status_code == 404
 
 
 class TestCancel:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core.catalog import attempts, studies
+from core.catalog import attempts, studies, study_results
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
 from core.catalog.tables import Job, Study
@@ -131,7 +131,7 @@ class TestAdvance:
         with database.read() as session:
             row = studies.get(session, study)
             assert row is not None
-            cells = filled(studies.expansion(row).cells, studies.done(row), 2)
+            cells = filled(studies.expansion(row).cells, study_results.done(session, row), 2)
         assert [cell.complete for cell in cells] == [True] * 4
         assert [[trial.accuracy for trial in cell.trials] for cell in cells] == [[0.9, 0.91]] * 4
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import statistics
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
@@ -81,3 +82,28 @@ class TestTable:
             r"\bottomrule",
             r"\end{tabular}",
         ]
+
+    def test_latex_takes_any_text_for_text(self) -> None:
+        (row,) = (
+            Table(("name",), (('[2pt] *x* \\input{a} ~^<"|> α→β −1 ñ 漢\n\x00',),)).latex().splitlines()[4:5]
+        )
+        assert row == (
+            r"{[}2pt] {*}x{*} \textbackslash{}input\{a\} \textasciitilde{}\textasciicircum{}\textless{}''\textbar{}"
+            r"\textgreater{} $\alpha$$\to$? $-$1 ñ ?? \\"
+        )
+
+    def test_html_is_a_table_in_which_nothing_is_markup(self) -> None:
+        table = Table(("method", "n"), (('<script>&"', "1"),), notes=("a < b",))
+        root = ElementTree.fromstring(table.html())
+        assert root.tag == "table"
+        assert [cell.get("scope") for cell in root.iter("th")] == ["col", "col"]
+        assert [cell.text for cell in root.iter("td")] == ['<script>&"', "1"]
+        assert root.findtext("caption") == "a < b"
+
+    def test_notes_stand_with_the_table_but_not_among_values(self) -> None:
+        table = Table(("a",), (("x",),), notes=("100 % of | it.", "More."))
+        assert table.text().splitlines()[3:] == ["", "100 % of | it.", "", "More."]
+        assert table.markdown().splitlines()[3:] == ["", "100 % of \\| it.", "", "More."]
+        assert r"\caption{100 \% of \textbar{} it. More.}" in table.latex().splitlines()
+        assert table.latex().startswith(r"\begin{table}")
+        assert "100" not in table.csv()
