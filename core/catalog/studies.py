@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.catalog import jobs, reuse, tickets
 from core.catalog.database import now
 from core.catalog.paging import Cursor, Page, newest_first
-from core.catalog.tables import Study, StudyJob
+from core.catalog.tables import Job, Study, StudyJob
 from core.jobs.specs import JobSpec, Trained, parse_spec
 from core.jobs.states import TERMINAL, State
 from core.studies.expansion import Expansion

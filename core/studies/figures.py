@@ -68,8 +68,8 @@ def figures(spec: StudySpec, rows: Sequence[Row]) -> list[Figure]:
     """All figures for which there is something to show."""
     known = [row for row in rows if row.accuracy is not None]
     found: list[Figure] = []
-    found += _against_sparsity(known)
     found += _across(spec, known)
+    found += _against_sparsity(known)
     found += _against_cost(known)
     found += _between(known)
     return found
@@ -78,7 +78,7 @@ def figures(spec: StudySpec, rows: Sequence[Row]) -> list[Figure]:
 def _against_sparsity(rows: Sequence[Row]) -> Iterator[Chart]:
     """Accuracy at every level, a curve per arm; a figure per network and dataset, where there are several levels."""
     for (dataset, target), there in _grouped(rows, _network):
-        if len({row.found.cell.level for row in there}) > 1:
+        if len({row.found.cell.level for row in there if row.found.cell.method != "dense"}) > 1:
             yield Chart(
                 f"sparsity-{dataset}-{target}",
                 f"{target} on {dataset}: accuracy against sparsity",
@@ -108,6 +108,7 @@ def _across(spec: StudySpec, rows: Sequence[Row]) -> Iterator[HeatMap]:
         of_tickets, lambda row: (row.found.cell.dataset, row.found.cell.level)
     ):
         stretched = [row for row in there if row.found.cell.source]
+        stretched.sort(key=lambda row: spec.sources.index(row.found.cell.source or ""))
         origins = tuple(dict.fromkeys(_origin(row) for row in stretched))
         if len(origins) * len(spec.targets) < 2:
             continue

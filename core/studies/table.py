@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,7 +118,8 @@ _LATEX = str.maketrans(
 
 
 def _in_latex(cell: str) -> str:
-    return "".join(_known_to_latex(character) for character in " ".join(cell.split())).translate(_LATEX)
+    text = "".join(_known_to_latex(character) for character in " ".join(cell.split())).translate(_LATEX)
+    return re.sub(r"^-(?=\d)", "$-$", text)
 
 
 def _known_to_latex(character: str) -> str:

@@ -322,3 +322,25 @@ class TestJob:
         page.get_by_role("button", name="Retry").click()
         page.wait_for_url(lambda url: "/ui/jobs/" in url and job not in url)
         sync_api.expect(page.locator(f'a[href="/ui/jobs/{job}"]')).to_have_count(1)
+
+
+class TestStudy:
+    def test_figures_come_with_the_results_tell_their_values_and_hide_a_curve(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        asked = {"sources": ["mlp_1"], "targets": ["mlp_1"], "datasets": ["digits"], "seeds": [0]}
+        arms = [{"name": "dense", "method": "dense"}]
+        study = page.request.post("/studies", data=asked | {"arms": arms}).json()
+        page.goto(f"/ui/studies/{study['id']}")
+        sync_api.expect(page.locator("#figures")).to_be_hidden()
+        (job,) = (job["job"] for job in study["jobs"])
+        catalog.run(job)
+        catalog.succeed(job)
+        curve = expect_one(page, "#figure-cost-digits-mlp_1 .curve")
+        curve.focus()
+        sync_api.expect(page.locator(".readout")).to_have_text(
+            "dense: 92.50 at 1.5 device-seconds per seed", timeout=10_000
+        )
+        page.get_by_role("button", name="dense").click()
+        sync_api.expect(page.locator("#figures .curve")).to_have_count(0)
+        sync_api.expect(page.get_by_role("button", name="dense")).to_be_focused()

@@ -13,7 +13,7 @@ const SHAPES = [
 ];
 
 const section = document.getElementById("figures");
-const plots = section.querySelector(".plots");
+const plots = section.querySelector("[data-plots]");
 const hidden = new Map();
 let figures = [];
 
@@ -196,7 +196,7 @@ function drawCurves(node, figure) {
     }));
   });
   for (const curve of curves) parts.push(drawCurve(node, curve, y, width));
-  parts.push(element("circle", { class: "looked", r: 9, cx: -20, cy: -20 }));
+  parts.push(element("circle", { class: "looked", r: 9, visibility: "hidden" }));
   const focused = svg.contains(document.activeElement) ? document.activeElement.dataset.curve : undefined;
   svg.replaceChildren(...parts);
   if (focused !== undefined) [...svg.querySelectorAll("[data-curve]")].find((one) => one.dataset.curve === focused)?.focus();
@@ -249,8 +249,10 @@ function tell(node, mark) {
   const readout = node.querySelector(".readout");
   const ring = node.querySelector(".looked");
   if (readout.textContent !== (mark?.text ?? "")) readout.textContent = mark?.text ?? "";
-  ring?.setAttribute("cx", mark?.cx ?? -20);
-  ring?.setAttribute("cy", mark && mark.cx !== null ? mark.cy : -20);
+  if (!ring) return;
+  ring.setAttribute("visibility", mark && mark.cx !== null ? "visible" : "hidden");
+  ring.setAttribute("cx", mark?.cx ?? 0);
+  ring.setAttribute("cy", mark?.cy ?? 0);
 }
 
 function range(values) {

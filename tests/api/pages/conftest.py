@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from api.app import create_app
-from core.catalog import attempts, jobs, tickets
+from core.catalog import attempts, jobs, studies, tickets
 from core.catalog.attempts import Report
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
@@ -143,6 +143,11 @@ class Catalog:
         produced = [attempts.ProducedFile(ticket_id(file.ticket), "ab" * 32, file) for file in files]
         with self.database.write() as session:
             assert attempts.succeed(session, job, 1, outcome, produced)
+
+    def advance(self, study: str) -> None:
+        """Ask for what a study can go on with, as a dispatcher does."""
+        with self.database.write() as session:
+            studies.advance(session, study, 5)
 
     def put(self, job: str, state: State) -> None:
         """Force a state that no small story leads to."""

@@ -71,7 +71,7 @@ class TestTable:
         assert table.csv() == 'method,n\r\n"random, ERK",1\r\n'
 
     def test_latex_is_a_booktabs_tabular_with_its_characters_escaped(self) -> None:
-        table = Table(("method", "accuracy, %"), (("a_b & c", "97.1 ± 0.2"), ("5 ×", "–")))
+        table = Table(("method", "accuracy, %"), (("a_b & c", "97.1 ± 0.2"), ("5 ×", "–"), ("x-y", "-0.5")))
         assert table.latex().splitlines() == [
             r"\begin{tabular}{lr}",
             r"\toprule",
@@ -79,6 +79,7 @@ class TestTable:
             r"\midrule",
             r"a\_b \& c & 97.1 $\pm$ 0.2 \\",
             r"5 $\times$ & -- \\",
+            r"x-y & $-$0.5 \\",
             r"\bottomrule",
             r"\end{tabular}",
         ]
@@ -89,7 +90,7 @@ class TestTable:
         )
         assert row == (
             r"{[}2pt] {*}x{*} \textbackslash{}input\{a\} \textasciitilde{}\textasciicircum{}\textless{}''\textbar{}"
-            r"\textgreater{} $\alpha$$\to$? $-$1 ñ ?? \\"
+            r"\textgreater{} $\alpha$$\to$? $-$1 ñ ? ? \\"
         )
 
     def test_html_is_a_table_in_which_nothing_is_markup(self) -> None:
