@@ -126,6 +126,12 @@ WRONG_STATE = ProblemKind(
     "The job has ended: succeeded.",
     {"state": "succeeded"},
 )
+NOTHING_TO_RESUME = ProblemKind(
+    "nothing-to-resume",
+    409,
+    "There is nothing to resume",
+    "Nothing of the study failed or was cancelled: all of it succeeded.",
+)
 TOO_LARGE = ProblemKind("too-large", 413, "The request is too large", "At most 1048576 bytes are accepted.")
 NOT_JSON = ProblemKind(
     "unsupported-media-type",

@@ -33,6 +33,7 @@ class Dispatcher:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self._database = Database(chosen.database)
+        self._pulses: dict[str, studies.Pulse] = {}
 
     def relay(self) -> int:
         """Publish the outbox; how many hints went out."""
@@ -62,12 +63,19 @@ class Dispatcher:
             tidy_scratch(self._database, self._settings, folder.name)
 
     def advance(self) -> None:
-        """Ask for the jobs of studies whose tickets are there."""
+        """Ask for the jobs of studies whose tickets are there: of those in which a job ended since the last look."""
         with self._database.read() as session:
-            movable = [study.id for study in studies.open_studies(session) if studies.movable(study)]
-        for study_id in movable:
-            with self._database.write() as session:
-                studies.advance(session, study_id, self._settings.max_attempts)
+            pulses = studies.pulses(session)
+            looks = {
+                study_id: studies.outlook(session, study_id)
+                for study_id, pulse in pulses.items()
+                if self._pulses.get(study_id) != pulse
+            }
+        for study_id, look in looks.items():
+            if look.ready or look.over:
+                with self._database.write() as session:
+                    studies.advance(session, study_id, self._settings.max_attempts)
+        self._pulses = pulses
 
     def _broker_holds(self) -> int:
         with app.connection_for_read() as connection:

@@ -225,5 +225,5 @@ def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Res
 
 @router.post("/jobs/{job}/retry", status_code=202, responses=_FINISHED | _STEERED)
 async def retry_job(job: JobPath, submission: SubmissionDep) -> JobBody:
-    """Retry a job that failed or was cancelled: a new job with the same spec."""
+    """Retry a job that failed or was cancelled: a new job with the same spec, which its studies go on with."""
     return await submission.again(job)

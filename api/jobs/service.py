@@ -13,7 +13,7 @@ from api.jobs.admission import admit
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody, JobSummary, RunBody
 from api.problems import WRONG_STATE, Rejected, not_found
-from core.catalog import jobs, ledger, reuse
+from core.catalog import jobs, ledger, reuse, study_changes
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.ledger import JobCost
@@ -74,7 +74,7 @@ def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
 
 
 def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tuple[Made, bool]:
-    """Queue a new job with the spec of one that failed or was cancelled."""
+    """Queue a new job with the spec of one that failed or was cancelled; studies that had that have this."""
 
     def again(session: Session) -> Made:
         job = existing(session, job_id)
@@ -85,6 +85,7 @@ def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tu
         made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts)
         if made is None:
             raise _wrong_state(job)
+        study_changes.take_up(session, job_id, made.id)
         return Made(202, made.id)
 
     return once.make(database, b"", again)

@@ -52,6 +52,12 @@ PLAN: dict[str, Any] = {
     "device_seconds": 71.5,
     "assumptions": ["mlp_2 on digits, batch 128: measured here on cpu x86_64, in 5 trainings"],
 }
+PLANNED_EXTENSION: dict[str, Any] = {
+    "jobs": {"find": 1},
+    "keys": ["digits/mlp_2/10/IMP/find/seeds 0,1,2,3"],
+    "cells": 0,
+    "gone": ["digits/mlp_2/10/IMP/find/seeds 0,1,2"],
+}
 _NOTE = "Accuracy: test accuracy after the last step, mean ± sample standard deviation over seeds 0, 1, 2."
 TABLE: dict[str, Any] = {
     "columns": ["network", "level", "method", "accuracy, %", "difference", "p"],

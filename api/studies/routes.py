@@ -14,6 +14,7 @@ from api.problems import (
     KEY_REUSED,
     NOT_FOUND,
     NOT_JSON,
+    NOTHING_TO_RESUME,
     REFUSED,
     TOO_LARGE,
     UNSUITABLE,
@@ -24,6 +25,8 @@ from api.studies import examples, service
 from api.studies.ledger import StudyLedger
 from api.studies.schemas import (
     FiguresBody,
+    ExtensionRequest,
+    PlannedExtension,
     PlannedStudy,
     StudyBody,
     StudyRequest,
@@ -35,6 +38,8 @@ from api.yaml import JsonOrYaml
 from core.studies.answer import table
 from core.studies.drawing import draw
 from core.studies.figures import Chart, Figure, HeatMap, figures
+from core.catalog.database import Database
+from core.catalog.idempotency import Made
 from core.studies.table import Table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented], route_class=JsonOrYaml)
@@ -73,11 +78,9 @@ def create_study(
     if dry_run:
         plan = service.preview(database, settings, spec)
         return Response(plan.model_dump_json(), media_type="application/json")
-    made, replayed = service.submit(database, settings, once, spec)
-    response.headers["Location"] = f"/studies/{made.resource}"
-    if replayed:
-        response.headers.update(REPLAYED)
-    return service.show(database, made.resource)
+    made = service.submit(database, settings, once, spec)
+    response.headers["Location"] = f"/studies/{made[0].resource}"
+    return _steered(database, response, made)
 
 
 @router.get("/studies", responses=documented(INVALID_REQUEST))
@@ -185,10 +188,57 @@ def study_ledger(study: StudyPath, database: DatabaseDep) -> StudyLedger:
     return StudyLedger.of(service.accounts(database, study))
 
 
+_EXTENDED: dict[int | str, dict[str, Any]] = {
+    200: {"model": PlannedExtension, "description": "The plan, where `dry_run` asked for that"}
+}
+
+
+@router.post(
+    "/studies/{study}/extend",
+    status_code=202,
+    response_model=StudyBody,
+    responses=_EXTENDED
+    | documented(NOT_FOUND, INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
+)
+def extend_study(
+    study: StudyPath,
+    more: ExtensionRequest,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    once: OnceDep,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="tell which jobs would be added, and do nothing")] = False,
+) -> StudyBody | Response:
+    """Add cells or replicates to a study, finished or not: what it has done stays, and what is new is asked for."""
+    if dry_run:
+        plan = service.preview_extension(database, study, more)
+        return Response(plan.model_dump_json(), media_type="application/json")
+    return _steered(database, response, service.extend(database, settings, once, study, more))
+
+
 @router.post("/studies/{study}/cancel", status_code=202, responses=documented(NOT_FOUND, KEY_REUSED))
 def cancel_study(study: StudyPath, database: DatabaseDep, once: OnceDep, response: Response) -> StudyBody:
-    """Cancel a study: what is not asked for never is, what is under way is stopped; finished jobs stay."""
-    made, replayed = service.cancel(database, once, study)
+    """Cancel a study: what is not asked for never is, what is under way is stopped; finished jobs stay.
+
+    Jobs that other studies or plain requests asked for go on: a study only ever shares those that have finished.
+    """
+    return _steered(database, response, service.cancel(database, once, study))
+
+
+@router.post(
+    "/studies/{study}/resume",
+    status_code=202,
+    responses=documented(NOT_FOUND, KEY_REUSED, NOTHING_TO_RESUME),
+)
+def resume_study(
+    study: StudyPath, database: DatabaseDep, settings: SettingsDep, once: OnceDep, response: Response
+) -> StudyBody:
+    """Resume a study: what failed or was cancelled is asked for again, with what waited for it; the rest stays."""
+    return _steered(database, response, service.resume(database, settings, once, study))
+
+
+def _steered(database: Database, response: Response, made: tuple[Made, bool]) -> StudyBody:
+    result, replayed = made
     if replayed:
         response.headers.update(REPLAYED)
-    return service.show(database, made.resource)
+    return service.show(database, result.resource)

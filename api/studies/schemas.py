@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.studies import examples
 from api.studies.reproduction import ReproductionBody
-from core.catalog import studies
+from core.catalog import studies, study_changes
 from core.catalog.tables import Study
 from core.studies.answer import table
 from core.studies.comparison import Row
 from core.studies.estimate import Estimate
 from core.studies.expansion import Expansion
 from core.studies.figures import Chart, HeatMap
+from core.studies.extension import Extension
 from core.studies.spec import StudySpec
 
 
@@ -63,7 +64,7 @@ class StudySummary(BaseModel):
     def fields(cls, study: Study) -> dict[str, Any]:
         """A row's values."""
         here = f"/studies/{study.id}"
-        links = {"self": here, "table": f"{here}/table", "archive": f"{here}/archive"}
+        links = {"self": here, "table": f"{here}/table", "archive": f"{here}/archive", "extend": f"{here}/extend"}
         if study.finished_at is None:
             links["cancel"] = f"{here}/cancel"
         shown = {name: getattr(study, name) for name in ("id", "spec", "created_at", "finished_at")}
@@ -88,8 +89,11 @@ class StudyBody(StudySummary):
     def of(cls, study: Study) -> StudyBody:
         """A row, with the rows that belong to it."""
         states = studies.standings(study)
+        fields = cls.fields(study)
+        if study_changes.resumable(study):
+            fields["links"]["resume"] = f"/studies/{study.id}/resume"
         return cls(
-            **cls.fields(study),
+            **fields,
             counts=dict(Counter(states.values())),
             jobs=[
                 StudyJobBody(
@@ -146,6 +150,25 @@ class PlannedStudy(BaseModel):
             device_seconds=found.device_seconds,
             assumptions=list(found.assumptions),
         )
+
+
+class ExtensionRequest(Extension):
+    """What to add to a study: each list is appended to the study's own."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"seeds": [3, 4]}, {"targets": ["mlp_4"]}]})
+
+
+class PlannedExtension(BaseModel):
+    """What an extension would ask for beside what the study has."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PLANNED_EXTENSION]})
+
+    jobs: dict[str, int] = Field(description="jobs that would be added, by kind")
+    keys: list[str]
+    cells: int = Field(description="rows that would come to its table")
+    gone: list[str] = Field(
+        description="keys of jobs that others take the place of, with the same trainings and more"
+    )
 
 
 class Replicate(BaseModel):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import rfc8785
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.idempotency import Once
 from api.jobs.admission import admit
-from api.problems import Flaw, Rejected, not_found
+from api.problems import INVALID_REQUEST, NOTHING_TO_RESUME, Flaw, Rejected, not_found
+from api.problems import flaws as flaws_of
 from api.studies.reproduction import ReproductionBody
-from api.studies.schemas import PlannedStudy, StudyBody, StudySummary
-from core.catalog import archives, jobs, ledger, studies, study_results
+from api.studies.schemas import PlannedExtension, PlannedStudy, StudyBody, StudySummary
+from core.catalog import archives, jobs, ledger, studies, study_changes, study_results
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.foresight import answered
@@ -30,6 +33,7 @@ from core.studies.comparison import Row
 from core.studies.estimate import estimate
 from core.studies.expansion import Expansion
 from core.studies.figures import Figure, figures
+from core.studies.extension import Extension
 from core.studies.nodes import Node
 from core.studies.report import Done, filled
 from core.studies.spec import StudySpec
@@ -127,11 +131,85 @@ def accounts(database: Database, study_id: str) -> StudyCost:
         return ledger.study(study, studies.expansion(study).cells, jobs.clock(session))
 
 
+def extend(
+    database: Database, settings: Settings, once: Once, study_id: str, more: Extension
+) -> tuple[Made, bool]:
+    """Add cells and replicates to a study, checked as those of a new one."""
+    content = rfc8785.dumps(more.model_dump(mode="json"))
+    while True:
+        with database.read() as session:
+            spec = studies.spec(existing(session, study_id))
+            # Read after the study: what an earlier request with this key has added is no mistake of this one.
+            made = once.earlier(session, content)
+        if made is not None:
+            return made, True
+        expansion = expanded(database, longer(spec, more))
+
+        def add(session: Session) -> Made:
+            study = _locked(session, study_id)
+            if studies.spec(study) != spec:  # noqa: B023
+                raise _ExtendedMeanwhile
+            study_changes.extend(session, study, expansion, settings.max_attempts)  # noqa: B023
+            return Made(202, study_id)
+
+        try:
+            return once.make(database, content, add)
+        except _ExtendedMeanwhile:
+            continue
+
+
+def preview_extension(database: Database, study_id: str, more: Extension) -> PlannedExtension:
+    """What would be asked for beside what a study has; raises what extending it would raise."""
+    with database.read() as session:
+        study = existing(session, study_id)
+        expansion = expanded(database, longer(studies.spec(study), more))
+        nodes, gone = study_changes.added(study, expansion), study_changes.gone(study, expansion)
+        cells = len(expansion.cells) - len(studies.expansion(study).cells)
+    kinds: Counter[str] = Counter(node.kind for node in nodes)
+    return PlannedExtension(jobs=dict(kinds), keys=[node.key for node in nodes], cells=cells, gone=gone)
+
+
+def longer(spec: StudySpec, more: Extension) -> StudySpec:
+    """A study's spec with what is added; raises `Rejected` where that is there already or makes no study."""
+    if known := list(more.known(spec)):
+        flaws = [
+            Flaw(location="body", where=f"/{name}/{place}", what=f"{what} is in the study already")
+            for name, place, what in known
+        ]
+        raise _invalid(flaws)
+    try:
+        return more.over(spec)
+    except ValidationError as error:
+        raise _invalid(flaws_of({**one, "loc": ("body", *one["loc"])} for one in error.errors())) from None
+
+
+def _invalid(flaws: list[Flaw]) -> Rejected:
+    return Rejected(INVALID_REQUEST, "; ".join(f"{flaw.where}: {flaw.what}" for flaw in flaws), *flaws)
+
+
+class _ExtendedMeanwhile(Exception):
+    """Another request extended the study while this one was checked: look again."""
+
+
 def cancel(database: Database, once: Once, study_id: str) -> tuple[Made, bool]:
     """Ask for none of the jobs that are left, and stop those that are under way; again, it changes nothing."""
 
     def ask(session: Session) -> Made:
-        studies.cancel(session, existing(session, study_id))
+        study_changes.cancel(session, _locked(session, study_id))
+        return Made(202, study_id)
+
+    return once.make(database, b"", ask)
+
+
+def resume(database: Database, settings: Settings, once: Once, study_id: str) -> tuple[Made, bool]:
+    """Ask again for what did not succeed; raises `Rejected` where that is nothing."""
+
+    def ask(session: Session) -> Made:
+        study = _locked(session, study_id)
+        if not study_changes.resumable(study):
+            under_way = "is under way" if study.finished_at is None else "succeeded"
+            raise Rejected(NOTHING_TO_RESUME, f"Nothing of the study failed or was cancelled: all of it {under_way}.")
+        study_changes.resume(session, study, settings.max_attempts)
         return Made(202, study_id)
 
     return once.make(database, b"", ask)
@@ -139,7 +217,14 @@ def cancel(database: Database, once: Once, study_id: str) -> tuple[Made, bool]:
 
 def existing(session: Session, study_id: str) -> Study:
     """A study that is there; raises `Rejected`."""
-    study = studies.get(session, study_id)
+    return _there(studies.get(session, study_id), study_id)
+
+
+def _locked(session: Session, study_id: str) -> Study:
+    return _there(studies.locked(session, study_id), study_id)
+
+
+def _there(study: Study | None, study_id: str) -> Study:
     if study is None:
         raise not_found("study", study_id)
     return study

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.catalog import jobs, reuse, tickets
@@ -27,14 +28,18 @@ BLOCKED = "blocked"
 def create(session: Session, spec: StudySpec, nodes: Sequence[Node]) -> Study:
     """Enter a study; its jobs follow when `advance` is called."""
     study = Study(id=uuid.uuid4().hex, spec=spec.model_dump(mode="json"))
-    study.jobs = [
-        StudyJob(key=node.key, position=position, kind=node.kind, body=dict(node.body))
-        for position, node in enumerate(nodes)
-    ]
     session.add(study)
+    session.add_all(to_come(study.id, position, node) for position, node in enumerate(nodes))
     session.flush()
     session.refresh(study)
     return study
+
+
+def to_come(study_id: str, position: int, node: Node) -> StudyJob:
+    """A job to come."""
+    return StudyJob(
+        study_id=study_id, key=node.key, position=position, kind=node.kind, body=dict(node.body)
+    )
 
 
 def get(session: Session, study_id: str) -> Study | None:
@@ -47,92 +52,121 @@ def page(session: Session, limit: int, after: Cursor | None = None) -> Page[Stud
     return newest_first(session, Study, limit, after)
 
 
+def locked(session: Session, study_id: str) -> Study | None:
+    """One study, locked: those that change one study do it one after the other."""
+    query = select(Study).where(Study.id == study_id).with_for_update()
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
 def standings(study: Study) -> dict[str, str]:
     """Of every job, by key: its state; `waiting` where it has not been asked for, or `blocked`."""
+    return _standings(
+        (node(row), row.job.state if row.job else None, row.error is not None) for row in study.jobs
+    )
+
+
+def _standings(rows: Iterable[tuple[Node, str | None, bool]]) -> dict[str, str]:
+    """Of rows in order: each with its job's state, if it has one, and whether it never can have one."""
     found: dict[str, str] = {}
-    for row in study.jobs:
-        needed = [found[key] for key in node(row).needs]
-        if row.job is not None:
-            found[row.key] = row.job.state
-        elif row.error or any(state in (BLOCKED, State.FAILED, State.CANCELLED) for state in needed):
-            found[row.key] = BLOCKED
+    for each, state, hopeless in rows:
+        needed = [found[key] for key in each.needs]
+        if state is not None:
+            found[each.key] = state
+        elif hopeless or any(state in (BLOCKED, State.FAILED, State.CANCELLED) for state in needed):
+            found[each.key] = BLOCKED
         else:
-            found[row.key] = State.WAITING
+            found[each.key] = State.WAITING
     return found
 
 
-def open_studies(session: Session) -> Sequence[Study]:
-    """Those that have not ended."""
-    return session.scalars(select(Study).where(Study.finished_at.is_(None))).all()
+@dataclass(frozen=True)
+class Outlook:
+    """How a study stands: the keys of the jobs to ask for now, and whether nothing is left to do."""
+
+    ready: list[str]
+    over: bool
 
 
-def movable(study: Study) -> bool:
-    """Whether `advance` would change anything."""
-    states = standings(study)
-    return bool(_ready(study, states)) or _over(states)
+def outlook(session: Session, study_id: str) -> Outlook:
+    """How a study stands. Of its jobs no more is read than that takes: there may be thousands."""
+    columns = (StudyJob.key, StudyJob.kind, StudyJob.body, StudyJob.error, Job.state)
+    query = select(*columns).outerjoin(StudyJob.job).where(StudyJob.study_id == study_id)
+    rows = [
+        (Node(key, kind, body), state, error is not None)
+        for key, kind, body, error, state in session.execute(query.order_by(StudyJob.position))
+    ]
+    states = _standings(rows)
+    ready = [
+        each.key
+        for each, _, _ in rows
+        if states[each.key] == State.WAITING
+        and all(states[key] == State.SUCCEEDED for key in each.needs)
+    ]
+    return Outlook(ready, all(state == BLOCKED or state in TERMINAL for state in states.values()))
+
+
+Pulse = tuple[int, float | None]
+"""How many of a study's jobs have ended, and when the last did."""
+
+
+def pulses(session: Session) -> dict[str, Pulse]:
+    """Of every open study. While it is the same, `advance` would change nothing that it did not change before."""
+    query = select(Study.id, func.count(Job.finished_at), func.max(Job.finished_at))
+    rows = session.execute(
+        query.outerjoin(Study.jobs)
+        .outerjoin(StudyJob.job)
+        .where(Study.finished_at.is_(None))
+        .group_by(Study.id)
+    )
+    return {study: (ended, last) for study, ended, last in rows}
 
 
 def advance(session: Session, study_id: str, max_attempts: int) -> None:
-    """Ask for every job whose tickets are there, and mark the study's end. Any number may do this at once.
+    """Ask for every job whose tickets are there, and mark the study's end. Any number may do this at once."""
+    study = locked(session, study_id)
+    if study is not None and study.finished_at is None:
+        proceed(session, study, max_attempts)
+
+
+def proceed(
+    session: Session, study: Study, max_attempts: int, instead_of: Mapping[str, str | None] | None = None
+) -> None:
+    """Ask for every job of a locked study whose tickets are there, and mark its end.
 
     A job that is identical to a finished one is that one, so what follows from it may be asked for in the same breath.
+    `instead_of` names, by key, jobs that did not succeed, of which these are retries.
     """
-    # The row is locked: two that advance one study do it one after the other.
-    study = session.scalar(select(Study).where(Study.id == study_id).with_for_update())
-    if study is None or study.finished_at is not None:
-        return
-    while ready := _ready(study, standings(study)):
-        for row in ready:
-            _ask(session, study, row, max_attempts)
-    _end(session, study)
+    while ready := outlook(session, study.id).ready:
+        for key in ready:
+            row = session.get_one(StudyJob, (study.id, key))
+            _ask(session, row, max_attempts, (instead_of or {}).get(key))
+        session.flush()
+    end(session, study)
 
 
-def cancel(session: Session, study: Study) -> None:
-    """Ask for nothing more, and cancel what was asked for and has not ended."""
-    for row in study.jobs:
-        if row.job is not None:
-            jobs.cancel(session, row.job.id)
-        elif row.error is None:
-            row.error = {"reason": "cancelled", "message": "the study was cancelled"}
-    session.flush()
-    _end(session, study)
-
-
-def _ready(study: Study, states: Mapping[str, str]) -> list[StudyJob]:
-    return [
-        row
-        for row in study.jobs
-        if states[row.key] == State.WAITING and all(states[key] == State.SUCCEEDED for key in node(row).needs)
-    ]
-
-
-def _over(states: Mapping[str, str]) -> bool:
-    return all(state == BLOCKED or state in TERMINAL for state in states.values())
-
-
-def _end(session: Session, study: Study) -> None:
-    if study.finished_at is None and _over(standings(study)):
+def end(session: Session, study: Study) -> None:
+    """Mark a study's end, if nothing is left to do."""
+    if study.finished_at is None and outlook(session, study.id).over:
         study.finished_at = session.scalar(select(now()))
 
 
-def _ask(session: Session, study: Study, row: StudyJob, max_attempts: int) -> None:
-    by_key = {other.key: other for other in study.jobs}
+def _ask(session: Session, row: StudyJob, max_attempts: int, retry_of: str | None) -> None:
+    def done_by(key: str) -> Job:
+        job = session.get_one(StudyJob, (row.study_id, key)).job
+        assert job is not None, "only what has succeeded is asked"
+        return job
 
     def produced(key: str) -> list[tuple[str, int]]:
-        job = by_key[key].job
-        assert job is not None, "only what has succeeded is asked"
-        return made(session, job)
+        return made(session, done_by(key))
 
     try:
-        spec = spec_of(row.kind, resolved(row.body, produced, lambda key: by_key[key].job_id or ""))
+        spec = spec_of(row.kind, resolved(row.body, produced, lambda key: done_by(key).id))
     except (ValidationError, ValueError, IndexError) as error:
         row.error = {"reason": "unsuitable", "message": str(error)}
         return
     digest = reuse.digest(session, spec)
     done = reuse.finished(session, digest) if digest is not None else None
-    row.job = done or jobs.create(session, spec, max_attempts, digest=digest)
-    # What needs this very job, not only its tickets, is asked for in the same breath where it is done already.
-    row.job_id = row.job.id
+    row.job = done or jobs.create(session, spec, max_attempts, retry_of=retry_of, digest=digest)
 
 
 def made(session: Session, job: Job) -> list[tuple[str, int]]:
@@ -168,6 +202,11 @@ def why(row: StudyJob) -> str | None:
     return None if error is None else str(error["message"])
 
 
+def spec(study: Study) -> StudySpec:
+    """What a stored study asks."""
+    return StudySpec.model_validate(study.spec)
+
+
 def expansion(study: Study) -> Expansion:
     """What a stored study expands to: its cells name the keys of its jobs."""
-    return Expansion(StudySpec.model_validate(study.spec))
+    return Expansion(spec(study))
