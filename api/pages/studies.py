@@ -13,7 +13,7 @@ from api.dependencies import DatabaseDep, StoreDep, StudyPath
 from api.pages.paging import cursor, link
 from api.pages.rendering import render
 from api.studies import service
-from core.catalog import archives, jobs, studies, study_results
+from core.catalog import archives, jobs, studies, study_changes, study_results
 from core.catalog.tables import Study
 from core.studies.answer import table
 from core.studies.comparison import Row
@@ -31,10 +31,11 @@ def studies_page(request: Request, database: DatabaseDep, after: str | None = No
     start = cursor(after)
     with database.read() as session:
         found = studies.page(session, PAGE, start)
+        extents = studies.extents(session, [study.id for study in found.rows])
         query = request.query_params
         return render(
             "studies.html",
-            studies=[(study, _summary(study), _done(study)) for study in found.rows],
+            studies=[(study, _summary(study), extents[study.id]) for study in found.rows],
             at=jobs.clock(session),
             first=link(query, "/ui/studies") if start else None,
             next=link(query, "/ui/studies", after=found.next.encode()) if found.next else None,
@@ -56,6 +57,7 @@ def study_page(study: StudyPath, database: DatabaseDep, store: StoreDep) -> HTML
             study=row,
             reproduction=compared and in_words(compared),
             summary=_summary(row),
+            resumable=study_changes.resumable(row),
             at=jobs.clock(session),
             share=_done(row),
             spent=sum({asked[key]: one.seconds for key, one in done.items()}.values()),

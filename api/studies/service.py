@@ -208,7 +208,9 @@ def resume(database: Database, settings: Settings, once: Once, study_id: str) ->
         study = _locked(session, study_id)
         if not study_changes.resumable(study):
             under_way = "is under way" if study.finished_at is None else "succeeded"
-            raise Rejected(NOTHING_TO_RESUME, f"Nothing of the study failed or was cancelled: all of it {under_way}.")
+            raise Rejected(
+                NOTHING_TO_RESUME, f"Nothing of the study failed or was cancelled: all of it {under_way}."
+            )
         study_changes.resume(session, study, settings.max_attempts)
         return Made(202, study_id)
 

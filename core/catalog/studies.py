@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from core.catalog import jobs, reuse, tickets
@@ -37,9 +38,7 @@ def create(session: Session, spec: StudySpec, nodes: Sequence[Node]) -> Study:
 
 def to_come(study_id: str, position: int, node: Node) -> StudyJob:
     """A job to come."""
-    return StudyJob(
-        study_id=study_id, key=node.key, position=position, kind=node.kind, body=dict(node.body)
-    )
+    return StudyJob(study_id=study_id, key=node.key, position=position, kind=node.kind, body=dict(node.body))
 
 
 def get(session: Session, study_id: str) -> Study | None:
@@ -61,21 +60,30 @@ def locked(session: Session, study_id: str) -> Study | None:
 def standings(study: Study) -> dict[str, str]:
     """Of every job, by key: its state; `waiting` where it has not been asked for, or `blocked`."""
     return _standings(
-        (node(row), row.job.state if row.job else None, row.error is not None) for row in study.jobs
+        _Row(row.key, node(row).needs, row.job.state if row.job else None, row.error is not None)
+        for row in study.jobs
     )
 
 
-def _standings(rows: Iterable[tuple[Node, str | None, bool]]) -> dict[str, str]:
-    """Of rows in order: each with its job's state, if it has one, and whether it never can have one."""
+class _Row(NamedTuple):
+    """A row: its job's state, if it has one, and whether it never can have one."""
+
+    key: str
+    needs: tuple[str, ...]
+    state: str | None
+    hopeless: bool
+
+
+def _standings(places: Iterable[_Row]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each, state, hopeless in rows:
-        needed = [found[key] for key in each.needs]
+    for key, needs, state, hopeless in places:
+        needed = [found[each] for each in needs]
         if state is not None:
-            found[each.key] = state
+            found[key] = state
         elif hopeless or any(state in (BLOCKED, State.FAILED, State.CANCELLED) for state in needed):
-            found[each.key] = BLOCKED
+            found[key] = BLOCKED
         else:
-            found[each.key] = State.WAITING
+            found[key] = State.WAITING
     return found
 
 
@@ -89,18 +97,18 @@ class Outlook:
 
 def outlook(session: Session, study_id: str) -> Outlook:
     """How a study stands. Of its jobs no more is read than that takes: there may be thousands."""
-    columns = (StudyJob.key, StudyJob.kind, StudyJob.body, StudyJob.error, Job.state)
-    query = select(*columns).outerjoin(StudyJob.job).where(StudyJob.study_id == study_id)
-    rows = [
-        (Node(key, kind, body), state, error is not None)
-        for key, kind, body, error, state in session.execute(query.order_by(StudyJob.position))
+    to_come = case((StudyJob.job_id.is_(None), StudyJob.body))
+    query = select(StudyJob.key, StudyJob.kind, to_come, StudyJob.error, Job.state).outerjoin(StudyJob.job)
+    rows = session.execute(query.where(StudyJob.study_id == study_id).order_by(StudyJob.position))
+    places = [
+        _Row(key, Node(key, kind, body).needs if state is None else (), state, error is not None)
+        for key, kind, body, error, state in rows
     ]
-    states = _standings(rows)
+    states = _standings(places)
     ready = [
-        each.key
-        for each, _, _ in rows
-        if states[each.key] == State.WAITING
-        and all(states[key] == State.SUCCEEDED for key in each.needs)
+        key
+        for key, needs, *_ in places
+        if states[key] == State.WAITING and all(states[each] == State.SUCCEEDED for each in needs)
     ]
     return Outlook(ready, all(state == BLOCKED or state in TERMINAL for state in states.values()))
 
@@ -136,17 +144,23 @@ def proceed(
     A job that is identical to a finished one is that one, so what follows from it may be asked for in the same breath.
     `instead_of` names, by key, jobs that did not succeed, of which these are retries.
     """
-    while ready := outlook(session, study.id).ready:
-        for key in ready:
-            row = session.get_one(StudyJob, (study.id, key))
-            _ask(session, row, max_attempts, (instead_of or {}).get(key))
+    while (look := outlook(session, study.id)).ready:
+        asked = [session.get_one(StudyJob, (study.id, key)) for key in look.ready]
+        for row in asked:
+            _ask(session, row, max_attempts, (instead_of or {}).get(row.key))
         session.flush()
-    end(session, study)
+        if all(row.job is not None and row.job.state == State.QUEUED for row in asked):
+            return
+    _end(session, study, look)
 
 
 def end(session: Session, study: Study) -> None:
     """Mark a study's end, if nothing is left to do."""
-    if study.finished_at is None and outlook(session, study.id).over:
+    _end(session, study, outlook(session, study.id))
+
+
+def _end(session: Session, study: Study, look: Outlook) -> None:
+    if study.finished_at is None and look.over:
         study.finished_at = session.scalar(select(now()))
 
 
@@ -192,8 +206,40 @@ def fraction(row: StudyJob) -> float:
         return 0.0
     if row.job.state == State.SUCCEEDED:
         return 1.0
-    progress = row.job.progress
+    return _share(row.job.progress)
+
+
+def _share(progress: Mapping[str, Any] | None) -> float:
     return min(1.0, progress["done"] / progress["total"]) if progress and progress["total"] else 0.0
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many jobs a study has, and what share of them is done."""
+
+    jobs: int
+    share: float
+
+
+def extents(session: Session, study_ids: Sequence[str]) -> dict[str, Extent]:
+    """Of some studies. Counted by the database: there may be thousands of jobs."""
+    ours = StudyJob.study_id.in_(study_ids)
+    succeeded = func.count(case((Job.state == State.SUCCEEDED, 1)))
+    counted = session.execute(
+        select(StudyJob.study_id, func.count(), succeeded)
+        .outerjoin(StudyJob.job)
+        .where(ours)
+        .group_by(StudyJob.study_id)
+    ).all()
+    begun = session.execute(
+        select(StudyJob.study_id, Job.progress)
+        .join(StudyJob.job)
+        .where(ours, Job.state != State.SUCCEEDED, Job.progress.is_not(None))
+    )
+    partly: dict[str, float] = defaultdict(float)
+    for study_id, progress in begun:
+        partly[study_id] += _share(progress)
+    return {study_id: Extent(n, (done + partly[study_id]) / n) for study_id, n, done in counted}
 
 
 def why(row: StudyJob) -> str | None:

@@ -103,5 +103,5 @@ def take_up(session: Session, job_id: str, retry: str) -> None:
         study = studies.locked(session, study_id)
         assert study is not None, "it has rows"
         replaced = update(StudyJob).where(StudyJob.study_id == study_id, StudyJob.job_id == job_id)
-        if session.execute(replaced.values(job_id=retry)).rowcount:
+        if session.execute(replaced.values(job_id=retry).returning(StudyJob.key)).all():
             study.finished_at = None
