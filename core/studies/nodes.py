@@ -10,6 +10,7 @@ from typing import Any, Literal
 Kind = Literal["find", "transform", "train", "connect"]
 Body = Mapping[str, Any]
 
+LONGEST_KEY = 256
 LONGEST_SEEDS = 48
 """Characters of a key: of more seeds the first are named."""
 
@@ -73,5 +74,11 @@ def key_of(label: str, seeds: Sequence[int]) -> str:
     """The key of a job: what it is for, and its seeds."""
     said = ",".join(map(str, seeds))
     if len(said) > LONGEST_SEEDS:
-        said = f"{said[: said.rindex(',', 0, LONGEST_SEEDS // 2)]} and more, {sha256(said.encode()).hexdigest()[:8]}"
-    return f"{label}/{'seed' if len(seeds) == 1 else 'seeds'} {said}"
+        said = f"{said[: said.rindex(',', 0, LONGEST_SEEDS // 2)]} and more, {_mark(said)}"
+    key = f"{label}/{'seed' if len(seeds) == 1 else 'seeds'} {said}"
+    # Names of networks may be long, of a perceptron by its widths.
+    return key if len(key) <= LONGEST_KEY else f"{key[: LONGEST_KEY - 10]}… {_mark(key)}"
+
+
+def _mark(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]
