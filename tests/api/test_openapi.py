@@ -129,6 +129,8 @@ class TestDocument:
             "GET /studies/{study}/ledger",
             "GET /jobs/{job}/ledger",
             "POST /plans",
+            "POST /studies/{study}/resume",
+            "POST /studies/{study}/extend",
             "GET /healthz",
             "GET /readyz",
         }

@@ -1,10 +1,11 @@
 import csv
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
-from api.problems import REFUSED, UNSUITABLE
+from api.problems import INVALID_REQUEST, NOTHING_TO_RESUME, REFUSED, UNSUITABLE
 from core.catalog import studies
 from core.catalog.tables import Job, Study
 
@@ -160,3 +161,120 @@ class TestCancel:
             assert answer.json()["counts"].keys() == {"cancelled", "blocked"}
         with database.read() as session:
             assert set(session.scalars(select(Job.state))) == {"cancelled"}
+
+    def test_one_that_is_not_there_is_not_found(self, client):
+        for asked in ("cancel", "resume"):
+            assert client.post(f"/studies/{'0' * 32}/{asked}").status_code == 404
+        assert client.post(f"/studies/{'0' * 32}/extend", json={"seeds": [9]}).status_code == 404
+
+
+class TestResume:
+    def test_what_was_cancelled_is_asked_for_again(self, client, database):
+        study = client.post("/studies", json=RIVALS).json()["id"]
+        assert "resume" not in client.get(f"/studies/{study}").json()["links"]
+        cancelled = client.post(f"/studies/{study}/cancel").json()
+        assert cancelled["links"]["resume"] == f"/studies/{study}/resume"
+        first, again = (
+            client.post(f"/studies/{study}/resume", headers={"Idempotency-Key": "k"}) for _ in range(2)
+        )
+        assert first.status_code == again.status_code == 202
+        assert again.headers["idempotency-replayed"] == "true"
+        assert first.json()["counts"].keys() == {"queued", "waiting"}
+        assert first.json()["finished_at"] is None
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(Job)) == 6
+
+    def test_where_nothing_is_to_be_resumed_it_says_so(self, client):
+        study = client.post("/studies", json=RIVALS).json()["id"]
+        answer = client.post(f"/studies/{study}/resume")
+        assert (answer.status_code, answer.json()["type"]) == (409, NOTHING_TO_RESUME.type)
+        assert "under way" in answer.json()["detail"]
+
+    def test_a_job_retried_by_itself_is_the_study_s(self, client):
+        study = client.post("/studies", json=RIVALS).json()
+        job = client.post(f"/studies/{study['id']}/cancel").json()["jobs"][0]["job"]
+        retry = client.post(f"/jobs/{job}/retry").json()["id"]
+        shown = client.get(f"/studies/{study['id']}").json()
+        assert shown["jobs"][0]["job"] == retry
+        assert shown["finished_at"] is None
+
+
+class TestExtend:
+    def test_what_is_new_is_asked_for_and_the_same_request_adds_nothing_more(self, client, database):
+        study = client.post("/studies", json=RIVALS).json()
+        asked = {"targets": ["mlp_4"], "arms": [{"name": "SNIP, BN off", "method": "snip"}]}
+        first, again = (
+            client.post(f"/studies/{study['id']}/extend", json=asked, headers={"Idempotency-Key": "k"})
+            for _ in range(2)
+        )
+        assert first.status_code == 202, first.text
+        assert again.headers["idempotency-replayed"] == "true"
+        assert first.json() == again.json()
+        assert first.json()["spec"]["targets"] == ["mlp_3", "mlp_4"]
+        kept = {job["key"]: job["job"] for job in first.json()["jobs"]}
+        assert {job["key"]: job["job"] for job in study["jobs"]}.items() <= kept.items()
+        assert len(client.get(f"/studies/{study['id']}/table").json()["cells"]) == 30
+        with database.read() as session:
+            assert session.scalar(select(func.count()).select_from(Job)) == 5
+
+    def test_a_dry_run_tells_what_would_come_and_go(self, client, database):
+        study = client.post("/studies", json=RIVALS).json()
+        plan = client.post(f"/studies/{study['id']}/extend?dry_run=true", json={"seeds": [2]}).json()
+        assert "digits/mlp_2/10/IMP/find/seeds 0,1,2" in plan["keys"]
+        assert "digits/mlp_2/10/IMP/find/seeds 0,1" in plan["gone"]
+        assert (sum(plan["jobs"].values()), plan["cells"]) == (len(plan["keys"]), 0)
+        assert client.get(f"/studies/{study['id']}").json() == study
+
+    @pytest.mark.parametrize(
+        ("more", "where", "said"),
+        [
+            ({}, "", "nothing is added"),
+            ({"seeds": [7, 1]}, "/seeds/1", "1 is in the study already"),
+            ({"arms": [{"name": "ETT", "method": "dense"}]}, "/arms/0", "ETT is in the study already"),
+            ({"seeds": [7, 7]}, "/seeds", "each may be given once"),
+            ({"seeds": list(range(2, 99))}, "/seeds", "at most 64"),
+            ({"datasets": ["nine"]}, "/datasets", "unknown dataset 'nine'"),
+            ({"targets": ["cifar_resnet_14"]}, "", "stay in their family"),
+            ({"levels": [0]}, "/levels/0", "greater than"),
+            ({"recipe": {}}, "/recipe", "not permitted"),
+        ],
+    )
+    def test_what_cannot_be_added_is_refused_and_adds_nothing(self, client, more, where, said):
+        study = client.post("/studies", json=RIVALS).json()
+        for asked in ("extend", "extend?dry_run=true"):
+            answer = client.post(f"/studies/{study['id']}/{asked}", json=more)
+            assert (answer.status_code, answer.json()["type"]) == (422, INVALID_REQUEST.type)
+            assert answer.json()["errors"][0]["where"] == where
+            assert said in answer.text
+        assert client.get(f"/studies/{study['id']}").json() == study
+
+    @pytest.mark.parametrize(
+        ("more", "kind", "said"),
+        [
+            ({"levels": [60]}, UNSUITABLE, "digits/mlp_2/60/IMP/find/seeds 0,1: /parameters/level"),
+            (
+                {
+                    "targets": ["mlp_1"],
+                    "arms": [{"name": "e", "method": "ett", "parameters": {"order": "append"}}],
+                },
+                REFUSED,
+                "append",
+            ),
+        ],
+    )
+    def test_a_job_that_could_not_be_done_is_named(self, client, more, kind, said):
+        study = client.post("/studies", json=RIVALS).json()
+        answer = client.post(f"/studies/{study['id']}/extend", json=more)
+        assert (answer.status_code, answer.json()["type"]) == (422, kind.type)
+        assert said in answer.json()["detail"]
+        assert client.get(f"/studies/{study['id']}").json() == study
+
+    def test_many_at_once_are_all_in_it(self, client):
+        study = client.post("/studies", json=RIVALS | {"arms": [{"name": "dense", "method": "dense"}]}).json()
+
+        def add(seed: int) -> int:
+            return client.post(f"/studies/{study['id']}/extend", json={"seeds": [seed]}).status_code
+
+        with ThreadPoolExecutor() as pool:
+            assert set(pool.map(add, range(10, 16))) == {202}
+        assert set(client.get(f"/studies/{study['id']}").json()["spec"]["seeds"]) == {0, 1, *range(10, 16)}
