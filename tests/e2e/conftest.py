@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def free_port() -> int:
 class Installation:
     """One running `elasticket up`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
+        self._environment = environment
         self.url = f"http://127.0.0.1:{free_port()}"
         self.http = httpx.Client(base_url=self.url, timeout=90, trust_env=False)
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,10 +36,11 @@ class Installation:
         """Start it, and wait until the API answers."""
         port = self.url.rpartition(":")[2]
         command = [sys.executable, "-m", "cli.main", "up", "--home", str(self.home), "--port", port]
-        fast = {"LEASE_SECONDS": "2", "CHECKPOINT_SECONDS": "0.1", "RECONCILE_SECONDS": "0.3"}
+        chosen = {"LEASE_SECONDS": "2", "CHECKPOINT_SECONDS": "0.1", "RECONCILE_SECONDS": "0.3"}
+        chosen |= self._environment
         self._process = subprocess.Popen(
             command,
-            env=os.environ | {f"ELASTICKET_{name}": value for name, value in fast.items()},
+            env=os.environ | {f"ELASTICKET_{name}": value for name, value in chosen.items()},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -55,14 +58,17 @@ class Installation:
         assert self._process is not None
         return psutil.Process(self._process.pid).children(recursive=True)
 
+    def topmost(self, word: str) -> list[psutil.Process]:
+        """Those it started itself whose command line has this word: one, unless it has just died."""
+        assert self._process is not None
+        children = psutil.Process(self._process.pid).children()
+        return [child for child in children if any(word in argument for argument in child.cmdline())]
+
     def kill(self, word: str) -> None:
         """SIGKILL the topmost of its processes whose command line has this word."""
-        assert self._process is not None
-        for child in psutil.Process(self._process.pid).children():
-            if any(word in argument for argument in child.cmdline()):
-                child.kill()
-                return
-        raise AssertionError(f"no process of {word}")
+        found = self.topmost(word)
+        assert found, f"no process of {word}"
+        found[0].kill()
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit status."""
@@ -76,12 +82,12 @@ class Installation:
         if self._process is not None and self._process.poll() is None:
             self.interrupt()
 
-    def wait_until(self, condition: Callable[[], object], seconds: float) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float, every: float = 0.05) -> None:
         """Poll until a condition holds."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.05)
+            time.sleep(every)
 
     def submit(self, kind: str, body: dict[str, Any]) -> str:
         """Queue a job; its id."""
@@ -115,9 +121,24 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     started.end()
 
 
+MakeInstallation = Callable[..., Installation]
+
+
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Installation]:
-    started = Installation(tmp_path / "elsewhere")
-    started.start()
-    yield started
-    started.end()
+def install(tmp_path: Path) -> Iterator[MakeInstallation]:
+    """Starts installations, each in a home of its own."""
+    made: list[Installation] = []
+
+    def start(name: str, **environment: str) -> Installation:
+        made.append(started := Installation(tmp_path / name, **environment))
+        started.start()
+        return started
+
+    yield start
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Installation.end, made))
+
+
+@pytest.fixture
+def elsewhere(install: MakeInstallation) -> Installation:
+    return install("elsewhere")
