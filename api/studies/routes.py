@@ -188,6 +188,10 @@ def study_ledger(study: StudyPath, database: DatabaseDep) -> StudyLedger:
     return StudyLedger.of(service.accounts(database, study))
 
 
+_MORE_IN_YAML = {
+    "schema": {"$ref": "#/components/schemas/ExtensionRequest"},
+    "examples": {"seeds": {"summary": "The same in YAML", "value": {"seeds": [3, 4]}}},
+}
 _EXTENDED: dict[int | str, dict[str, Any]] = {
     200: {"model": PlannedExtension, "description": "The plan, where `dry_run` asked for that"}
 }
@@ -197,6 +201,7 @@ _EXTENDED: dict[int | str, dict[str, Any]] = {
     "/studies/{study}/extend",
     status_code=202,
     response_model=StudyBody,
+    openapi_extra={"requestBody": {"content": {YAML: _MORE_IN_YAML}}},
     responses=_EXTENDED
     | documented(NOT_FOUND, INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, NOT_JSON, TOO_LARGE),
 )

@@ -64,7 +64,12 @@ class StudySummary(BaseModel):
     def fields(cls, study: Study) -> dict[str, Any]:
         """A row's values."""
         here = f"/studies/{study.id}"
-        links = {"self": here, "table": f"{here}/table", "archive": f"{here}/archive", "extend": f"{here}/extend"}
+        links = {
+            "self": here,
+            "table": f"{here}/table",
+            "archive": f"{here}/archive",
+            "extend": f"{here}/extend",
+        }
         if study.finished_at is None:
             links["cancel"] = f"{here}/cancel"
         shown = {name: getattr(study, name) for name in ("id", "spec", "created_at", "finished_at")}
