@@ -24,8 +24,8 @@ from api.queries import OnlyDocumented
 from api.studies import examples, service
 from api.studies.ledger import StudyLedger
 from api.studies.schemas import (
-    FiguresBody,
     ExtensionRequest,
+    FiguresBody,
     PlannedExtension,
     PlannedStudy,
     StudyBody,
@@ -35,11 +35,11 @@ from api.studies.schemas import (
 )
 from api.yaml import MEDIA_TYPE as YAML
 from api.yaml import JsonOrYaml
+from core.catalog.database import Database
+from core.catalog.idempotency import Made
 from core.studies.answer import table
 from core.studies.drawing import draw
 from core.studies.figures import Chart, Figure, HeatMap, figures
-from core.catalog.database import Database
-from core.catalog.idempotency import Made
 from core.studies.table import Table
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented], route_class=JsonOrYaml)

@@ -17,8 +17,8 @@ from core.studies.answer import table
 from core.studies.comparison import Row
 from core.studies.estimate import Estimate
 from core.studies.expansion import Expansion
-from core.studies.figures import Chart, HeatMap
 from core.studies.extension import Extension
+from core.studies.figures import Chart, HeatMap
 from core.studies.spec import StudySpec
 
 

@@ -32,8 +32,8 @@ from core.studies import comparison
 from core.studies.comparison import Row
 from core.studies.estimate import estimate
 from core.studies.expansion import Expansion
-from core.studies.figures import Figure, figures
 from core.studies.extension import Extension
+from core.studies.figures import Figure, figures
 from core.studies.nodes import Node
 from core.studies.report import Done, filled
 from core.studies.spec import StudySpec
