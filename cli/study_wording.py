@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from core.studies.table import Table
@@ -43,14 +44,33 @@ def _asked(study: Json) -> str:
 
 
 def plan_text(plan: Json) -> str:
-    """What a study would ask for."""
+    """What a study would ask for, and what that would take."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan["jobs"].items())
+    jobs = Table(
+        ("job", "trainings", "device time"),
+        tuple(
+            (
+                job["key"],
+                f"{job['trainings']:g}",
+                "done before" if job["done"] else _time(job["device_seconds"]),
+            )
+            for job in plan["planned"]
+        ),
+    )
     return "\n".join(
         [
             f"{_count(plan['keys'], 'job')}: {kinds}; {plan['cells']} rows",
-            *(f"  {key}" for key in plan["keys"]),
+            f"{plan['trainings']:g} trainings, {_time(plan['device_seconds'])} of a device",
+            "",
+            jobs.text(),
+            "",
+            *(f"{assumption}." for assumption in plan["assumptions"]),
         ]
     )
+
+
+def _time(seconds: float | None) -> str:
+    return "not known" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def comparison_text(study: Json) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,19 @@ class TestStudy:
         assert run("study", str(tmp_path / "missing.json")).exit_code == 2
 
     def test_a_dry_run_lists_the_jobs(self, server: Any, run: Any) -> None:
-        answers(server, studies={"jobs": {"find": 1, "train": 1}, "keys": ["a", "b"], "cells": 1})
+        found = {"key": "a", "kind": "find", "trainings": 30, "steps": 7, "device_seconds": 0, "done": "4b"}
+        trained = found | {
+            "key": "b",
+            "kind": "train",
+            "trainings": 3,
+            "device_seconds": 4000.2,
+            "done": None,
+        }
+        plan = {"jobs": {"find": 1, "train": 1}, "keys": ["a", "b"], "cells": 1, "planned": [found, trained]}
+        answers(server, studies=plan | {"trainings": 3, "device_seconds": 4000.2, "assumptions": ["a guess"]})
         result = run("study", "rivals", "--dry-run")
-        assert "2 jobs: 1 find, 1 train; 1 rows\n  a\n  b\n" in result.output
+        assert "2 jobs: 1 find, 1 train; 1 rows\n3 trainings, 1:06:40 of a device\n" in result.output
+        assert re.search(r"^a +30 +done before\nb +3 +1:06:40\n\na guess.$", result.output, re.M)
         assert server.seen[0][1] == "/studies?dry_run=true"
 
     def test_waited_for_it_ends_with_its_table(self, server: Any, run: Any) -> None:
