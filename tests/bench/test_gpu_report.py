@@ -336,6 +336,7 @@ class TestContest:
         contest(self.SUBJECT, loops, CPU, speed, Slice(seconds), lambda: None)
         return speed
 
+    @pytest.mark.nightly
     @pytest.mark.timeout(300)  # three processes that import torch, one after the other
     def test_every_loop_is_measured_in_every_round_and_what_fails_is_left_out(self) -> None:
         broken = Ours(Mode(graphed=True))  # there is no GPU to capture anything on

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parents[1] / "core" / "interchange"
 TABLES = [f"test_attacks_{kind}.py" for kind in ("containers", "tars", "pickles", "formats")]
-EVERY = 4
-MORE = 40
+EVERY = 12
+MORE = 12
 """At least as many files as this."""
 
 
