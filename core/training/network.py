@@ -23,6 +23,7 @@ from core.training.graphs import Graphed
 from core.training.masking import Masking
 from core.training.mode import Mode
 from core.training.optimizers import forget, optimizer_of, restore, set_rate, slots_of
+from core.training.pixels import without_strides_on_pixels
 from core.training.ranks import ALONE, Ranks
 
 
@@ -53,6 +54,8 @@ class Network:
         self._model: nn.Module = build(architecture)
         load_state(self._model, state.weights)
         self._model.to(device, memory_format=memory_format(architecture)).train()  # type: ignore[call-overload]
+        if device.type == "cpu" and mode.precision == "bfloat16":
+            without_strides_on_pixels(self._model, architecture.input)
         self._masks, self._evolution = state.masks, evolution
         self._masking = Masking(self._model, state.masks)
         self._masking.prune_weights()

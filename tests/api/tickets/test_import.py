@@ -174,7 +174,7 @@ class TestRefused:
         ("name", "value", "accepted"),
         [
             ("format", "keras", "open_lth, huggingface, torch_prune"),
-            ("dataset", "imagenet21k", "digits, mnist"),
+            ("dataset", "imagenet21k", "digits, digits_32, mnist"),
             ("input", "3x32x32", "text that matches"),
             ("seed", "-1", "≥ 0"),
             ("level", "x", ""),
