@@ -24,7 +24,7 @@ from api.plans import routes as plans
 from api.problems import Problem
 from api.studies import archive as study_archives
 from api.studies import routes as studies
-from api.tickets import anatomy, files
+from api.tickets import anatomy, files, masks
 from api.tickets import routes as tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
@@ -108,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages)
+    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages, masks)
     for part in parts:
         app.include_router(part.router)
     mount_static(app)

@@ -15,6 +15,7 @@ from api.jobs.schemas import JobBody
 from api.jobs.submission import SubmissionDep, as_json
 from api.paging import Listing, Paging, listing
 from api.problems import (
+    FILE_MISSING,
     INVALID_REQUEST,
     INVALID_TICKET,
     KEY_REUSED,
@@ -151,7 +152,7 @@ def show_ticket(ticket: TicketPath, database: DatabaseDep) -> TicketBody:
     return service.show(database, ticket)
 
 
-@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND))
+@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND, FILE_MISSING))
 def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> Layers:
     """Show the survivors of each prunable tensor, and which of them any path from input to output takes."""
     return layers(database, store, ticket)
@@ -169,7 +170,7 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
     return service.results(database, ticket)
 
 
-@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND))
+@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND, FILE_MISSING))
 def compare_tickets(
     ticket: TicketPath, other: OtherTicketPath, database: DatabaseDep, store: StoreDep
 ) -> ComparisonBody:
