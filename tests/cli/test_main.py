@@ -441,6 +441,7 @@ class TestFiles:
             "iou": 0.5,
             "chance": None,
             "cosine": 1.0,
+            "sign_agreement": 1.0,
         }
         body = {
             "tensors": [figures | {"name": "fc.weight"}],
