@@ -111,7 +111,21 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages, masks, ticket_page, comparing, stretch)
+    parts = (
+        files,
+        anatomy,
+        jobs,
+        studies,
+        plans,
+        catalogue,
+        health,
+        pages,
+        study_pages,
+        masks,
+        ticket_page,
+        comparing,
+        stretch,
+    )
     for part in parts:
         app.include_router(part.router)
     mount_static(app)

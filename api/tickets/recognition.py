@@ -38,12 +38,12 @@ RECOGNISED: dict[str, Any] = {
             "survivors": 15058,
             "sparsity": 0.8926,
             "rewind_step": 0,
-            "dataset": None,
-            "seed": None,
-            "level": None,
+            "dataset": "digits",
+            "seed": 0,
+            "level": 10,
         }
     ],
-    "unsaid": ["dataset", "seed", "level"],
+    "unsaid": [],
     "notes": [],
 }
 
