@@ -16,15 +16,17 @@ from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
+from api.pages import comparing, stretch, upload
 from api.pages import routes as pages
 from api.pages import studies as study_pages
+from api.pages import ticket as ticket_page
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.plans import routes as plans
 from api.problems import Problem
 from api.studies import archive as study_archives
 from api.studies import routes as studies
-from api.tickets import anatomy, files
+from api.tickets import anatomy, files, masks
 from api.tickets import routes as tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
@@ -107,8 +109,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PagesForBrowsers)
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
+    app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages)
+    parts = (
+        files,
+        anatomy,
+        jobs,
+        studies,
+        plans,
+        catalogue,
+        health,
+        pages,
+        study_pages,
+        masks,
+        ticket_page,
+        comparing,
+        stretch,
+    )
     for part in parts:
         app.include_router(part.router)
     mount_static(app)

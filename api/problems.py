@@ -18,6 +18,7 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from core.catalog.artifacts import ArtifactMissing
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
 from core.interchange.failure import Unreadable
@@ -76,6 +77,13 @@ class ProblemKind:
 
 
 NOT_FOUND = ProblemKind("not-found", 404, "There is no such thing here", "There is no such job.")
+FILE_MISSING = ProblemKind(
+    "file-missing",
+    404,
+    "The file is not in the artifact store",
+    "The catalog knows it, but the artifact store has no file 9f2c…: restore the store from a backup.",
+    {"artifact": "9f2c" * 16},
+)
 INVALID_REQUEST = ProblemKind(
     "invalid-request", 422, "The request is not valid", "recipe.lr must be greater than 0."
 )
@@ -276,6 +284,16 @@ def install(app: FastAPI) -> None:
         found = flaws(error.errors())
         detail = "; ".join(f"{flaw.where or flaw.location}: {flaw.what}" for flaw in found)
         return ProblemResponse(INVALID_REQUEST.document(detail, found))
+
+    @app.exception_handler(ArtifactMissing)
+    def _file_missing(_: Request, error: ArtifactMissing) -> Response:
+        log.error("store: %s", error)
+        detail = (
+            f"The catalog knows it, but the artifact store has no file {error.digest[:12]}…:"
+            " restore the store from a backup."
+        )
+        flaw = Flaw(location="service", where="artifacts", what="the file is missing")
+        return ProblemResponse(FILE_MISSING.document(detail, [flaw], artifact=error.digest))
 
     @app.exception_handler(InvalidTicket)
     def _invalid_ticket(_: Request, error: InvalidTicket) -> Response:

@@ -161,14 +161,14 @@ def comparison_text(comparison: Json) -> str:
     """How much two tickets agree."""
     rows = [*((row["name"], row) for row in comparison["tensors"]), ("all of these", comparison["total"])]
     table = Table(
-        ("tensor", "survivors a", "survivors b", "both", "IoU", "by chance", "cosine"),
+        ("tensor", "survivors a", "survivors b", "both", "IoU", "by chance", "cosine", "same sign"),
         tuple(
             (
                 name,
                 *(f"{row[count]:,}" for count in ("survivors_a", "survivors_b", "both")),
                 *(
                     "-" if row[share] is None else f"{row[share]:.4f}"
-                    for share in ("iou", "chance", "cosine")
+                    for share in ("iou", "chance", "cosine", "sign_agreement")
                 ),
             )
             for name, row in rows

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog import architectures, attempts, tickets
 from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
-from core.catalog.tables import Job, PostedArchitecture, Run
+from core.catalog.tables import Job, Run
 from core.jobs.datasets import DATASETS
 from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
 from core.jobs.specs import (
@@ -31,8 +30,6 @@ from core.jobs.specs import (
 from core.settings import Settings
 from core.studies.table import spread
 from workers.protocol import Confinement, Request, SavedState
-
-MOST_COMPARED = 64
 
 
 class InputGone(LookupError):
@@ -81,8 +78,9 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
         case TrainSpec() | EvaluateSpec():
             return Inputs(tickets=_tickets(session, spec.tickets or (), store))
         case ImportSpec():
-            named = architectures.definitions(session, [spec.architecture] if spec.architecture else [])
-            return Inputs(upload=_upload(scratch), definitions=[*named, *_latest_definitions(session)])
+            return Inputs(
+                upload=_upload(scratch), definitions=architectures.comparable(session, spec.architecture)
+            )
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
 
@@ -126,12 +124,6 @@ def _trained(session: Session, references: Iterable[tuple[str, int]], store: Loc
         )
     names = [network.architecture for network in networks]
     return Inputs(weights=networks, definitions=architectures.definitions(session, names))
-
-
-def _latest_definitions(session: Session) -> list[dict[str, Any]]:
-    """The posted families that an uploaded network is compared with."""
-    query = select(PostedArchitecture.definition).order_by(PostedArchitecture.created_at.desc())
-    return list(session.scalars(query.limit(MOST_COMPARED)))
 
 
 def _upload(scratch: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
@@ -57,6 +57,11 @@ _TEMPLATES = _environment()
 def render(template: str, **context: Any) -> HTMLResponse:
     """A page."""
     return HTMLResponse(_TEMPLATES.get_template(template).render(context), headers=HEADERS)
+
+
+def base_url(request: Request) -> str:
+    """The address that this installation was reached at."""
+    return str(request.base_url).rstrip("/")
 
 
 class _Revalidated(StaticFiles):

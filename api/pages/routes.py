@@ -1,15 +1,14 @@
-"""The pages: jobs at `/`, one page per job and per ticket, rendered on the server."""
+"""The pages: jobs at `/`, one page per job, the list of tickets, rendered on the server."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import get_args
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import QueryParams
 
-from api.dependencies import DatabaseDep, JobPath, StoreDep, TicketPath
+from api.dependencies import DatabaseDep, JobPath
 from api.jobs import service as job_service
 from api.jobs.schemas import Kind, barrier, device_seconds
 from api.pages import jobs as job_views
@@ -17,13 +16,10 @@ from api.pages import latencies, results, specs, speeds
 from api.pages import tickets as ticket_views
 from api.pages.jobs import ACTIVE, ENDED
 from api.pages.paging import cursor, link
-from api.pages.rendering import render
-from api.tickets import service as ticket_service
-from api.tickets.formats import OWN, downloads
+from api.pages.rendering import base_url, render
 from core.catalog import jobs, tickets
-from core.catalog.architectures import describer
 from core.catalog.paging import Page
-from core.catalog.tables import Job, Provenance
+from core.catalog.tables import Job
 from core.catalog.tickets import TicketFilter
 from core.families import FAMILIES
 from core.jobs.datasets import DATASETS
@@ -33,11 +29,6 @@ router = APIRouter(include_in_schema=False)
 
 PAGE = 25
 ACTIVE_SHOWN = 50
-
-
-def base_url(request: Request) -> str:
-    """The address that this installation was reached at."""
-    return str(request.base_url).rstrip("/")
 
 
 @router.get("/")
@@ -169,48 +160,3 @@ def _share(text: str | None) -> float | None:
     if not 0 <= share <= 1:
         raise HTTPException(400, "A sparsity is a number from 0 to 1.")
     return share
-
-
-@router.get("/ui/tickets/{ticket_id}")
-def ticket_page(
-    request: Request, database: DatabaseDep, store: StoreDep, ticket_id: TicketPath
-) -> HTMLResponse:
-    """One ticket: its figures, where it comes from, what was made of it, what it reached."""
-    with database.read() as session:
-        ticket = ticket_service.existing(session, ticket_id)
-        ancestors = tickets.ancestors(session, ticket_id)
-        children = tickets.children(session, ticket_id)
-        tickets.load_origins(session, [ticket, *ancestors, *children])
-        measured = tickets.results(session, ticket_id)
-        reach = ticket_views.reach(store, ticket)
-        known = {ticket.id: ticket.architecture}
-        by_job: dict[str, list[results.Measured]] = {}
-        for job in dict.fromkeys(job for result, _, job in measured if result.alpha is None):
-            pairs = [
-                (result, run) for result, run, owner in measured if owner is job and result.alpha is None
-            ]
-            by_job[job.id] = results.combine(pairs, known)
-        return render(
-            "ticket.html",
-            ticket=ticket,
-            nominal=ticket_views.nominal(ticket, ancestors),
-            reach=reach,
-            dead={}
-            if reach is None
-            else {layer.name: layer for layer in reach.layers if layer.dead is not None},
-            lineage=[
-                *((one, tickets.origin(one), "ancestor") for one in reversed(ancestors)),
-                (ticket, tickets.origin(ticket), "this"),
-                *((one, _made_from(one.provenance, ticket_id), "child") for one in children),
-            ],
-            present={one.id for one in ancestors},
-            measured=by_job,
-            downloads=[facts for facts in downloads(ticket.family).values() if facts is not OWN],
-            lines=ticket_views.lines(ticket, base_url(request), describer(session)),
-            at=jobs.clock(session),
-        )
-
-
-def _made_from(rows: Sequence[Provenance], parent: str) -> Provenance | None:
-    """How a child was made from `parent`."""
-    return next((row for row in rows if row.parent_id == parent), None)

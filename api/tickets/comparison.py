@@ -21,6 +21,7 @@ _OVERLAP: dict[str, Any] = {
     "iou": 1.0,
     "chance": 0.0307,
     "cosine": 1.0,
+    "sign_agreement": 1.0,
 }
 _COMPARISON: dict[str, Any] = {
     "a": TICKET,
@@ -46,6 +47,9 @@ class OverlapBody(BaseModel):
     )
     cosine: float | None = Field(
         description="cosine of the two weight vectors, zeros where pruned; null where one of them is zero"
+    )
+    sign_agreement: float | None = Field(
+        description="the share of the weights in both whose signs agree; null where there are none"
     )
 
     @classmethod

@@ -13,7 +13,14 @@ from api.dependencies import DatabaseDep, FeedDep, SettingsDep, StoreDep, Ticket
 from api.jobs.schemas import JobBody
 from api.jobs.service import ended
 from api.preferences import LONGEST_WAIT, WaitDep
-from api.problems import BAD_RANGE, EXPORT_FAILED, INVALID_REQUEST, NOT_FOUND, documented
+from api.problems import (
+    BAD_RANGE,
+    EXPORT_FAILED,
+    FILE_MISSING,
+    INVALID_REQUEST,
+    NOT_FOUND,
+    documented,
+)
 from api.queries import OnlyDocumented
 from api.tickets import copies, service
 from api.tickets.download import TicketFile
@@ -57,7 +64,7 @@ def _content(example: str) -> dict[str, Any]:
         202: {"model": JobBody, "description": "It takes longer: the job that converts it; ask again later"},
         206: {"description": "The range asked for", "content": _content("(some of its bytes)")},
         304: {"description": "What `If-None-Match` names is still right"},
-        **documented(NOT_FOUND, INVALID_REQUEST, EXPORT_FAILED, BAD_RANGE),
+        **documented(NOT_FOUND, FILE_MISSING, INVALID_REQUEST, EXPORT_FAILED, BAD_RANGE),
     },
 )
 async def download_ticket(
@@ -88,7 +95,7 @@ async def download_ticket(
         return _at_it(digest)
     etag = f'"{digest}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if if_none_match is not None and _matches(if_none_match, etag):
+    if if_none_match is not None and matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     facts = DOWNLOADS[format]
     return TicketFile(
@@ -108,5 +115,6 @@ def _at_it(job: JobBody) -> Response:
     return Response(job.model_dump_json(), 202, headers, "application/json")
 
 
-def _matches(header: str, etag: str) -> bool:
+def matches(header: str, etag: str) -> bool:
+    """Whether an `If-None-Match` names this ETag."""
     return any(part.strip().removeprefix("W/") in ("*", etag) for part in header.split(","))

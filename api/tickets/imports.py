@@ -76,6 +76,14 @@ class Said(BaseModel):
         """What was said of a conversion."""
         return self.model_dump(exclude={"tag"}, exclude_none=True)
 
+    @property
+    def conversion(self) -> dict[str, Any]:
+        """The same, as the spec of a job has it."""
+        options = self.options
+        if self.input is not None:
+            options["input"] = [int(side) for side in self.input.split(",")]
+        return options
+
 
 def is_foreign(path: Path, said: Said) -> bool:
     """Whether a file is to be converted; one that is of no known container is read as a ticket, and refused as one."""
@@ -126,10 +134,7 @@ def enter_import(
     path = upload.staged.path
     settings.scratch_directory.mkdir(parents=True, exist_ok=True)
     check(path, settings.scratch_directory, settings.import_memory_bytes)
-    options = said.options
-    if said.input is not None:
-        options["input"] = [int(side) for side in said.input.split(",")]
-    spec = ImportSpec(sha256=upload.staged.digest, size=upload.size, tags=tags, **options)
+    spec, options = import_spec(upload, said, tags), said.conversion
     content = json.dumps([upload.staged.digest, sorted(tags), options], sort_keys=True).encode()
     with database.read() as session:
         earlier = once.earlier(session, content)
@@ -149,6 +154,11 @@ def enter_import(
         if made is None or made[0].resource != job_id:
             shutil.rmtree(folder, ignore_errors=True)
     return made
+
+
+def import_spec(upload: Upload, said: Said, tags: list[str]) -> ImportSpec:
+    """The spec of the job that imports a received file."""
+    return ImportSpec(sha256=upload.staged.digest, size=upload.size, tags=tags, **said.conversion)
 
 
 def _lay_down(path: Path, folder: Path) -> None:

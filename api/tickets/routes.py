@@ -15,6 +15,7 @@ from api.jobs.schemas import JobBody
 from api.jobs.submission import SubmissionDep, as_json
 from api.paging import Listing, Paging, listing
 from api.problems import (
+    FILE_MISSING,
     INVALID_REQUEST,
     INVALID_TICKET,
     KEY_REUSED,
@@ -30,6 +31,7 @@ from api.tickets.examples import IMPORTED, TICKET_BODY
 from api.tickets.files import FILE
 from api.tickets.imports import Said
 from api.tickets.layers import Layers, layers
+from api.tickets.recognition import RECOGNISED, Recognised, recognise
 from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import TAG, Upload, receive
 from core.catalog.tickets import TicketFilter
@@ -64,13 +66,15 @@ _UPLOAD_BODY = {
 
 _RECEIVED: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": TicketBody | JobBody,
-        "description": "The ticket was here already; the finished import, where `Prefer: wait` asked for it",
+        "model": TicketBody | JobBody | Recognised,
+        "description": "The ticket was here already; the finished import, where `Prefer: wait` asked for it;"
+        " what was recognised, where `dry_run` asked for that",
         "content": {
             "application/json": {
                 "examples": {
                     "known": {"summary": "The ticket was here already", "value": TICKET_BODY},
                     "imported": {"summary": "A finished import", "value": IMPORTED},
+                    "recognised": {"summary": "A dry run", "value": RECOGNISED},
                 }
             }
         },
@@ -96,18 +100,22 @@ async def upload_ticket(
     once: OnceDep,
     submission: SubmissionDep,
     said: Annotated[Said, Query()],
+    dry_run: Annotated[bool, Query(description="tell what the file is, and keep nothing")] = False,
 ) -> TicketBody | Response:
     """Upload a ticket, as the request's body or as the `file` of a form: a ticket file, or one in another format.
 
     Its bytes are checked, counted and written to disk as they arrive. The same ticket again is answered with 200
     and the same id, whatever its file says about where it comes from. A `.pth`, a `.safetensors` or an archive of
     another tool becomes a job that imports it, where nothing in it can be refused at once; what the file cannot say
-    the query may.
+    the query may. With `dry_run` the answer is what was recognised, and what would become of the file.
     """
     with store.stage() as staged:
         upload = Upload(staged, settings.max_upload_bytes)
         await receive(request, upload)
         tags = [*said.tag, *upload.tags]
+        if dry_run:
+            found = await run_in_threadpool(recognise, database, settings, upload, said, tags)
+            return Response(found.model_dump_json(), media_type="application/json")
         made, replayed = await run_in_threadpool(service.enter, database, settings, once, upload, said, tags)
     if made.status == JOB:
         return as_json(await submission.answer((made, replayed)), response)
@@ -151,7 +159,7 @@ def show_ticket(ticket: TicketPath, database: DatabaseDep) -> TicketBody:
     return service.show(database, ticket)
 
 
-@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND))
+@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND, FILE_MISSING))
 def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> Layers:
     """Show the survivors of each prunable tensor, and which of them any path from input to output takes."""
     return layers(database, store, ticket)
@@ -169,7 +177,7 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
     return service.results(database, ticket)
 
 
-@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND))
+@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND, FILE_MISSING))
 def compare_tickets(
     ticket: TicketPath, other: OtherTicketPath, database: DatabaseDep, store: StoreDep
 ) -> ComparisonBody:

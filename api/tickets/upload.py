@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, field
 
 from anyio.to_thread import run_sync
@@ -58,14 +58,15 @@ async def receive_raw(request: Request, upload: Upload) -> None:
     await _receive(request, upload, upload.take)
 
 
-async def receive(request: Request, upload: Upload) -> None:
-    """Receive the request's body, or the `file` of a form, into `upload`."""
+async def receive(request: Request, upload: Upload, fields: Collection[str] = ()) -> dict[str, str]:
+    """Receive the request's body, or the `file` of a form, into `upload`; what the form says in these `fields`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
-    form = _Form(upload, options.get(b"boundary")) if kind == b"multipart/form-data" else None
+    form = _Form(upload, options.get(b"boundary"), fields) if kind == b"multipart/form-data" else None
     if form is None:
         await receive_raw(request, upload)
-    else:
-        await _receive(request, upload, form.feed, form.finish)
+        return {}
+    await _receive(request, upload, form.feed, form.finish)
+    return form.said
 
 
 async def _receive(
@@ -83,12 +84,14 @@ async def _receive(
 
 
 class _Form:
-    """A multipart form with one `file` and any number of `tag` fields."""
+    """A multipart form with one `file`, any number of `tag` fields, and the `fields` that are accepted beside them."""
 
-    def __init__(self, upload: Upload, boundary: bytes | None) -> None:
+    def __init__(self, upload: Upload, boundary: bytes | None, fields: Collection[str]) -> None:
         if not boundary:
             raise _malformed("the boundary is missing")
         self._upload = upload
+        self._fields = fields
+        self.said: dict[str, str] = {}
         self._files = 0
         self._name = ""
         self._header = bytearray()
@@ -139,20 +142,22 @@ class _Form:
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         if self._name == "file":
             self._files += 1
-        elif self._name != "tag":
-            raise _malformed(f"unknown part {self._name[:64]!a}", "file, tag")
+        elif self._name != "tag" and self._name not in self._fields:
+            raise _malformed(f"unknown part {self._name[:64]!a}", ", ".join(("file", "tag", *self._fields)))
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == "file":
             if self._files == 1:
                 self._upload.take(data[start:end])
         elif len(self._field) + end - start > _LONGEST_FIELD:
-            raise _malformed("a tag is too long", TAG)
+            raise _malformed(f"{self._name} is too long", f"at most {_LONGEST_FIELD} bytes")
         else:
             self._field += data[start:end]
 
     def _part_end(self) -> None:
-        if self._name == "tag":
+        if self._name in self._fields:
+            self.said[self._name] = self._field.decode("utf-8", "replace")
+        elif self._name == "tag":
             self._upload.tags.append(self._field.decode("utf-8", "replace"))
             check_tags(self._upload.tags)
 

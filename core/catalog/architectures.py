@@ -20,6 +20,8 @@ from core.tickets.metadata import Describe
 
 Shape = tuple[int, int, int]
 
+MOST_COMPARED = 64
+
 
 class NameTaken(ValueError):
     """Another definition has this name, input and number of classes."""
@@ -73,6 +75,13 @@ def definitions(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
     table = PostedArchitecture
     query = select(table.definition).where(table.name.in_(families))
     return list(session.scalars(query.order_by(table.name, table.shape, table.classes)))
+
+
+def comparable(session: Session, name: str | None) -> list[dict[str, Any]]:
+    """The posted families that an uploaded network is compared with: the one named, and the latest."""
+    named = definitions(session, [name] if name else [])
+    latest = select(PostedArchitecture.definition).order_by(PostedArchitecture.created_at.desc())
+    return [*named, *session.scalars(latest.limit(MOST_COMPARED))]
 
 
 def sizes(session: Session, names: Sequence[str]) -> list[Size]:

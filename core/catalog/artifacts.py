@@ -23,6 +23,10 @@ _STAGED = ".staged-"
 class ArtifactMissing(LookupError):
     """The store has no artifact of this digest."""
 
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no artifact {digest}")
+        self.digest = digest
+
 
 class ArtifactDamaged(ValueError):
     """The stored bytes no longer have the digest they are filed under."""
@@ -124,7 +128,7 @@ class LocalStore:
     def path(self, digest: str) -> Path:
         place = self._place(digest)
         if not place.is_file():
-            raise ArtifactMissing(f"no artifact {digest}")
+            raise ArtifactMissing(digest)
         return place
 
     def verified(self, digest: str) -> Path:

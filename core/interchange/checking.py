@@ -12,6 +12,7 @@ import sys
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from core.interchange.confinement import confine
 from core.interchange.failure import Reason, Unreadable
@@ -28,20 +29,34 @@ _MODULE = "core.interchange.checking"
 
 def check(path: Path, scratch: Path, limit: int) -> None:
     """`precheck` in a process of bounded memory and time, two at once; raises `Unreadable`, `TOO_COSTLY` past them."""
+    caged(_MODULE, path, scratch, limit)
+
+
+def caged(module: str, path: Path, scratch: Path, limit: int, told: str = "") -> Any:
+    """What a module, run as a program, prints of a file as JSON; `told` is its standard input.
+
+    It is to `confine` itself, and to print a problem as `refusal` has it. Raises as `check` does.
+    """
     seconds = CPU_SECONDS + path.stat().st_size // BYTES_PER_SECOND
     with _SLOTS, TemporaryDirectory(dir=scratch) as folder:
-        command = [sys.executable, "-P", "-m", _MODULE, str(path), folder, str(limit), str(seconds)]
+        command = [sys.executable, "-P", "-m", module, str(path), folder, str(limit), str(seconds)]
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2 * seconds, check=False
+                command, input=told.encode(), capture_output=True, timeout=2 * seconds, check=False
             )
         except subprocess.TimeoutExpired:
             raise _too_costly(seconds) from None
     if done.returncode != 0:
         raise _too_costly(seconds)
     found = json.loads(done.stdout)
-    if found is not None:
+    if isinstance(found, dict) and "reason" in found:
         raise Unreadable(Reason(found["reason"]), found["where"], found["accepted"])
+    return found
+
+
+def refusal(problem: Unreadable) -> str:
+    """A problem on its way out of a caged process."""
+    return json.dumps({"reason": problem.reason, "where": problem.where, "accepted": problem.accepted})
 
 
 def _too_costly(seconds: int) -> Unreadable:
@@ -55,7 +70,7 @@ def main(path: str, scratch: str, limit: str, seconds: str) -> None:
     try:
         precheck(Path(path), Path(scratch), int(limit))
     except Unreadable as problem:
-        print(json.dumps({"reason": problem.reason, "where": problem.where, "accepted": problem.accepted}))
+        print(refusal(problem))
     else:
         print("null")
 

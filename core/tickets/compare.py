@@ -19,7 +19,8 @@ class Overlap:
 
     `chance_both` is the number of weights that both would keep if each mask were drawn uniformly among those
     with its number of survivors: n_a · n_b / size for one tensor. `dot`, `square_a` and `square_b` are the inner
-    products of the weight vectors, zeros where pruned.
+    products of the weight vectors, zeros where pruned. `same_sign` counts, among the weights that survive in both,
+    those whose values have one sign.
     """
 
     size: int
@@ -30,6 +31,7 @@ class Overlap:
     dot: float
     square_a: float
     square_b: float
+    same_sign: int
 
     @property
     def iou(self) -> float | None:
@@ -48,6 +50,11 @@ class Overlap:
             return None
         cosine = self.dot / (math.sqrt(self.square_a) * math.sqrt(self.square_b))
         return min(1.0, max(-1.0, cosine))
+
+    @property
+    def sign_agreement(self) -> float | None:
+        """The share of the weights in both whose signs agree; None where none survives in both."""
+        return self.same_sign / self.both if self.both else None
 
     def _share(self, both: float) -> float | None:
         either = self.survivors_a + self.survivors_b - both
@@ -87,15 +94,17 @@ def overlap(mask_a: Mask, kept_a: NDArray[np.float32], mask_b: Mask, kept_b: NDA
     """Compare one tensor of two tickets; both masks have one shape."""
     both = Mask(mask_a.shape, np.bitwise_and(mask_a.bits, mask_b.bits))
     shared = both.to_bool()
+    shared_a, shared_b = kept_a[shared[mask_a.to_bool()]], kept_b[shared[mask_b.to_bool()]]
     return Overlap(
         size=both.size,
         survivors_a=mask_a.survivors,
         survivors_b=mask_b.survivors,
         both=both.survivors,
         chance_both=mask_a.survivors * mask_b.survivors / both.size,
-        dot=_inner(kept_a[shared[mask_a.to_bool()]], kept_b[shared[mask_b.to_bool()]]),
+        dot=_inner(shared_a, shared_b),
         square_a=_inner(kept_a, kept_a),
         square_b=_inner(kept_b, kept_b),
+        same_sign=int((np.sign(shared_a) == np.sign(shared_b)).sum()),
     )
 
 
@@ -114,4 +123,5 @@ def _total(overlaps: Iterable[Overlap]) -> Overlap:
         dot=math.fsum(part.dot for part in parts),
         square_a=math.fsum(part.square_a for part in parts),
         square_b=math.fsum(part.square_b for part in parts),
+        same_sign=sum(part.same_sign for part in parts),
     )

@@ -96,6 +96,7 @@ class TestDocument:
             "GET /tickets/{ticket}",
             "GET /tickets/{ticket}/file",
             "GET /tickets/{ticket}/layers",
+            "GET /tickets/{ticket}/layers/{layer}/mask.png",
             "GET /tickets/{ticket}/lineage",
             "GET /tickets/{ticket}/results",
             "GET /tickets/{ticket}/anatomy",

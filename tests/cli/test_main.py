@@ -441,6 +441,7 @@ class TestFiles:
             "iou": 0.5,
             "chance": None,
             "cosine": 1.0,
+            "sign_agreement": 1.0,
         }
         body = {
             "tensors": [figures | {"name": "fc.weight"}],
@@ -452,7 +453,7 @@ class TestFiles:
         server.answers[f"/tickets/{TICKET}/compare/x"] = [as_json(body)]
         shown = run(server, "compare", TICKET, "x").stdout
         row = next(line for line in shown.splitlines() if line.startswith("fc.weight"))
-        assert row.split() == ["fc.weight", "1,234", "5", "4", "0.5000", "-", "1.0000"]
+        assert row.split() == ["fc.weight", "1,234", "5", "4", "0.5000", "-", "1.0000", "1.0000"]
         assert "only in a: a.weight" in shown
         assert "only in b" not in shown
 

@@ -24,6 +24,7 @@ FIGURES = {
     "iou": 1.0,
     "chance": 1.0,
     "cosine": 1.0,
+    "sign_agreement": 1.0,
 }
 
 

@@ -23,7 +23,7 @@ from core.families import architecture
 from core.families.initialisation import initialise
 from core.jobs.outcome import Failure, Outcome, ResultRecord, RunRecord
 from core.jobs.specs import parse_spec
-from core.tickets import Metadata, Ticket, TicketFile, ticket_id
+from core.tickets import Metadata, Ticket, TicketFile, ticket_id, write
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -209,7 +209,15 @@ class TestEveryPage:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
         of_jobs = [f"/jobs/{job}" for job in (running, failed, done)]
-        for path in ("/", *of_jobs, "/tickets", f"/tickets/{ticket}", "/studies"):
+        for path in (
+            "/",
+            *of_jobs,
+            "/tickets",
+            f"/tickets/{ticket}",
+            f"/ui/tickets/{ticket}/stretch",
+            "/ui/upload",
+            "/studies",
+        ):
             page.goto(path)
             page.wait_for_load_state("load")
             if path.startswith("/jobs/"):
@@ -344,3 +352,41 @@ class TestStudy:
         page.get_by_role("button", name="dense").click()
         sync_api.expect(page.locator("#figures .curve")).to_have_count(0)
         sync_api.expect(page.get_by_role("button", name="dense")).to_be_focused()
+
+
+class TestTicket:
+    def test_from_a_file_to_the_job_that_stretches_it(
+        self, page: sync_api.Page, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        network = architecture("mlp_2", (1, 8, 8), 10)
+        masks = {spec.name: np.random.default_rng(1).random(spec.shape) < 0.2 for spec in network.prunable}
+        ticket = Ticket.from_dense(network, 0, masks, initialise(network, 1))
+        path = tmp_path / "mine.ticket.safetensors"
+        with path.open("wb") as stream:
+            write(ticket, Metadata(dataset="digits", method="imp", seed=1, level=7), stream)
+        page.goto("/ui/upload")
+        page.set_input_files("#file", path)
+        sync_api.expect(page.locator("#found")).to_contain_text(f"{ticket.survivors:,} of 140,200")
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url(lambda url: "/ui/tickets/" in url)
+        assert (
+            page.locator("#mask img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+        )
+        page.locator("#mask .scroll").press("+")
+        sync_api.expect(page.locator("#mask img")).to_have_attribute("width", "128")
+        assert "zoom=2" in page.url
+        page.get_by_role("link", name="Stretch or squeeze").click()
+        page.get_by_label("target architecture").fill("mlp_4")
+        sync_api.expect(page.locator("#plan h2").first).to_have_text("mlp_2 → mlp_4")
+        assert "architecture=mlp_4" in page.url
+        page.get_by_label("unit map").fill("0:0;1:1,2,3;2:5")
+        sync_api.expect(page.locator("#wrong-unit_map")).not_to_be_empty()
+        page.get_by_role("link", name="Back to the order").click()
+        page.locator('a[aria-label^="target 2"]').click()
+        page.locator('a[aria-label^="source 1"]').click()
+        sync_api.expect(page.get_by_label("unit map")).to_have_value("0:0;1:1,2,3;2:4")
+        page.reload()
+        sync_api.expect(page.get_by_label("unit map")).to_have_value("0:0;1:1,2,3;2:4")
+        page.get_by_role("button", name="Make the ticket").click()
+        page.wait_for_url(lambda url: "/ui/jobs/" in url)
+        expect_one(page, "#status .badge", "queued")

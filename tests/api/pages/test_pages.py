@@ -368,8 +368,8 @@ class TestTicket:
     def test_results_name_data_orders_and_what_was_not_trained(self, client: Client, catalog) -> None:
         _, child = catalog.family()
         text = read(client, f"/ui/tickets/{child}").text
-        assert "digits 94.44 % 96.94 % 17 0 240" in text
-        assert "digits 9.17 % – – – untrained" in text
+        assert "digits 94.44 % 96.94 % 17 0 0 240" in text
+        assert "digits 9.17 % – – 0 – untrained" in text
 
     def test_it_can_be_downloaded_in_every_format(self, client: Client, catalog) -> None:
         ticket = catalog.upload(catalog.found())

@@ -140,8 +140,28 @@ class TestOtherNetworks:
         a, b = drawn(architecture, 0.5, 0), drawn(built_in("mlp_1", [1, 4, 4], 3), 0.5, 0)
         comparison = compare(a, b)
         assert comparison.tensors == {}
-        assert comparison.total == Overlap(0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0)
+        assert comparison.total == Overlap(0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0)
         assert comparison.total.iou is None
         assert comparison.only_a == ("conv.weight",)
         assert comparison.other_shape == ("fc.weight",)
         assert comparison.only_b == ("fc_layers.0.weight", "fc_layers.1.weight")
+
+
+class TestSigns:
+    @given(st.sampled_from([0.3, 1.0]), seeds, seeds)
+    def test_agreement_is_counted_where_both_survive(self, architecture, density, one, other):
+        a, b = drawn(architecture, density, one), drawn(architecture, density, other)
+        both = same = 0
+        for name, mask in a.bool_masks().items():
+            for place in np.argwhere(mask & b.bool_masks()[name]):
+                x, y = (float(ticket.weights()[name][tuple(place)]) for ticket in (a, b))
+                both += 1
+                same += (x > 0, x < 0) == (y > 0, y < 0)
+        total = compare(a, b).total
+        assert total.same_sign == same
+        assert total.sign_agreement == (same / both if both else None)
+
+    def test_opposite_weights_never_agree(self, architecture):
+        a = drawn(architecture, 1.0, 0)
+        b = Ticket(a.architecture, 0, a.masks, {name: -kept for name, kept in a.kept.items()}, a.dense)
+        assert compare(a, b).tensors["conv.weight"].sign_agreement == 0

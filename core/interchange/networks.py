@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
-from core.experiments.lab import Lab
 from core.families import UnknownArchitecture
 from core.families.architecture import Architecture, Role
-from core.families.definition import BadDefinition
+from core.families.definition import BadDefinition, Definition
 from core.families.family import Shapes
 from core.families.likeness import Forms, member_like
 from core.families.posted import posted_architecture
@@ -18,12 +17,15 @@ from core.interchange.failure import Reason, Unreadable
 from core.interchange.foreign import Foreign
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import ImportSpec
+from core.tickets.metadata import Describe
 
 IMAGE = (3, 32, 32)
 """The input to describe a named network for, where neither file nor sender tell: only its refusal shows it."""
 
 
-def network_of(foreign: Foreign, spec: ImportSpec, lab: Lab) -> Architecture:
+def network_of(
+    foreign: Foreign, spec: ImportSpec, definitions: Sequence[Definition], describe: Describe
+) -> Architecture:
     """The network whose tensors these are: the one named, else a built-in or a posted one that has just these names
     and shapes, else a family of its own, whose repeating units are proposed from the names. Raises `Unreadable`.
     """
@@ -31,17 +33,19 @@ def network_of(foreign: Foreign, spec: ImportSpec, lab: Lab) -> Architecture:
         name: (tuple(values.shape), "I64" if values.dtype.kind == "i" else "F32")
         for name, values in foreign.weights.items()
     }
-    fitting = _fitting(foreign, forms, spec, lab)
+    fitting = _fitting(foreign, forms, spec, definitions)
     if spec.architecture is None:
         return next(fitting, None) or _proposed(forms, spec)
     wanted = _canonical(spec.architecture)
     for network in fitting:
         if wanted == network.name or (network.definition and wanted == network.family):
             return network
-    return _refuse(wanted, {name: shape for name, (shape, _) in forms.items()}, spec, lab)
+    return _refuse(wanted, {name: shape for name, (shape, _) in forms.items()}, spec, describe)
 
 
-def _fitting(foreign: Foreign, forms: Forms, spec: ImportSpec, lab: Lab) -> Iterator[Architecture]:
+def _fitting(
+    foreign: Foreign, forms: Forms, spec: ImportSpec, definitions: Sequence[Definition]
+) -> Iterator[Architecture]:
     """The known networks with these tensors that take the images and allow the masks: built-in ones first."""
     shapes = {name: shape for name, (shape, _) in forms.items()}
     of_dataset = DATASETS[spec.dataset].input if spec.dataset else None
@@ -51,7 +55,7 @@ def _fitting(foreign: Foreign, forms: Forms, spec: ImportSpec, lab: Lab) -> Iter
     if built_in is not None:
         yield built_in
     pruned = {name for name, mask in (foreign.masks or {}).items() if not mask.all()}
-    for definition in lab.definitions:
+    for definition in definitions:
         found = member_like(definition, forms)
         if found is None or (spec.input is not None and found.input != spec.input):
             continue
@@ -78,12 +82,12 @@ def _proposed(forms: Forms, spec: ImportSpec) -> Architecture:
         raise Unreadable(Reason.ARCHITECTURE_UNKNOWN, "tensors", str(error)) from None
 
 
-def _refuse(name: str, shapes: Shapes, spec: ImportSpec, lab: Lab) -> Architecture:
+def _refuse(name: str, shapes: Shapes, spec: ImportSpec, describe: Describe) -> Architecture:
     """Say where the file differs first from the network that was named."""
     facts = DATASETS[spec.dataset] if spec.dataset else None
     shape = spec.input or (facts.input if facts else IMAGE)
     try:
-        network = lab.describe(name, shape, facts.classes if facts else _outputs(shapes))
+        network = describe(name, shape, facts.classes if facts else _outputs(shapes))
     except UnknownArchitecture as error:
         raise Unreadable(Reason.ARCHITECTURE_UNKNOWN, "architecture", str(error)) from None
     for tensor in network.tensors:

@@ -1,0 +1,63 @@
+// The stretch form: as one edits, the address follows, and the dry run of that address takes the place of the last.
+import { morph } from "./morph.js";
+
+const QUIET = 250;
+const form = document.getElementById("form");
+const notice = document.getElementById("notice");
+let timer = null;
+let latest = null;
+
+async function show(url) {
+  latest?.abort();
+  const asked = (latest = new AbortController());
+  try {
+    const response = await fetch(url, { headers: { Accept: "text/html" }, signal: asked.signal });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (asked.signal.aborted) return;
+    for (const region of document.querySelectorAll("[data-live]")) {
+      const update = fresh.getElementById(region.id);
+      if (update) morph(region, document.importNode(update, true));
+    }
+    notice.textContent = "";
+  } catch (error) {
+    if (error.name !== "AbortError") notice.textContent = "No answer from the server.";
+  }
+}
+
+function edited() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value.trim()) query.append(name, value);
+  const url = `${form.action}?${query}`;
+  history.replaceState(null, "", url);
+  return show(url);
+}
+
+// What an address says is what the fields show, also where somebody has typed in them.
+function fill() {
+  const query = new URL(location.href).searchParams;
+  for (const field of form.elements) if (field.name) field.value = query.get(field.name) ?? "";
+  if (!query.has("architecture")) form.elements.architecture.value = form.elements.architecture.defaultValue;
+}
+
+form.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(edited, QUIET);
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(timer);
+  edited();
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  clearTimeout(timer);
+  history.pushState(null, "", link.href?.baseVal ?? link.href);
+  fill();
+  show(location.href);
+});
+window.addEventListener("popstate", () => {
+  fill();
+  show(location.href);
+});

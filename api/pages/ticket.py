@@ -1,0 +1,72 @@
+"""The page of one ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from api.dependencies import DatabaseDep, StoreDep, TicketPath
+from api.pages import results
+from api.pages import tickets as ticket_views
+from api.pages.comparing import others
+from api.pages.lineage import drawing
+from api.pages.masks import mask_view
+from api.pages.rendering import base_url, render
+from api.tickets import service as ticket_service
+from api.tickets.formats import OWN, downloads
+from core.catalog import jobs, tickets
+from core.catalog.architectures import describer
+from core.catalog.tables import Provenance
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/ui/tickets/{ticket_id}")
+def ticket_page(
+    request: Request, database: DatabaseDep, store: StoreDep, ticket_id: TicketPath
+) -> HTMLResponse:
+    """One ticket: its figures, where it comes from, what was made of it, what it reached."""
+    with database.read() as session:
+        ticket = ticket_service.existing(session, ticket_id)
+        ancestors = tickets.ancestors(session, ticket_id)
+        children = tickets.children(session, ticket_id)
+        tickets.load_origins(session, [ticket, *ancestors, *children])
+        measured = tickets.results(session, ticket_id)
+        reach = ticket_views.reach(store, ticket)
+        known = {ticket.id: ticket.architecture}
+        by_job: dict[str, list[results.Measured]] = {}
+        for job in dict.fromkeys(job for result, _, job in measured if result.alpha is None):
+            pairs = [
+                (result, run) for result, run, owner in measured if owner is job and result.alpha is None
+            ]
+            by_job[job.id] = results.combine(pairs, known)
+        return render(
+            "ticket.html",
+            ticket=ticket,
+            nominal=ticket_views.nominal(ticket, ancestors),
+            reach=reach,
+            dead={}
+            if reach is None
+            else {layer.name: layer for layer in reach.layers if layer.dead is not None},
+            lineage=[
+                *((one, tickets.origin(one), "ancestor") for one in reversed(ancestors)),
+                (ticket, tickets.origin(ticket), "this"),
+                *((one, _made_from(one.provenance, ticket_id), "child") for one in children),
+            ],
+            present={one.id for one in ancestors},
+            measured=by_job,
+            averages=results.replicates([row for rows in by_job.values() for row in rows], over_orders=True),
+            mask=mask_view(ticket_id, ticket.layers, request.query_params) if reach is not None else None,
+            drawing=drawing(ticket, ancestors, children),
+            others=others(session, ticket),
+            downloads=[facts for facts in downloads(ticket.family).values() if facts is not OWN],
+            lines=ticket_views.lines(ticket, base_url(request), describer(session)),
+            at=jobs.clock(session),
+        )
+
+
+def _made_from(rows: Sequence[Provenance], parent: str) -> Provenance | None:
+    """How a child was made from `parent`."""
+    return next((row for row in rows if row.parent_id == parent), None)
