@@ -16,6 +16,7 @@ from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
+from api.pages import job_pages
 from api.pages import routes as pages
 from api.pages import studies as study_pages
 from api.pages.negotiation import PagesForBrowsers
@@ -108,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (files, anatomy, jobs, studies, plans, catalogue, health, pages, study_pages)
+    parts = (files, anatomy, jobs, studies, plans, catalogue, health, job_pages, pages, study_pages)
     for part in parts:
         app.include_router(part.router)
     mount_static(app)
