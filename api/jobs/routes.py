@@ -178,7 +178,7 @@ def list_jobs(
 ) -> Listing[JobSummary]:
     """List jobs by the time they were asked for.
 
-    A page looks through 20,000 jobs of each state at most for those that match anything but their state. So it may
+    A page looks through 10,000 jobs of each state at most for those that match anything but their state. So it may
     hold fewer than `limit` and still have a `next`, which goes on looking. A job whose id begins with the 8 or more
     digits that `q` consists of is always found.
     """

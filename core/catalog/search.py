@@ -16,7 +16,7 @@ from core.catalog.tables import Job
 from core.jobs.specs import JobSpec
 from core.jobs.states import State
 
-SCAN = 20_000
+SCAN = 10_000
 """Jobs that one page looks through for those it lists; `Page.next` goes on from there."""
 ID_PREFIX = re.compile("[0-9a-f]{8,32}")
 """A word that may be the beginning of a job's id; such a job is found wherever it stands."""
