@@ -16,7 +16,7 @@ from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
-from api.pages import comparing, stretch, upload
+from api.pages import comparing, job_pages, stretch, upload
 from api.pages import routes as pages
 from api.pages import studies as study_pages
 from api.pages import ticket as ticket_page
@@ -119,6 +119,7 @@ def create_app(settings: Settings) -> FastAPI:
         plans,
         catalogue,
         health,
+        job_pages,
         pages,
         study_pages,
         masks,

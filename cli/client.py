@@ -107,9 +107,9 @@ class Client:
         """A job with everything it has produced."""
         return self.get(f"/jobs/{job_id}")
 
-    def jobs(self, limit: int, state: list[str] | None = None) -> list[Json]:
-        """The newest jobs."""
-        items: list[Json] = self.get("/jobs", limit=limit, state=state)["items"]
+    def jobs(self, limit: int, **query: Any) -> list[Json]:
+        """Jobs that a query asks for, a page of them."""
+        items: list[Json] = self.get("/jobs", limit=limit, **query)["items"]
         return items
 
     def ticket(self, ticket_id: str) -> Json:
@@ -119,6 +119,10 @@ class Client:
     def cancel(self, job_id: str) -> Json:
         """Ask a job to stop."""
         return self._send("POST", f"/jobs/{job_id}/cancel")
+
+    def prioritise(self, job_id: str, priority: int) -> Json:
+        """Give a job that waits another priority."""
+        return self._send("PATCH", f"/jobs/{job_id}", json={"priority": priority})
 
     def retry(self, job_id: str) -> Json:
         """A new job with the spec of one that failed or was cancelled."""

@@ -41,6 +41,7 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         verbs.jobs,
         verbs.watch,
         verbs.cancel,
+        verbs.prioritise,
         verbs.retry,
     ],
 }

@@ -161,13 +161,18 @@ def _training(text: str) -> Json:
 
 def jobs(
     state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Only jobs that all of these words are said of.")
+    ] = None,
+    order: Annotated[str | None, typer.Option(metavar="newest|oldest", help="Which come first.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """List the newest jobs."""
     with connected(server) as client:
-        show(client.jobs(limit, state), lambda found: jobs_table(found).text(), as_json)
+        found = client.jobs(limit, state=state, q=query, order=order)
+        show(found, lambda found: jobs_table(found).text(), as_json)
 
 
 def watch(job: JobId, as_json: AsJson = False, server: Server = HERE) -> None:
@@ -180,6 +185,19 @@ def cancel(job: JobId, as_json: AsJson = False, server: Server = HERE) -> None:
     """Stop a job."""
     with connected(server) as client:
         show(client.cancel(job), lambda found: job_text(found, server), as_json)
+
+
+def prioritise(
+    job: JobId,
+    priority: Annotated[
+        int, typer.Argument(min=-100, max=100, metavar="N", help="The highest is taken first.")
+    ],
+    as_json: AsJson = False,
+    server: Server = HERE,
+) -> None:
+    """Give a job that waits another place in the queue; write a negative N after --."""
+    with connected(server) as client:
+        show(client.prioritise(job, priority), lambda found: job_text(found, server), as_json)
 
 
 def retry(job: JobId, wait: Wait = False, as_json: AsJson = False, server: Server = HERE) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, dispatch
+from core.catalog import attempts, queue
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
@@ -45,11 +45,11 @@ class Supervisor:
         self._zygote.warm()
 
     def work(self) -> None:
-        """Do the oldest queued job, if there is one."""
+        """Do the job at the front of the queue, if there is one."""
         # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
         self._zygote.wait()
         with self._database.write() as session:
-            job_id = dispatch.oldest_queued(session)
+            job_id = queue.next_job(session)
             job = job_id and attempts.claim(session, job_id, self._worker, self._settings.lease_seconds)
         if not job:
             return

@@ -63,6 +63,6 @@ def _in_each_pool_process(**_: Any) -> None:
 
 @app.task(name="elasticket.run_job")
 def run_job(job_id: str) -> None:
-    """A hint that `job_id` was queued: do the oldest job that is."""
+    """A hint that `job_id` was queued: do the first job that is."""
     log.debug("a hint for job %s", job_id)
     _supervisor.work()

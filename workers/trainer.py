@@ -30,6 +30,8 @@ from core.jobs.specs import parse_spec
 from core.tickets import InvalidTicket
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
+from core.training.fingerprint import fingerprint
+from core.training.mode import Mode
 from core.training.ranks import ALONE, RankLost, Ranks, joined
 from workers.pace import Pace
 from workers.protocol import Reports, Request
@@ -139,6 +141,8 @@ def _do(
         device=device,
         ranks=ranks,
     )
+    if reports is not None:
+        reports.send("device", name=_named(device, ranks.size))
     if request.confinement is not None:
         confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)
@@ -148,6 +152,12 @@ def _do(
 
 def _device(request: Request) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
+
+
+def _named(device: torch.device, ranks: int) -> str:
+    """A device as people know it: of several, how many, and the first one's name."""
+    name = fingerprint(device, Mode()).device
+    return name if ranks == 1 else f"{ranks} × {name}"
 
 
 def failure_of(error: Exception) -> Failure:

@@ -29,6 +29,7 @@ from workers.zygote import Trainer
 log = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 20
+DEVICE_CHARACTERS = 255
 
 
 @dataclass
@@ -99,6 +100,8 @@ class Watch:
                 self._report.progress = message
             case "event":
                 self._report.events.append(JobEvent(message["kind"], message["data"]))
+            case "device":
+                self._report.device = message["name"][:DEVICE_CHARACTERS]
             case "log":
                 self._report.events.append(JobEvent("log", message))
             case "saved":

@@ -65,13 +65,16 @@ RUNNING: dict[str, Any] = {
     "state": "running",
     "meaning": "a worker holds it",
     "spec": SPEC,
+    "priority": 0,
     "progress": {
         "done": 120,
         "total": 480,
         "doing": "1 of 1: seed 0",
         "fraction": 0.25,
-        "eta_seconds": 1.9,
+        "eta_seconds": 1.8,
+        "step_seconds": 0.005,
     },
+    "worker": "gpu-1:412",
     "attempt": 1,
     "max_attempts": 5,
     "error": None,
@@ -144,13 +147,15 @@ SUCCEEDED: dict[str, Any] = RUNNING | {
         "doing": "1 of 1: seed 0",
         "fraction": 1.0,
         "eta_seconds": None,
+        "step_seconds": None,
     },
     "finished_at": "2026-01-31T12:00:04Z",
     "links": LINKS,
     "attempts": [
         {
             "attempt": 1,
-            "worker": "gpu-1",
+            "worker": "gpu-1:412",
+            "device": "cuda NVIDIA H100 80GB HBM3",
             "started_at": "2026-01-31T12:00:01Z",
             "ended_at": "2026-01-31T12:00:04Z",
             "outcome": "succeeded",
@@ -169,7 +174,7 @@ event: state
 data: {"state": "queued", "attempt": 0, "at": "2026-01-31T12:00:00Z"}
 
 event: progress
-data: {"done": 120, "total": 480, "doing": "1 of 1: seed 0", "fraction": 0.25, "eta_seconds": 1.9}
+data: {"done": 120, "total": 480, "doing": "seed 0", "fraction": 0.25, "eta_seconds": 1.8, "step_seconds": 0.005}
 
 id: 5
 event: state

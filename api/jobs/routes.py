@@ -24,6 +24,7 @@ from api.jobs.schemas import (
     JobBody,
     JobSummary,
     Kind,
+    PriorityChange,
     RunBody,
     TrainRequest,
     TransformRequest,
@@ -45,9 +46,14 @@ from api.problems import (
     not_found,
 )
 from api.queries import OnlyDocumented
+from core.catalog.queue import HIGHEST, LOWEST
+from core.catalog.search import JobFilter, Order
 from core.jobs.states import State
 
 router = APIRouter(tags=["jobs"], dependencies=[OnlyDocumented])
+
+LONGEST = 200
+"""Characters of a filter."""
 
 _FINISHED: dict[int | str, dict[str, Any]] = {
     200: {"model": JobBody, "description": "The finished job, where `Prefer: wait` asked for it"}
@@ -66,10 +72,21 @@ _MADE: dict[int | str, dict[str, Any]] = {
 }
 
 
+Priority = Annotated[
+    int | None,
+    Query(
+        ge=LOWEST,
+        le=HIGHEST,
+        description="among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that"
+        " of the job that is retried. A finished job that answers ignores it",
+    ),
+]
+
+
 @router.post("/find", status_code=202, responses=_MADE)
-async def find(spec: FindRequest, submission: SubmissionDep) -> JobBody:
+async def find(spec: FindRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Find a ticket per seed, by IMP or another pruning method, on an architecture and a dataset."""
-    return await submission.of(spec)
+    return await submission.of(spec, priority)
 
 
 _PLANNED: dict[int | str, dict[str, Any]] = {
@@ -100,6 +117,7 @@ async def transform(
     submission: SubmissionDep,
     database: DatabaseDep,
     store: StoreDep,
+    priority: Priority = None,
     dry_run: Annotated[bool, Query(description="tell exactly what would come of it, and do nothing")] = False,
 ) -> JobBody | Response:
     """Stretch or squeeze tickets into another member of their family: another depth, width, input or classes.
@@ -109,25 +127,25 @@ async def transform(
     if dry_run:
         plan = await run_in_threadpool(preview, database, store, spec)
         return Response(plan.model_dump_json(by_alias=True), media_type="application/json")
-    return await submission.of(spec)
+    return await submission.of(spec, priority)
 
 
 @router.post("/train", status_code=202, responses=_MADE)
-async def train(spec: TrainRequest, submission: SubmissionDep) -> JobBody:
+async def train(spec: TrainRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Train tickets from their rewind points, or a dense network from its initialisation."""
-    return await submission.of(spec)
+    return await submission.of(spec, priority)
 
 
 @router.post("/evaluate", status_code=202, responses=_MADE)
-async def evaluate(spec: EvaluateRequest, submission: SubmissionDep) -> JobBody:
+async def evaluate(spec: EvaluateRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Measure tickets as they are, or what a train job trained, on a dataset's test images."""
-    return await submission.of(spec)
+    return await submission.of(spec, priority)
 
 
 @router.post("/connect", status_code=202, responses=_MADE)
-async def connect(spec: ConnectRequest, submission: SubmissionDep) -> JobBody:
+async def connect(spec: ConnectRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Measure the networks on the line between two trainings of one ticket: linear mode connectivity."""
-    return await submission.of(spec)
+    return await submission.of(spec, priority)
 
 
 class JobQuery(Paging):
@@ -135,14 +153,37 @@ class JobQuery(Paging):
 
     state: list[State] = Field([], description="only jobs in these states")
     kind: list[Kind] = Field([], description="only jobs of these kinds")
+    dataset: str | None = Field(None, max_length=LONGEST, description="only jobs on this dataset")
+    architecture: str | None = Field(
+        None,
+        max_length=LONGEST,
+        description="only jobs with this architecture: their own, their target, or that of a ticket they were given",
+    )
+    q: str = Field(
+        "",
+        max_length=LONGEST,
+        description="words, each to be found in a job's id, its worker, or what it is about: kind, architectures,"
+        " dataset, method, the ids of the tickets and jobs it names",
+    )
+    order: Order = Field("newest", description="by the time they were asked for")
+
+    @property
+    def wanted(self) -> JobFilter:
+        """The filter alone."""
+        return JobFilter(self.state, self.kind, self.dataset, self.architecture, self.q)
 
 
 @router.get("/jobs", responses=documented(INVALID_REQUEST))
 def list_jobs(
     request: Request, response: Response, database: DatabaseDep, query: Annotated[JobQuery, Query()]
 ) -> Listing[JobSummary]:
-    """List jobs, newest first."""
-    found = service.page(database, query.limit, query.after, query.state, query.kind)
+    """List jobs by the time they were asked for.
+
+    A page looks through 10,000 jobs of each state at most for those that match anything but their state. So it may
+    hold fewer than `limit` and still have a `next`, which goes on looking. A job whose id begins with the 8 or more
+    digits that `q` consists of is always found.
+    """
+    found = service.page(database, query.limit, query.after, query.wanted, query.order)
     return listing(request, response, *found)
 
 
@@ -150,6 +191,14 @@ def list_jobs(
 def show_job(job: JobPath, database: DatabaseDep) -> JobBody:
     """Show a job: its state, its progress, its attempts and what it produced."""
     return service.show(database, job)
+
+
+@router.patch(
+    "/jobs/{job}", responses=documented(NOT_FOUND, WRONG_STATE, INVALID_REQUEST, NOT_JSON, TOO_LARGE)
+)
+def prioritise_job(job: JobPath, change: PriorityChange, database: DatabaseDep) -> JobBody:
+    """Give a job another priority, as long as it waits: before others in the queue, or after them."""
+    return service.prioritise(database, job, change.priority)
 
 
 def _resume(
@@ -225,6 +274,6 @@ def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Res
 
 
 @router.post("/jobs/{job}/retry", status_code=202, responses=_FINISHED | _STEERED)
-async def retry_job(job: JobPath, submission: SubmissionDep) -> JobBody:
+async def retry_job(job: JobPath, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec, which its studies go on with."""
-    return await submission.again(job)
+    return await submission.again(job, priority)

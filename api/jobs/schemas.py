@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, WithJsonSchem
 from api.jobs import examples
 from api.jobs.latency import Latency
 from core.catalog.jobs import CANCELLABLE
+from core.catalog.queue import HIGHEST, LOWEST, NOT_BEGUN
 from core.catalog.tables import Attempt, Job, Result, Run
 from core.jobs.methods import FINDING, Parameters
 from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, TrainSpec, TransformSpec
@@ -69,17 +70,20 @@ class Progress(BaseModel):
         default=None,
         description="at the rate of this attempt; null until some steps, and 2 seconds, show a steady one",
     )
+    step_seconds: float | None = Field(default=None, description="a step, at the same rate")
 
     @classmethod
     def of(cls, progress: dict[str, Any], state: str) -> Progress:
         """The progress that a job's row states."""
         done, total = progress["done"], progress["total"]
+        eta = progress.get("eta_seconds") if state == State.RUNNING else None
         return cls(
             done=done,
             total=total,
             doing=progress["doing"],
             fraction=min(done / total, 1.0) if total else 0.0,
-            eta_seconds=progress.get("eta_seconds") if state == State.RUNNING else None,
+            eta_seconds=eta,
+            step_seconds=eta / (total - done) if eta is not None and done < total else None,
         )
 
 
@@ -93,7 +97,9 @@ class JobSummary(BaseModel):
     state: State
     meaning: str = Field(description="the state in words")
     spec: dict[str, Any] = Field(description="what it was asked to do, completely")
+    priority: int = Field(description="who waits with a higher one is taken first")
     progress: Progress | None = None
+    worker: str | None = Field(default=None, description="who holds it, or held it last")
     attempt: int = Field(description="tries so far")
     max_attempts: int
     error: dict[str, Any] | None = Field(
@@ -109,7 +115,18 @@ class JobSummary(BaseModel):
     @classmethod
     def fields(cls, job: Job) -> dict[str, Any]:
         """A row's values."""
-        shown = ("id", "kind", "state", "spec", "attempt", "max_attempts", "error", "retry_of")
+        shown = (
+            "id",
+            "kind",
+            "state",
+            "spec",
+            "priority",
+            "worker",
+            "attempt",
+            "max_attempts",
+            "error",
+            "retry_of",
+        )
         times = ("created_at", "started_at", "finished_at")
         return {name: getattr(job, name) for name in (*shown, *times)} | {
             "meaning": STATES[State(job.state)].meaning,
@@ -128,6 +145,7 @@ class AttemptBody(BaseModel):
 
     attempt: int
     worker: str
+    device: str | None = Field(default=None, description="what it computed on, as its trainer said")
     started_at: datetime
     ended_at: datetime | None = None
     outcome: str | None = None
@@ -269,6 +287,14 @@ def device_seconds(runs: Iterable[Run]) -> float:
     )
 
 
+class PriorityChange(BaseModel):
+    """Another place in the queue."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"priority": 50}]})
+
+    priority: int = Field(ge=LOWEST, le=HIGHEST, strict=True)
+
+
 class JobBody(JobSummary):
     """One durable piece of work, with its attempts and what it produced."""
 
@@ -302,6 +328,8 @@ def links(job: Job) -> dict[str, str]:
     found = {"self": here} | {name: f"{here}/{name}" for name in ("events", "log", "runs")}
     if state in CANCELLABLE:
         found["cancel"] = f"{here}/cancel"
+    if state in NOT_BEGUN:
+        found["prioritise"] = here
     if may_retry(job):
         found["retry"] = f"{here}/retry"
     if job.retry_of is not None:

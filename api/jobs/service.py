@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import rfc8785
 from anyio import move_on_after
@@ -13,11 +13,12 @@ from api.jobs.admission import admit
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody, JobSummary, RunBody
 from api.problems import WRONG_STATE, Rejected, not_found
-from core.catalog import jobs, ledger, reuse, study_changes
+from core.catalog import jobs, ledger, queue, reuse, search, study_changes
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.ledger import JobCost
 from core.catalog.paging import Cursor
+from core.catalog.search import JobFilter, Order
 from core.catalog.tables import Job
 from core.jobs.specs import ReusableSpec, parse_spec
 from core.jobs.states import STATES, TERMINAL, State
@@ -27,7 +28,9 @@ FOUND = 200
 """The status of an answer for which no job was made."""
 
 
-def submit(database: Database, settings: Settings, once: Once, spec: ReusableSpec) -> tuple[Made, bool]:
+def submit(
+    database: Database, settings: Settings, once: Once, spec: ReusableSpec, priority: int | None = None
+) -> tuple[Made, bool]:
     """Check and complete a spec and queue its job, or find a finished one that is identical.
 
     What answers the request, and whether it is an earlier one with the same key.
@@ -40,9 +43,15 @@ def submit(database: Database, settings: Settings, once: Once, spec: ReusableSpe
         done = None if admitted.fresh or digest is None else reuse.finished(session, digest)
         if done is not None:
             return Made(FOUND, done.id)
-        return Made(202, jobs.create(session, admitted, settings.max_attempts, digest=digest).id)
+        made = jobs.create(session, admitted, settings.max_attempts, digest=digest, priority=priority or 0)
+        return Made(202, made.id)
 
-    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
+    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority), create)
+
+
+def asked(priority: int | None) -> bytes:
+    """What a priority adds to the content of a request: with another one it is another request."""
+    return b"" if priority is None else f"\npriority {priority}".encode()
 
 
 def show(database: Database, job_id: str) -> JobBody:
@@ -52,11 +61,11 @@ def show(database: Database, job_id: str) -> JobBody:
 
 
 def page(
-    database: Database, limit: int, after: Cursor | None, states: Sequence[State], kinds: Sequence[str]
+    database: Database, limit: int, after: Cursor | None, wanted: JobFilter, order: Order
 ) -> tuple[list[JobSummary], Cursor | None]:
-    """Jobs, newest first, and where the next page starts."""
+    """Jobs by the time they were asked for, and where the next page starts."""
     with database.read() as session:
-        found = jobs.page(session, limit, after, states, kinds)
+        found = search.page(session, limit, after, wanted, order)
         return [JobSummary.of(job) for job in found.rows], found.next
 
 
@@ -73,7 +82,17 @@ def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
     return once.make(database, b"", ask)
 
 
-def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tuple[Made, bool]:
+def prioritise(database: Database, job_id: str, priority: int) -> JobBody:
+    """Give a job that has not begun another place in the queue."""
+    with database.write() as session:
+        if queue.prioritise(session, job_id, priority) is None:
+            raise _wrong_state(existing(session, job_id))
+        return JobBody.of(existing(session, job_id))
+
+
+def retry(
+    database: Database, settings: Settings, once: Once, job_id: str, priority: int | None = None
+) -> tuple[Made, bool]:
     """Queue a new job with the spec of one that failed or was cancelled; studies that had that have this."""
 
     def again(session: Session) -> Made:
@@ -82,13 +101,13 @@ def retry(database: Database, settings: Settings, once: Once, job_id: str) -> tu
             raise Rejected(
                 WRONG_STATE, "An import's file does not outlive its job: upload it again.", state=job.state
             )
-        made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts)
+        made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts, priority)
         if made is None:
             raise _wrong_state(job)
         study_changes.take_up(session, job_id, made.id)
         return Made(202, made.id)
 
-    return once.make(database, b"", again)
+    return once.make(database, asked(priority), again)
 
 
 def runs(database: Database, job_id: str) -> list[RunBody]:

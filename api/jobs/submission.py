@@ -42,16 +42,20 @@ class Submission:
         self._wait = wait or 0
         self._response = response
 
-    async def of(self, spec: ReusableSpec) -> JobBody:
+    async def of(self, spec: ReusableSpec, priority: int | None) -> JobBody:
         """The job made of `spec`, or a finished one that is identical."""
         return await self.answer(
-            await run_in_threadpool(service.submit, self._database, self._settings, self._once, spec)
+            await run_in_threadpool(
+                service.submit, self._database, self._settings, self._once, spec, priority
+            )
         )
 
-    async def again(self, job_id: str) -> JobBody:
+    async def again(self, job_id: str, priority: int | None) -> JobBody:
         """The job made of another one's spec."""
         return await self.answer(
-            await run_in_threadpool(service.retry, self._database, self._settings, self._once, job_id)
+            await run_in_threadpool(
+                service.retry, self._database, self._settings, self._once, job_id, priority
+            )
         )
 
     async def answer(self, made: tuple[Made, bool]) -> JobBody:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.jobs.schemas import Progress, may_retry
 from api.pages.formats import ago, duration
 from api.pages.specs import Networks, summary
 from core.catalog.jobs import CANCELLABLE
+from core.catalog.queue import NOT_BEGUN
 from core.catalog.tables import Job
 from core.jobs.states import TERMINAL, State
 
@@ -26,6 +28,10 @@ class JobView:
     progress: Progress | None
     when: str
     created_at: float
+    priority: int
+    place: int | None
+    worker: str | None
+    device: str | None
     attempt: int
     max_attempts: int
     reason: str | None
@@ -37,13 +43,28 @@ class JobView:
         return self.state in ACTIVE
 
     @property
+    def movable(self) -> bool:
+        """Whether another priority would change anything."""
+        return self.state in NOT_BEGUN
+
+    @property
     def cancellable(self) -> bool:
         """Whether asking it to stop means anything."""
         return self.state in CANCELLABLE
 
 
-def view(job: Job, known: Networks, at: float) -> JobView:
-    """A job at the database's time `at`, within the session that read it."""
+def view(
+    job: Job,
+    known: Networks,
+    at: float,
+    places: Mapping[str, int] | None = None,
+    devices: Mapping[str, str] | None = None,
+) -> JobView:
+    """A job at the database's time `at`, within the session that read it.
+
+    `places`: those of the first in the queue; `devices`: what jobs are computed on.
+    """
+    held = job.state in (State.RUNNING, State.CANCELLING)
     return JobView(
         id=job.id,
         kind=job.kind,
@@ -52,6 +73,10 @@ def view(job: Job, known: Networks, at: float) -> JobView:
         progress=progress(job),
         when=when(job, at),
         created_at=job.created_at,
+        priority=job.priority,
+        place=(places or {}).get(job.id),
+        worker=job.worker if held else None,
+        device=(devices or {}).get(job.id) if held else None,
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         reason=(job.error or {}).get("message"),

@@ -50,16 +50,20 @@ class PagesForBrowsers:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        path: str = scope.get("path", "")
+        get = scope.get("method") == "GET"
+        # A page's form is answered with a page too.
+        if scope["type"] != "http" or not (get or path.startswith("/ui/")):
             await self.app(scope, receive, send)
             return
-        path: str = scope["path"]
         html = prefers_html(Headers(scope=scope).get("accept", "*/*"))
-        negotiated = _BOTH.fullmatch(path) is not None
+        negotiated = get and _BOTH.fullmatch(path) is not None
         if negotiated and html:
             inner = "/ui" + path
             scope = {**scope, "path": inner, "raw_path": inner.encode()}
-        answer = _Answer(send, vary=negotiated, page=html or path == "/" or path.startswith("/ui/"))
+        answer = _Answer(
+            send, vary=negotiated, page=html or (get and (path == "/" or path.startswith("/ui/")))
+        )
         await self.app(scope, receive, answer)
 
 

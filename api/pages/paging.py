@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import HTTPException
 from starlette.datastructures import QueryParams
@@ -15,6 +15,11 @@ def link(query: QueryParams, path: str, **changes: str | None) -> str:
     kept = {name: value for name, value in query.items() if value and name != "after"} | changes
     encoded = urlencode({name: value for name, value in kept.items() if value is not None})
     return f"{path}?{encoded}" if encoded else path
+
+
+def same_list(query: str, path: str) -> str:
+    """The address of a list from the query that a form was sent along with."""
+    return link(QueryParams(parse_qsl(query)), path, after=dict(parse_qsl(query)).get("after"))
 
 
 def cursor(after: str | None) -> Cursor | None:

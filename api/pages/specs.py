@@ -125,8 +125,10 @@ def _method(spec: Mapping[str, Any]) -> str:
     parameters = spec.get("parameters") or {}
     if spec.get("method") == "imp":
         return f"imp level {parameters.get('level')}"
-    if "survivors" in parameters:
-        return f"{spec.get('method')}, {plural(parameters['survivors'], 'survivor')}"
+    if (survivors := parameters.get("survivors")) is not None:
+        return f"{spec.get('method')}, {plural(survivors, 'survivor')}"
+    if (sparsity := parameters.get("sparsity")) is not None:
+        return f"{spec.get('method')}, sparsity {sparsity:g}"
     return str(spec.get("method"))
 
 

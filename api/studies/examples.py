@@ -13,6 +13,7 @@ RIVALS: dict[str, Any] = {
 STUDY: dict[str, Any] = {
     "id": _ID,
     "spec": RIVALS | {"sources": ["mlp_2"], "targets": ["mlp_3"], "levels": [10], "seeds": [0, 1, 2]},
+    "priority": 0,
     "created_at": "2026-01-01T12:00:00Z",
     "finished_at": None,
     "links": {

@@ -37,6 +37,7 @@ from api.yaml import MEDIA_TYPE as YAML
 from api.yaml import JsonOrYaml
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
+from core.catalog.queue import HIGHEST, LOWEST
 from core.studies.answer import table
 from core.studies.drawing import draw
 from core.studies.figures import Chart, Figure, HeatMap, figures
@@ -57,6 +58,14 @@ _PLANNED: dict[int | str, dict[str, Any]] = {
 }
 
 
+Priority = Annotated[
+    int | None,
+    Query(
+        ge=LOWEST, le=HIGHEST, description="of every job that it asks for, as POST /find has it; default: 0"
+    ),
+]
+
+
 @router.post(
     "/studies",
     status_code=202,
@@ -70,6 +79,7 @@ def create_study(
     settings: SettingsDep,
     once: OnceDep,
     response: Response,
+    priority: Priority = None,
     dry_run: Annotated[
         bool, Query(description="tell what it would ask for and take, and do nothing")
     ] = False,
@@ -78,7 +88,7 @@ def create_study(
     if dry_run:
         plan = service.preview(database, settings, spec)
         return Response(plan.model_dump_json(), media_type="application/json")
-    made = service.submit(database, settings, once, spec)
+    made = service.submit(database, settings, once, spec, priority)
     response.headers["Location"] = f"/studies/{made[0].resource}"
     return _steered(database, response, made)
 

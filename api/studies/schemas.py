@@ -54,6 +54,7 @@ class StudySummary(BaseModel):
 
     id: str
     spec: dict[str, Any] = Field(description="what was asked, completely")
+    priority: int = Field(description="of every job that it asks for")
     created_at: datetime
     finished_at: datetime | None = Field(
         default=None, description="when nothing was left to do; failed cells do not stop the others"
@@ -72,7 +73,9 @@ class StudySummary(BaseModel):
         }
         if study.finished_at is None:
             links["cancel"] = f"{here}/cancel"
-        shown = {name: getattr(study, name) for name in ("id", "spec", "created_at", "finished_at")}
+        shown = {
+            name: getattr(study, name) for name in ("id", "spec", "priority", "created_at", "finished_at")
+        }
         return shown | {"links": links}
 
     @classmethod

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.idempotency import Once
 from api.jobs.admission import admit
+from api.jobs.service import asked
 from api.problems import INVALID_REQUEST, NOTHING_TO_RESUME, Flaw, Rejected, not_found
 from api.problems import flaws as flaws_of
 from api.studies.reproduction import ReproductionBody
@@ -41,16 +42,19 @@ from core.studies.spec import StudySpec
 ANY_TICKET = "0" * 64
 
 
-def submit(database: Database, settings: Settings, once: Once, spec: StudySpec) -> tuple[Made, bool]:
+def submit(
+    database: Database, settings: Settings, once: Once, spec: StudySpec, priority: int | None = None
+) -> tuple[Made, bool]:
     """Check what can be checked of a study's jobs before their tickets exist, and enter it."""
     expansion = expanded(database, spec)
 
     def create(session: Session) -> Made:
-        study = studies.create(session, spec, list(expansion.nodes.values()))
+        study = studies.create(session, spec, list(expansion.nodes.values()), priority or 0)
         studies.advance(session, study.id, settings.max_attempts)
         return Made(202, study.id)
 
-    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")), create)
+    content = rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority)
+    return once.make(database, content, create)
 
 
 def preview(database: Database, settings: Settings, spec: StudySpec) -> PlannedStudy:

@@ -38,6 +38,7 @@ class Report:
     events: list[JobEvent] = field(default_factory=list)
     checkpoints: list[Saved] = field(default_factory=list)
     progress: dict[str, Any] | None = None
+    device: str | None = None
 
 
 def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> Job | None:
@@ -83,6 +84,9 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float,
     if state is None:
         return Beat(None)
     append_events(session, job_id, attempt, report.events)
+    if report.device is not None:
+        mine = (Attempt.job_id == job_id, Attempt.attempt == attempt)
+        session.execute(update(Attempt).where(*mine).values(device=report.device))
     dropped = {
         digest for saved in report.checkpoints for digest in _point_to(session, job_id, attempt, saved)
     }
@@ -258,3 +262,16 @@ def has_ended(session: Session, job_id: str) -> bool | None:
 def forget_checkpoints(session: Session, job_id: str) -> None:
     """Drop the pointers to a job's training states."""
     session.execute(delete(Checkpoint).where(Checkpoint.job_id == job_id))
+
+
+def devices(session: Session, held: Sequence[Job]) -> dict[str, str]:
+    """What the latest attempts of these jobs compute on, by job, as far as their trainers have said so."""
+    rows = select(Attempt.job_id, Attempt.attempt, Attempt.device).where(
+        Attempt.job_id.in_([job.id for job in held])
+    )
+    latest = {(job.id, job.attempt) for job in held}
+    return {
+        job_id: device
+        for job_id, attempt, device in session.execute(rows)
+        if device is not None and (job_id, attempt) in latest
+    }

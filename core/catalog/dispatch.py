@@ -25,12 +25,6 @@ def announced(session: Session, rows: Sequence[Outbox]) -> None:
     session.execute(update(Job).where(Job.id.in_([row.job_id for row in rows])).values(hinted_at=now()))
 
 
-def oldest_queued(session: Session) -> str | None:
-    """The job to do next. A worker takes it whatever job its hint was for, so that no lost hint starves a job."""
-    query = select(Job.id).where(Job.state == State.QUEUED).order_by(Job.created_at, Job.id).limit(1)
-    return session.scalar(query.with_for_update(skip_locked=True))
-
-
 def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:
     """End every attempt whose lease ran out; the jobs and where each went."""
     expired = session.scalars(

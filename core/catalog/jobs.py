@@ -1,4 +1,4 @@
-"""Jobs as their users see them: create, list, cancel, retry. Every function runs in its caller's transaction."""
+"""Jobs as their users see them: create, watch, cancel, retry. Every function runs in its caller's transaction."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import reuse
 from core.catalog.database import now
-from core.catalog.paging import Cursor, Page, newest_first
+from core.catalog.search import about
 from core.catalog.tables import Event, Job, Outbox
 from core.jobs.specs import JobSpec
 from core.jobs.states import RETRYABLE, STATES, State, sources
@@ -41,6 +41,7 @@ def create(
     retry_of: str | None = None,
     job_id: str | None = None,
     digest: str | None = None,
+    priority: int = 0,
 ) -> Job:
     """Queue a job: its row, its first event and its outbox row, in one transaction.
 
@@ -54,6 +55,8 @@ def create(
         max_attempts=max_attempts,
         retry_of=retry_of,
         digest=digest,
+        priority=priority,
+        about=about(session, spec),
     )
     session.add(job)
     session.flush()
@@ -76,22 +79,6 @@ def clock(session: Session) -> float:
 def get(session: Session, job_id: str) -> Job | None:
     """One job."""
     return session.get(Job, job_id)
-
-
-def page(
-    session: Session,
-    limit: int,
-    after: Cursor | None = None,
-    states: Iterable[State] = (),
-    kinds: Iterable[str] = (),
-) -> Page[Job]:
-    """Jobs, newest first."""
-    wanted: list[ColumnElement[bool]] = []
-    if states := list(states):
-        wanted.append(Job.state.in_(states))
-    if kinds := list(kinds):
-        wanted.append(Job.kind.in_(kinds))
-    return newest_first(session, Job, limit, after, *wanted)
 
 
 def events_after(
@@ -182,8 +169,20 @@ def cancel(session: Session, job_id: str) -> Job | None:
     )
 
 
-def retry(session: Session, job: Job, spec: JobSpec, max_attempts: int) -> Job | None:
-    """A new job with the spec of one that failed or was cancelled; None in any other state."""
+def retry(
+    session: Session, job: Job, spec: JobSpec, max_attempts: int, priority: int | None = None
+) -> Job | None:
+    """A new job with the spec, and the priority if no other is given, of one that failed or was cancelled.
+
+    None in any other state.
+    """
     if State(job.state) not in RETRYABLE:
         return None
-    return create(session, spec, max_attempts, retry_of=job.id, digest=reuse.digest(session, spec))
+    return create(
+        session,
+        spec,
+        max_attempts,
+        retry_of=job.id,
+        digest=reuse.digest(session, spec),
+        priority=job.priority if priority is None else priority,
+    )

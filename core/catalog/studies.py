@@ -26,9 +26,9 @@ BLOCKED = "blocked"
 """The standing of a job that can never be asked for, because one that it needs did not succeed."""
 
 
-def create(session: Session, spec: StudySpec, nodes: Sequence[Node]) -> Study:
-    """Enter a study; its jobs follow when `advance` is called."""
-    study = Study(id=uuid.uuid4().hex, spec=spec.model_dump(mode="json"))
+def create(session: Session, spec: StudySpec, nodes: Sequence[Node], priority: int = 0) -> Study:
+    """Enter a study; its jobs, all of that priority, follow when `advance` is called."""
+    study = Study(id=uuid.uuid4().hex, spec=spec.model_dump(mode="json"), priority=priority)
     session.add(study)
     session.add_all(to_come(study.id, position, node) for position, node in enumerate(nodes))
     session.flush()
@@ -180,7 +180,10 @@ def _ask(session: Session, row: StudyJob, max_attempts: int, retry_of: str | Non
         return
     digest = reuse.digest(session, spec)
     done = reuse.finished(session, digest) if digest is not None else None
-    row.job = done or jobs.create(session, spec, max_attempts, retry_of=retry_of, digest=digest)
+    priority = session.get_one(Study, row.study_id).priority
+    row.job = done or jobs.create(
+        session, spec, max_attempts, retry_of=retry_of, digest=digest, priority=priority
+    )
 
 
 def made(session: Session, job: Job) -> list[tuple[str, int]]:
@@ -256,3 +259,9 @@ def spec(study: Study) -> StudySpec:
 def expansion(study: Study) -> Expansion:
     """What a stored study expands to: its cells name the keys of its jobs."""
     return Expansion(spec(study))
+
+
+def asking_for(session: Session, job_id: str) -> Sequence[StudyJob]:
+    """The rows of the studies that asked for a job, the latest study first."""
+    query = select(StudyJob).join(Study, Study.id == StudyJob.study_id).where(StudyJob.job_id == job_id)
+    return session.scalars(query.order_by(Study.created_at.desc(), StudyJob.position)).all()

@@ -149,16 +149,25 @@ class TicketTag(Base):
 
 
 class Job(Base):
-    """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are."""
+    """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are.
+
+    `about` is what it is searched by, and `priority` its place among the queued: neither is part of what it does.
+    """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state", "lease_until"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "state", "lease_until"),
+        Index(None, "state", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(JobId, primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
     spec: Mapped[dict[str, Any]]
     digest: Mapped[str | None] = mapped_column(Digest, index=True)
+    priority: Mapped[int] = mapped_column(server_default="0")
+    about: Mapped[str] = mapped_column(Text, server_default="")
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     lease_until: Mapped[float | None]
@@ -178,6 +187,9 @@ class Job(Base):
     outputs: Mapped[list[Provenance]] = relationship(order_by="Provenance.id", viewonly=True)
 
 
+Index("ix_jobs_queue", Job.state, Job.priority.desc(), Job.created_at, Job.id)
+
+
 class Attempt(Base):
     """One try at a job."""
 
@@ -186,6 +198,7 @@ class Attempt(Base):
     job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
     worker: Mapped[str] = mapped_column(String(255))
+    device: Mapped[str | None] = mapped_column(String(255))
     started_at: Mapped[float] = mapped_column(server_default=now())
     ended_at: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(Text)
@@ -274,6 +287,7 @@ class Study(Base):
     spec: Mapped[dict[str, Any]]
     # Not with the row: it may be large, and dispatchers look at open studies ten times a second.
     archive: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    priority: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
 

@@ -108,6 +108,7 @@ class TestDocument:
             "POST /connect",
             "GET /jobs",
             "GET /jobs/{job}",
+            "PATCH /jobs/{job}",
             "GET /jobs/{job}/events",
             "GET /jobs/{job}/log",
             "GET /jobs/{job}/runs",

@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = answer  # noqa: N815
+    do_GET = do_POST = do_PATCH = answer  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass

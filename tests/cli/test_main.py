@@ -306,6 +306,13 @@ class TestSteering:
         assert server.seen[0][:2] == ("POST", f"/jobs/{JOB}/{verb}")
         assert JOB in result.stdout
 
+    def test_a_priority_is_patched(self, server: Any) -> None:
+        server.answers[f"/jobs/{JOB}"] = [as_json(job("queued"))]
+        result = run(server, "prioritise", JOB, "7")
+        assert result.exit_code == 0
+        assert server.seen[0][:2] == ("PATCH", f"/jobs/{JOB}")
+        assert sent(server) == {"priority": 7}
+
 
 class TestKindsOfJobs:
     @pytest.mark.parametrize(
@@ -363,6 +370,11 @@ class TestKindsOfJobs:
 
 
 class TestLists:
+    def test_jobs_by_words_and_order(self, server: Any) -> None:
+        server.answers["/jobs"] = [as_json({"items": [], "next": None})]
+        run(server, "jobs", "--query", "mlp_3 digits", "--order", "oldest")
+        assert server.seen[0][1] == "/jobs?limit=20&q=mlp_3+digits&order=oldest"
+
     def test_jobs_by_state(self, server: Any) -> None:
         server.answers["/jobs"] = [
             as_json({"items": [job("running", progress={"fraction": 0.25})], "next": None})

@@ -332,6 +332,48 @@ class TestJob:
         sync_api.expect(page.locator(f'a[href="/ui/jobs/{job}"]')).to_have_count(1)
 
 
+class TestSelection:
+    def test_filter_reload_and_live_updates_keep_it_until_it_is_cancelled(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        one, two, other = (catalog.queue() for _ in range(3))
+        page.goto("/?state=queued")
+        page.get_by_role("searchbox", name="words").fill("mlp_2")
+        page.get_by_role("button", name="Filter").click()
+        page.wait_for_url("**/?q=mlp_2&dataset=&architecture=&state=queued")
+        page.reload()
+        sync_api.expect(page.get_by_role("searchbox", name="words")).to_have_value("mlp_2")
+        sync_api.expect(page.locator("#batch")).to_be_hidden()
+        for job in (one, two):
+            page.locator(f"#job-{job}").get_by_role("checkbox").check()
+        page.evaluate("window.scrollTo(0, 120)")
+        newer = catalog.queue()
+        expect_one(page, f"#job-{newer}")
+        for job, selected in ((one, True), (two, True), (other, False), (newer, False)):
+            sync_api.expect(page.locator(f"#job-{job}").get_by_role("checkbox")).to_be_checked(
+                checked=selected
+            )
+        sync_api.expect(page.locator(f"#job-{two}").get_by_role("checkbox")).to_be_focused()
+        sync_api.expect(page.locator("#selected")).to_have_text("2 selected")
+        assert page.evaluate("window.scrollY") == 120
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.locator("#batch").get_by_role("button", name="Cancel").click()
+        sync_api.expect(page.locator("#notice")).to_have_text("2 of 2 jobs asked to stop.")
+        sync_api.expect(page.locator(f"#job-{one}")).to_have_count(0)
+        assert [catalog.state(job) for job in (one, two, other, newer)] == ["cancelled"] * 2 + ["queued"] * 2
+        sync_api.expect(page.locator("#batch")).to_be_hidden()
+
+    def test_a_job_is_run_again_with_changes(self, page: sync_api.Page, catalog: Catalog) -> None:
+        job = catalog.queue()
+        page.goto(f"/ui/jobs/{job}")
+        text = page.get_by_role("textbox", name="What to ask for, as JSON")
+        asked = text.input_value()
+        text.fill(asked.replace("0,\n    1,", "0,\n    7,"))
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.wait_for_url(lambda url: "/ui/jobs/" in url and job not in url)
+        sync_api.expect(page.locator("dd", has_text="0, 2, 7")).to_have_count(1)
+
+
 class TestStudy:
     def test_figures_come_with_the_results_tell_their_values_and_hide_a_curve(
         self, page: sync_api.Page, catalog: Catalog

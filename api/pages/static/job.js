@@ -1,19 +1,24 @@
 // A job's page: its state is kept current, its curves and its log come from the event stream.
 import "./actions.js";
+import "./again.js";
 import { draw } from "./chart.js";
+import { tellLevels } from "./levels.js";
 import { keepCurrent, refresh } from "./live.js";
+import "./steer.js";
 
 const LOG_LINES = 500;
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 
 const section = document.getElementById("curves");
 const log = document.getElementById("log");
+const follow = document.getElementById("follow");
 const body = document.querySelector("#trainings tbody");
 const trainings = new Map();
 const lines = [];
 let latest = null;
 let looked = null;
 let drawing = false;
+let following = true;
 
 const percent = (share) => `${(share * 100).toFixed(2)} %`;
 
@@ -32,11 +37,10 @@ function say(text) {
 
 function paint() {
   drawing = false;
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
   const text = lines.join("\n");
-  if (log.textContent !== text) {
+  if (following && log.textContent !== text) {
     log.textContent = text;
-    if (atEnd) log.scrollTop = log.scrollHeight;
+    log.scrollTop = log.scrollHeight;
   }
   section.hidden = trainings.size === 0;
   const current = looked ?? latest;
@@ -47,6 +51,7 @@ function paint() {
     }));
   draw(document.getElementById("accuracy"), series((one) => (100 * one.correct) / one.total));
   draw(document.getElementById("loss"), series((one) => one.train_loss));
+  tellLevels(trainings);
   for (const [name, epochs] of trainings) tell(name, [...epochs.values()], name === current);
 }
 
@@ -87,6 +92,21 @@ function repaint() {
   drawing = true;
   requestAnimationFrame(paint);
 }
+
+// Paused, the log stands still, so that it can be read, or its words selected, while more arrive.
+function pause(paused) {
+  following = !paused;
+  follow.textContent = paused ? "Paused: follow" : "Following";
+  follow.setAttribute("aria-pressed", String(following));
+  repaint();
+}
+
+follow.hidden = false;
+follow.addEventListener("click", () => pause(following));
+log.addEventListener("scroll", () => {
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+  if (following !== atEnd) pause(!atEnd);
+});
 
 const stream = new EventSource(section.dataset.events);
 const on = (kind, take) =>

@@ -31,12 +31,13 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tag = tag
         given = dict(attrs)
-        self.links += [value for name in ("href", "src", "action") if (value := given.get(name))]
+        led = ("href", "src") if given.get("method") == "post" else ("href", "src", "action")
+        self.links += [value for name in led if (value := given.get(name))]
         self.forbidden += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
         if tag == "style" or (tag == "script" and "src" not in given):
             self.forbidden.append(tag)
-        if tag == "button":
-            self.buttons.append(given.get("data-post") or "")
+        if tag == "button" and (posts := given.get("data-post")):
+            self.buttons.append(posts)
         if identity := given.get("id"):
             self.ids.append(identity)
 

@@ -81,17 +81,3 @@ class TestLostHints:
         self.age_hint(database, job_id, 60)
         with database.write() as session:
             assert dispatch.repeat_lost_hints(session, 10) == 0
-
-
-class TestOldestQueued:
-    def test_is_the_first_created_of_those_that_wait(
-        self, database: Database, queued: Callable[..., str]
-    ) -> None:
-        first, second, third = queued(), queued(), queued()
-        with database.write() as session:
-            jobs.cancel(session, first)
-            assert dispatch.oldest_queued(session) == second
-            attempts.claim(session, second, "w", 30)
-            assert dispatch.oldest_queued(session) == third
-            attempts.claim(session, third, "w", 30)
-            assert dispatch.oldest_queued(session) is None

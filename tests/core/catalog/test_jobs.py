@@ -145,31 +145,3 @@ class TestRetry:
         if again is not None:
             assert (again.retry_of, again.state, again.spec) == (job_id, State.QUEUED, job.spec)
         assert state_of(database, job_id) == state
-
-
-class TestPage:
-    def test_pages_cover_every_job_once_while_others_arrive(
-        self, database: Database, queued: Callable[..., str]
-    ) -> None:
-        before = [queued() for _ in range(7)]
-        seen: list[str] = []
-        cursor = None
-        while True:
-            with database.read() as session:
-                page = jobs.page(session, 3, cursor)
-            seen += [job.id for job in page.rows]
-            queued()
-            cursor = page.next
-            if cursor is None:
-                break
-        assert sorted(seen) == sorted(before)
-
-    def test_filters_by_state_and_kind(self, database: Database, queued: Callable[..., str]) -> None:
-        first, second = queued(), queued()
-        put_in(database, first, State.FAILED)
-        with database.read() as session:
-            assert [job.id for job in jobs.page(session, 10, states=[State.FAILED]).rows] == [first]
-            assert [
-                job.id for job in jobs.page(session, 10, states=[State.QUEUED], kinds=["train"]).rows
-            ] == [second]
-            assert jobs.page(session, 10, kinds=["find"]).rows == []

@@ -1,0 +1,96 @@
+"""How long the server takes for the first screen of the list of jobs: python -m bench.pages [JOBS]
+
+A catalog on SQLite with so many jobs, one in ten of them queued. Prints the median of the seconds that each view of
+the list takes inside the application, and how SQLite finds the next job of the queue.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+from sqlalchemy import insert, text
+
+from api.app import create_app
+from core.catalog import search
+from core.catalog.database import Database
+from core.catalog.migrate import upgrade
+from core.catalog.tables import Job
+from core.jobs.specs import FindSpec
+from core.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+JOBS, REPEATS = 10_000, 15
+VIEWS = {
+    "the first screen": "/",
+    "words that many jobs are about": "/?q=mlp_2+digits",
+    "words that no job is about": "/?q=nothing",
+    "a dataset that no job is on": "/?dataset=mnist",
+    "those that failed, oldest first": "/?state=failed&order=oldest",
+    "the queue by time": "/?state=queued",
+}
+_NEXT = (
+    "EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE state = 'queued'"
+    " ORDER BY priority DESC, created_at, id LIMIT 1"
+)
+
+
+def fill(database: Database, number: int) -> None:
+    """Enter jobs as finds leave them, a second apart; the queued ones of five priorities."""
+    spec = FindSpec(architecture="mlp_2", dataset="digits", seeds=[0, 1, 2]).complete("mlp")
+    states = ["succeeded"] * 7 + ["failed", "cancelled", "queued"]
+    began = time.time() - number
+    with database.write() as session:
+        about = search.about(session, spec)
+        common = {"kind": "find", "spec": spec.model_dump(mode="json"), "about": about, "max_attempts": 5}
+        for first in range(0, number, 1000):
+            rows = [
+                common
+                | {
+                    "id": f"{i * 2654435761 % 2**32:08x}{i:024x}",
+                    "state": states[i % 10],
+                    "attempt": int(states[i % 10] != "queued"),
+                    "priority": i % 50 // 10,
+                    "created_at": began + i,
+                    "started_at": None if states[i % 10] == "queued" else began + i + 1,
+                    "finished_at": None if states[i % 10] == "queued" else began + i + 9,
+                }
+                for i in range(first, min(first + 1000, number))
+            ]
+            session.execute(insert(Job), rows)
+
+
+def main() -> None:
+    """Fill a catalog and time every view of its list."""
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home))
+        upgrade(settings.database)
+        database = Database(settings.database)
+        fill(database, number)
+        with database.read() as session:
+            print(f"{number:,} jobs; the next of the queue: {session.execute(text(_NEXT)).one()[-1]}")
+        database.close()
+        with TestClient(create_app(settings)) as client:
+            for name, path in VIEWS.items():
+                print(f"{_median(client, path) * 1000:8.1f} ms  {name}")
+
+
+def _median(client: TestClient, path: str) -> float:
+    taken = []
+    for _ in range(REPEATS + 1):
+        began = time.perf_counter()
+        client.get(path, headers={"Accept": "text/html"}).raise_for_status()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])
+
+
+if __name__ == "__main__":
+    main()
