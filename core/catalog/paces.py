@@ -165,7 +165,8 @@ def _measured(session: Session) -> Iterable[Measured]:
     )
     for network, dataset, steps, speed, fingerprint, spec in session.execute(done):
         seconds, replicates = speed["device_seconds"], speed["replicates"]
-        if steps > 0 and seconds > 0 and "recipe" in spec:
+        # The first speeds that were measured did not tell of how many images.
+        if steps > 0 and seconds > 0 and "recipe" in spec and "images" in speed:
             yield Measured(
                 network,
                 _family(network, dataset),
