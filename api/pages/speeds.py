@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.jobs.schemas import Speed
 from api.pages.formats import percent, scaled
+from api.runs.comparison import name
 from core.catalog.tables import Job, Run
 
 PARTS = {"data": "data", "network": "forward and backward", "masks": "masks", "optimizer": "optimizer"}
@@ -49,18 +50,12 @@ def timed(job: Job) -> list[Timed]:
 def _row(run: Run, speed: Speed) -> Timed:
     step = sum(speed.step_seconds.values())
     return Timed(
-        training=_name(run),
+        training=name(run),
         shared=run.shared,
         speed=speed,
         step=step or None,
         slices=list(_slices(speed.step_seconds, step)) if step else [],
     )
-
-
-def _name(run: Run) -> str:
-    order = f"order {run.order_seed}" if run.order_seed != run.seed else None
-    level = f"level {run.level}" if run.level is not None else None
-    return " · ".join(part for part in (run.architecture, f"seed {run.seed}", order, level) if part)
 
 
 def _slices(seconds: dict[str, float], step: float) -> Iterator[Slice]:

@@ -7,12 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from api.dependencies import DatabaseDep, SettingsDep
-from api.plans import examples
+from api.plans import examples, service
 from api.plans.schemas import PlanBody, PlanRequest
 from api.problems import INVALID_REQUEST, NOT_JSON, TOO_LARGE, documented
 from api.queries import OnlyDocumented
-from core.catalog.paces import paces
-from core.studies.plans import plans
 
 router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
 
@@ -33,6 +31,4 @@ def make_plan(
     Hours of one training are those that are given, else those that this installation measured, else worked out from
     operations; the assumptions say which.
     """
-    with database.read() as session:
-        known = paces(session, settings.trainer_threads)
-    return PlanBody.of(plans(asked.asked, known), asked)
+    return service.plan(database, settings, asked)
