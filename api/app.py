@@ -12,11 +12,15 @@ from starlette.types import ASGIApp
 
 from api import docs, health, problems
 from api.catalogue import routes as catalogue
+from api.fleet import routes as fleet
 from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
+from api.pages import compare as compare_page
 from api.pages import comparing, job_pages, stretch, upload
+from api.pages import fleet as fleet_page
+from api.pages import plan as plan_page
 from api.pages import routes as pages
 from api.pages import studies as study_pages
 from api.pages import ticket as ticket_page
@@ -24,6 +28,7 @@ from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.plans import routes as plans
 from api.problems import Problem
+from api.runs import routes as runs
 from api.studies import archive as study_archives
 from api.studies import routes as studies
 from api.tickets import anatomy, files, masks
@@ -111,23 +116,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    parts = (
-        files,
-        anatomy,
-        jobs,
-        studies,
-        plans,
-        catalogue,
-        health,
-        job_pages,
-        pages,
-        study_pages,
-        masks,
-        ticket_page,
-        comparing,
-        stretch,
-    )
-    for part in parts:
+    resources = (files, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, health)
+    of_tickets = (ticket_page, comparing, stretch)
+    of_work = (job_pages, pages, study_pages, compare_page, plan_page, fleet_page)
+    for part in (*resources, *of_tickets, *of_work):
         app.include_router(part.router)
     mount_static(app)
     docs.install(app)

@@ -14,6 +14,7 @@ from api.dependencies import DatabaseDep, SettingsDep, StoreDep
 from api.problems import NOT_READY, Flaw, Rejected, documented
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
+from core.settings import Settings
 
 router = APIRouter(tags=["health"])
 VERSION = version("elasticket")
@@ -45,18 +46,23 @@ async def healthz() -> Health:
 @router.get("/readyz", responses=documented(NOT_READY))
 def readyz(database: DatabaseDep, store: StoreDep, settings: SettingsDep) -> Readiness:
     """Tell whether the database, its schema and the artifact store are ready."""
+    flaws = unready(database, store, settings)
+    if flaws:
+        raise Rejected(NOT_READY, "; ".join(f"{flaw.where}: {flaw.what}" for flaw in flaws), *flaws)
+    return Readiness()
+
+
+def unready(database: Database, store: ArtifactStore, settings: Settings) -> list[Flaw]:
+    """What of the things that the API needs is not there, and why."""
     checks: dict[str, Callable[[], str | None]] = {
         "database": lambda: _database(database, settings.database),
         "artifacts": lambda: _artifacts(store),
     }
-    flaws = [
+    return [
         Flaw(location="service", where=name, what=what)
         for name, check in checks.items()
         if (what := check()) is not None
     ]
-    if flaws:
-        raise Rejected(NOT_READY, "; ".join(f"{flaw.where}: {flaw.what}" for flaw in flaws), *flaws)
-    return Readiness()
 
 
 def _database(database: Database, url: str) -> str | None:

@@ -14,7 +14,7 @@ from api.pages.rendering import render
 
 _KEPT = ("Allow", "Retry-After", "Vary")
 # The lists themselves and one item each; what lies below an item (events, file, log …) is never a page.
-_BOTH = re.compile(r"/(jobs|tickets|studies)(/[^/]+)?")
+_BOTH = re.compile(r"/(?:(jobs|tickets|studies)(/[^/]+)?|fleet)")
 
 
 def prefers_html(accept: str) -> bool:

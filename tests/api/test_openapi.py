@@ -133,6 +133,8 @@ class TestDocument:
             "POST /plans",
             "POST /studies/{study}/resume",
             "POST /studies/{study}/extend",
+            "GET /runs",
+            "GET /fleet",
             "GET /healthz",
             "GET /readyz",
         }

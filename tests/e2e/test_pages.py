@@ -76,10 +76,13 @@ class Catalog:
         with self.database.write() as session:
             attempts.heartbeat(session, job, 1, 3600, Report(events=events, progress=progress))
 
-    def succeed(self, job: str) -> None:
-        run = RunRecord(
-            "mlp_2", "digits", None, 0, 0, 0, 0.0, 0, 240, 1.5, [], {}, "ef" * 32, speed=examples.RUN["speed"]
-        )
+    def succeed(self, job: str, epochs: int = 0) -> None:
+        history = [
+            {"epoch": n, "train_loss": 2 / n, "test_loss": 3 / n, "correct": 90 * n, "total": 360}
+            for n in range(1, epochs + 1)
+        ]
+        speed, weights = examples.RUN["speed"], "ef" * 32
+        run = RunRecord("mlp_2", "digits", None, 0, 0, 0, 0.0, 0, 240, 1.5, history, {}, weights, speed=speed)
         result = ResultRecord("digits", "last", 333, 360, 0.2, run=0, epoch=20, seed=0)
         with self.database.write() as session:
             assert attempts.succeed(session, job, 1, Outcome([run], [result], []), [])
@@ -217,6 +220,8 @@ class TestEveryPage:
             f"/ui/tickets/{ticket}/stretch",
             "/ui/upload",
             "/studies",
+            "/ui/plan?targets=mlp_2",
+            "/ui/fleet",
         ):
             page.goto(path)
             page.wait_for_load_state("load")
@@ -432,3 +437,26 @@ class TestTicket:
         page.get_by_role("button", name="Make the ticket").click()
         page.wait_for_url(lambda url: "/ui/jobs/" in url)
         expect_one(page, "#status .badge", "queued")
+
+
+class TestCompare:
+    def test_curves_are_laid_over_one_another_hidden_and_added_from_another_job(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        one, other = catalog.queue(), catalog.queue()
+        for job in (one, other):
+            catalog.run(job)
+            catalog.succeed(job, epochs=3)
+        page.goto(f"/ui/compare?job={one}")
+        curve = expect_one(page, "#figure-accuracy .curve")
+        curve.focus()
+        page.keyboard.press("ArrowLeft")
+        sync_api.expect(page.locator("#figure-accuracy .readout")).to_have_text(
+            "mlp_2 · seed 0 · level 0: 50.00 at 2 epoch"
+        )
+        page.goto(f"/jobs/{other}")
+        page.get_by_role("link", name="Add them to the comparison").click()
+        sync_api.expect(page.locator("#figure-accuracy .curve")).to_have_count(2)
+        assert page.url.endswith(f"/ui/compare?run={one}%3A0&run={other}%3A0")
+        page.locator("#figure-train_loss .legend button").first.click()
+        sync_api.expect(page.locator("#figure-train_loss .curve")).to_have_count(1)

@@ -1,4 +1,4 @@
-// A study's figures, drawn from their data: a point tells its value, a click in the legend hides a curve.
+// Figures drawn from their data: a point tells its value, a click in the legend hides a curve.
 import { element, ticks } from "./chart.js";
 
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 40 };
@@ -14,6 +14,8 @@ const SHAPES = [
 
 const section = document.getElementById("figures");
 const plots = section.querySelector("[data-plots]");
+// The files that each figure can be had as, where the service draws it too.
+const forms = section.dataset.forms?.split(" ") ?? [];
 const hidden = new Map();
 let figures = [];
 
@@ -38,7 +40,7 @@ function place(figure) {
   node.id = `figure-${figure.name}`;
   node.className = "plot";
   const caption = document.createElement("figcaption");
-  caption.append(`${figure.title} `, ...["svg", "png", "json"].map((form) => link(figure, form)));
+  caption.append(`${figure.title} `, ...forms.map((form) => link(figure, form)));
   node.append(caption);
   return node;
 }
@@ -260,6 +262,8 @@ function range(values) {
 }
 
 const short = (value) => String(Number(value.toPrecision(4)));
-const said = (value, std) => value.toFixed(2) + (std === null ? "" : ` ± ${std.toFixed(2)}`);
+// A loss near its end is all behind the point.
+const digits = (value) => (Math.abs(value) < 1 ? 4 : 2);
+const said = (value, std) => value.toFixed(digits(value)) + (std === null ? "" : ` ± ${std.toFixed(2)}`);
 
 new ResizeObserver(paint).observe(plots);
