@@ -178,7 +178,7 @@ def _devices(session: Session, since: float) -> Mapping[str, str]:
 def _queue(session: Session, at: float) -> Queue:
     states = (State.QUEUED, State.WAITING, *_HELD)
     grouped = select(Job.state, func.count()).where(Job.state.in_(states)).group_by(Job.state)
-    counts = dict(session.execute(grouped).tuples().all())
+    counts = dict(session.execute(grouped).all())
     oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state == State.QUEUED))
     return Queue(
         queued=counts.get(State.QUEUED, 0),
