@@ -6,7 +6,7 @@ import pytest
 
 from core.catalog import tickets
 from core.catalog.artifacts import LocalStore
-from core.catalog.tables import Result, Ticket
+from core.catalog.tables import Attempt, Result, Ticket
 from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
@@ -53,6 +53,9 @@ class TestMainJob:
             last = session.query(Result).filter_by(job_id=trained, point="last").order_by(Result.ordinal)
             again = session.query(Result).filter_by(job_id=evaluated).order_by(Result.ordinal)
             assert [row.correct for row in last] == [row.correct for row in again]
+            device = session.get_one(Attempt, (trained, 1)).device
+        assert device is not None
+        assert device.split()[0] in ("cpu", "cuda")
 
     def test_a_found_ticket_is_in_the_store_under_its_own_id(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(find([3]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from core.catalog import jobs
+from core.catalog import search
 from core.catalog.tables import Job, Outbox
 from core.families.definition import made_definition
 from core.families.posted import posted_architecture
@@ -277,7 +277,7 @@ class TestPrefer:
         def finish() -> None:
             while True:
                 with database.read() as session:
-                    found = jobs.page(session, 1).rows
+                    found = search.page(session, 1).rows
                 if found:
                     worker.succeed(found[0].id, worker.claim(found[0].id), outcome(None, 97))
                     return

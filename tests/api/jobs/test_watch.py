@@ -64,7 +64,7 @@ class TestShow:
         told = {"done": 30, "total": 120, "doing": "seed 0, level 0"}
         worker.report(job, attempt, progress=told | {"eta_seconds": 9.5})
         body = client.get(f"/jobs/{job}").json()
-        assert body["progress"] == told | {"fraction": 0.25, "eta_seconds": 9.5}
+        assert body["progress"] == told | {"fraction": 0.25, "eta_seconds": 9.5, "step_seconds": 9.5 / 90}
         assert body["attempt"] == 1
         assert body["attempts"][0]["worker"] == "worker-1"
         assert datetime.fromisoformat(body["created_at"]) <= datetime.fromisoformat(body["started_at"])
