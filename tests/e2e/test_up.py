@@ -51,20 +51,6 @@ class TestScripts:
         assert "the same ticket" in done.stdout
 
 
-class TestReadme:
-    def test_its_curl_lines_find_stretch_train_and_download_a_ticket(
-        self, installation: "Installation", tmp_path: Path
-    ) -> None:
-        blocks = re.findall(r"```bash\n(.*?)```", (SCRIPTS.parent / "README.md").read_text(), re.DOTALL)
-        (lines,) = [block for block in blocks if "ticket_of=" in block]
-        lines = lines.replace("http://127.0.0.1:8000", installation.url)
-        done = subprocess.run(
-            ["bash", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        assert {row["architecture"] for row in json.loads(done.stdout)["results"]} == {"mlp_4"}
-        assert read(tmp_path / "mlp_4.ticket.safetensors").ticket.architecture.name == "mlp_4"
-
-
 class TestRoundTrip:
     def test_a_ticket_found_here_keeps_its_id_and_its_bytes_elsewhere(
         self, installation: "Installation", elsewhere: "Installation", tmp_path: Path
