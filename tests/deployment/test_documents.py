@@ -1,4 +1,4 @@
-"""`docs/` as pages: they build without a warning, lead nowhere that is not there, and ask no other host for anything."""
+"""`docs/` as pages: they build without a warning, lead to what is there, and ask no other host for anything."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """The whole service as its users meet it: scripts, round trips, kills, the demo's experiment, a clean stop."""
 
-import json
 import os
-import re
 import subprocess
 import time
 from pathlib import Path
