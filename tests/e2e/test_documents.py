@@ -87,7 +87,7 @@ def commands(text: str) -> list[str]:
 def shape(line: str) -> str:
     """A line without what differs from run to run: ids, numbers, and the widths that follow from them."""
     line = re.sub(r"http://127\.0\.0\.1:\d+", SERVER, line)
-    line = re.sub(r"\b[0-9a-f]{16,}\b", "ID", line)
+    line = re.sub(r"(?<![.\w])[0-9a-f]{16,}\b", "ID", line)
     line = re.sub(r"(< )?[+-]?\d[\d,.]*|–", "0", line)
     return re.sub(r"\s+", " ", re.sub("─+", "─", line)).strip()
 
