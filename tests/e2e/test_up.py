@@ -1,8 +1,6 @@
 """The whole service as its users meet it: scripts, round trips, kills, the demo's experiment, a clean stop."""
 
-import json
 import os
-import re
 import subprocess
 import time
 from pathlib import Path
@@ -49,20 +47,6 @@ class TestScripts:
         )
         assert done.returncode == 0, done.stderr
         assert "the same ticket" in done.stdout
-
-
-class TestReadme:
-    def test_its_curl_lines_find_stretch_train_and_download_a_ticket(
-        self, installation: "Installation", tmp_path: Path
-    ) -> None:
-        blocks = re.findall(r"```bash\n(.*?)```", (SCRIPTS.parent / "README.md").read_text(), re.DOTALL)
-        (lines,) = [block for block in blocks if "ticket_of=" in block]
-        lines = lines.replace("http://127.0.0.1:8000", installation.url)
-        done = subprocess.run(
-            ["bash", "-eu", "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True
-        )
-        assert {row["architecture"] for row in json.loads(done.stdout)["results"]} == {"mlp_4"}
-        assert read(tmp_path / "mlp_4.ticket.safetensors").ticket.architecture.name == "mlp_4"
 
 
 class TestRoundTrip:
