@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly lint docs bench bench-accuracy gpu-report lock clean
+.PHONY: help demo up test nightly lint docs bench bench-accuracy gpu-report client lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench-accuracy: .venv/dev ## train as well as the reference? DATASETS=DIR with t
 gpu-report: .venv/run ## speed, a full training and IMP on a GPU, a slice at a time: DATA=DIR OUT=DIR (docs/gpu.md)
 	$(BIN)/python -m bench.gpu $(DATA) $(OUT) --epochs $(or $(EPOCHS),40) --seeds $(or $(SEEDS),1) \
 		--seconds $(or $(SECONDS),500) $(if $(FULL),--full) $(if $(EXACT),--exact) $(if $(PIXELS),--pixels "$(PIXELS)")
+
+client: .venv/dev ## write the Python client's types again, after a change of the API
+	$(BIN)/python -m api.client_models
 
 lock: .venv/dev ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable | sed 's/+cpu//' > requirements.lock

@@ -2,16 +2,19 @@
 
 import shutil
 import tempfile
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from core.catalog.migrate import upgrade
 from core.settings import Settings
+from tests.answering import Documented, Server
 
 MakeUrl = Callable[[], str]
 
@@ -90,3 +93,33 @@ def _administer(url: str, *statements: str) -> None:
         for statement in statements:
             connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr("api.client.transport.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("api.client.files.LEAST_PAUSE", 0.01)
+    monkeypatch.setattr("api.client.events.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("api.client.studies.POLL_SECONDS", 0.0)
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The OpenAPI document."""
+    from api.app import create_app
+
+    return create_app(Settings(home=tmp_path_factory.mktemp("home"))).openapi()
+
+
+@pytest.fixture
+def documented(document: dict[str, Any], server: Server) -> Documented:
+    """The server answers every request with the document's example; what it answers from."""
+    found = Documented(document)
+    server.answering = found.answer
+    return found

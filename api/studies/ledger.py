@@ -22,7 +22,7 @@ class Account(BaseModel):
     )
 
 
-class EntryBody(BaseModel):
+class LedgerJob(BaseModel):
     """One job of a study."""
 
     key: str
@@ -35,7 +35,7 @@ class EntryBody(BaseModel):
     saved_seconds: float
 
     @classmethod
-    def of(cls, entry: StudyEntry) -> EntryBody:
+    def of(cls, entry: StudyEntry) -> LedgerJob:
         """An entry."""
         same = ("key", "kind", "arm", "reused", "device_seconds", "lost_seconds", "saved_seconds")
         return cls(
@@ -51,7 +51,7 @@ class StudyLedger(BaseModel):
     total: Account
     arms: list[Account]
     kinds: list[Account]
-    jobs: list[EntryBody]
+    jobs: list[LedgerJob]
 
     @classmethod
     def of(cls, cost: StudyCost) -> StudyLedger:
@@ -60,5 +60,5 @@ class StudyLedger(BaseModel):
             total=Account.model_validate(cost.total),
             arms=[Account.model_validate(account) for account in cost.arms],
             kinds=[Account.model_validate(account) for account in cost.kinds],
-            jobs=[EntryBody.of(entry) for entry in cost.entries],
+            jobs=[LedgerJob.of(entry) for entry in cost.entries],
         )

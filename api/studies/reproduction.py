@@ -30,7 +30,7 @@ class TallyBody(BaseModel):
     to_come: int
 
 
-class DifferenceBody(BaseModel):
+class Deviation(BaseModel):
     """One thing that is not as in the archive; null: there is none."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -67,7 +67,7 @@ class ReproductionBody(BaseModel):
     tickets: TallyBody = Field(description="ids of tickets")
     weights: TallyBody = Field(description="digests of trained weights")
     accuracies: TallyBody
-    different: list[DifferenceBody]
+    different: list[Deviation]
     same_fingerprint: bool | None = Field(description="null as long as there is none to compare")
     circumstances: list[Circumstance]
 
@@ -78,7 +78,7 @@ class ReproductionBody(BaseModel):
             said=in_words(found),
             complete=found.complete,
             **{what: TallyBody.model_validate(tally) for what, tally in found.tallies.items()},
-            different=[DifferenceBody.model_validate(one) for one in found.different],
+            different=[Deviation.model_validate(one) for one in found.different],
             same_fingerprint=found.same_circumstances,
             circumstances=[
                 Circumstance(name=name, archive=there, here=here)

@@ -1,0 +1,92 @@
+"""Queries that routes take. Written by `make client` from the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+from api.client.models.jobs import State
+
+
+class UploadTicketQuery(TypedDict, total=False):
+    """Upload Ticket: the query."""
+
+    tag: Sequence[str]
+    """tags to put on it"""
+    format: str | None
+    """default: recognised from the file; open_lth, huggingface, torch_prune, rigl_torch, itop, turboprune,
+    synaptic_flow, cerebras, safetensors, dense
+    """
+    architecture: str | None
+    """default: recognised from names and shapes"""
+    input: str | None
+    """C,H,W of its images, where shapes cannot tell"""
+    rewind_step: int | None
+    """the step of its weights, where it cannot tell"""
+    steps_per_epoch: int | None
+    """of the training that it comes from"""
+    dataset: str | None
+    """the dataset it was found on"""
+    seed: int | None
+    """the seed it was found with"""
+    level: int | None
+    """its nominal IMP level"""
+
+
+class ListTicketsQuery(TypedDict, total=False):
+    """List Tickets: the query."""
+
+    limit: int
+    """items per page"""
+    architecture: str | None
+    family: str | None
+    dataset: str | None
+    """found or trained to its rewind point on it"""
+    method: str | None
+    """how it was made"""
+    parent: str | None
+    """transformed from it"""
+    tag: str | None
+    sparsity_min: float | None
+    sparsity_max: float | None
+
+
+class ImportStudyQuery(TypedDict, total=False):
+    """Import Study: the query."""
+
+    exact: bool
+    """run it in exact mode, even if it was not run so before"""
+
+
+class ListJobsQuery(TypedDict, total=False):
+    """List Jobs: the query."""
+
+    limit: int
+    """items per page"""
+    state: Sequence[State]
+    """only jobs in these states"""
+    kind: Sequence[Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]]
+    """only jobs of these kinds"""
+
+
+class ListStudiesQuery(TypedDict, total=False):
+    """List Studies: the query."""
+
+    limit: int
+    """items per page"""
+
+
+class ListArchitecturesQuery(TypedDict, total=False):
+    """List Architectures: the query."""
+
+    limit: int
+    """posted families per page"""
+
+
+class ShowArchitectureQuery(TypedDict, total=False):
+    """Show Architecture: the query."""
+
+    dataset: str | None
+    """whose input and classes it takes; not needed for a posted one"""
+    classes: int | None
+    """which one, where a name is posted for several numbers of classes"""
