@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cli.client import Client, Json
+from api.client import Client
+from api.client.models.requests import StudyRequest
 from cli.comparison import play
 from cli.installation import address, running
 from core.settings import Settings
@@ -17,7 +18,7 @@ from core.settings import Settings
 _ARMS = ("ett", "imp", "random", "snip", "dense")
 
 
-def _study(sources: list[str], targets: list[str], level: int, recipe: Json, **change: Any) -> Json:
+def _study(sources: list[str], targets: list[str], level: int, recipe: Any, **change: Any) -> Any:
     arms = [{"name": method, "method": method} for method in _ARMS]
     return {
         "datasets": ["digits"],
@@ -30,7 +31,7 @@ def _study(sources: list[str], targets: list[str], level: int, recipe: Json, **c
 
 
 CALIBRATION = _study(["mlp_2"], ["mlp_3"], 2, {"length": "20ep", "momentum": 0.9, "lr": 0.02})
-STUDIES: dict[str, Json] = {
+STUDIES: dict[str, StudyRequest] = {
     "the same networks, longer and deeper": _study(
         ["mlp_2"], ["mlp_3"], 6, {"length": "40ep", "momentum": 0.9, "lr": 0.02}
     ),
@@ -44,21 +45,24 @@ def compare() -> list[dict[str, Any]]:
     """By study: what was predicted, what it took, their ratio."""
     with tempfile.TemporaryDirectory() as name:
         settings = Settings(home=Path(name), host="127.0.0.1", port=0, database_url="")
-        with running(settings, lambda _: None) as (started, _), Client(address(started), 60) as client:
+        with (
+            running(settings, lambda _: None) as (started, _),
+            Client(address(started), patience=60, starting=True) as client,
+        ):
             play(client, CALIBRATION, lambda _: None)
             return [_predicted(client, said, asked) for said, asked in STUDIES.items()]
 
 
-def _predicted(client: Client, said: str, asked: Json) -> dict[str, Any]:
-    planned = client.preview(asked)
+def _predicted(client: Client, said: str, asked: StudyRequest) -> dict[str, Any]:
+    planned = client.plan_study(**asked)
     study, _ = play(client, asked, lambda _: None)
-    ledger = client.get(f"/studies/{study['id']}/ledger")
-    taken = ledger["total"]["device_seconds"]
+    taken = client.study_ledger(study).total.device_seconds
+    assert planned.device_seconds is not None, "the first study taught the service its pace"
     return {
         "study": said,
-        "jobs": len(study["jobs"]),
-        "trainings": planned["trainings"],
-        "predicted": round(planned["device_seconds"], 2),
+        "jobs": len(study.jobs),
+        "trainings": planned.trainings,
+        "predicted": round(planned.device_seconds, 2),
         "taken": round(taken, 2),
-        "ratio": round(planned["device_seconds"] / taken, 3),
+        "ratio": round(planned.device_seconds / taken, 3),
     }

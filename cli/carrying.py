@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Json
 from cli.options import (
     HERE,
     Architecture,
@@ -18,10 +17,10 @@ from cli.options import (
     connected,
     numbers,
     pairs,
-    show,
-    submit,
+    submitted,
 )
-from cli.wording import plan_text
+from cli.printing import show
+from cli.wording import plan_words
 
 _ORDERS = "append, interpolate, drop_last, drop_first or drop_even"
 
@@ -66,7 +65,7 @@ def transform(
     server: Server = HERE,
 ) -> None:
     """Stretch or squeeze tickets into another member of their family."""
-    body = {
+    body: Any = {
         "tickets": tickets,
         "architecture": architecture,
         "order": _order(order),
@@ -84,11 +83,11 @@ def transform(
         "start": start,
         "fresh": fresh or None,
     }
-    if not dry_run:
-        submit("transform", body, wait, as_json, server)
-        return
     with connected(server) as client:
-        show(client.plan(body), plan_text, as_json)
+        if dry_run:
+            show(client.plan_transform(**body), plan_words, as_json)
+        else:
+            submitted(client, client.transform(**body), wait, as_json)
 
 
 def _order(given: list[str] | None) -> Any:
@@ -98,6 +97,6 @@ def _order(given: list[str] | None) -> Any:
     return pairs(given) or None
 
 
-def _hop(word: str) -> Json:
+def _hop(word: str) -> dict[str, Any]:
     architecture, _, order = word.partition("=")
     return {"architecture": architecture} | ({"order": order} if order else {})

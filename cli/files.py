@@ -1,21 +1,18 @@
-"""The client's commands for files: tickets in and out in any format, two of them compared, an architecture posted."""
+"""The client's commands for files: tickets in and out in any format."""
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any
 
 import typer
 
-from cli.options import HERE, AsJson, Server, Ticket, Wait, connected, made, show
-from cli.wording import comparison_text, ticket_text
+from api.client.models.jobs import Job
+from cli import completion
+from cli.options import HERE, AsJson, Server, Ticket, Wait, connected, made
+from cli.printing import show
+from cli.ticket_wording import recognised_words, ticket_words
 from core.jobs.formats import FORMATS
-
-architectures = typer.Typer(help="Architectures described as data.", no_args_is_help=True)
 
 
 def push(
@@ -26,17 +23,21 @@ def push(
     format: Annotated[str | None, typer.Option(help="Its format; default: recognised.")] = None,  # noqa: A002
     architecture: Annotated[str | None, typer.Option(help="Its architecture; default: recognised.")] = None,
     input: Annotated[str | None, typer.Option(metavar="C,H,W", help="The images it takes.")] = None,  # noqa: A002
-    dataset: Annotated[str | None, typer.Option(help="The dataset it was found on.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="The dataset it was found on.", autocompletion=completion.datasets),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed it was found with.")] = None,
     level: Annotated[int | None, typer.Option(help="Its nominal IMP level.")] = None,
     rewind_step: Annotated[int | None, typer.Option(help="The step of its weights.")] = None,
     steps_per_epoch: Annotated[int | None, typer.Option(help="Of the training it comes from.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what the file is; keep nothing.")] = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Upload a ticket; a file or folder of another format becomes a job that imports it."""
-    said = {
+    said: Any = {
         "tag": tag,
         "format": format,
         "architecture": architecture,
@@ -47,27 +48,15 @@ def push(
         "rewind_step": rewind_step,
         "steps_per_epoch": steps_per_epoch,
     }
-    with connected(server) as client, _content(file) as content:
-        answer = client.push(content, said)
-        if "state" in answer:
-            made(client, answer, wait, as_json, server)
+    with connected(server) as client:
+        if dry_run:
+            show(client.recognise(file, **said), recognised_words, as_json)
+            return
+        answer = client.push(file, **said)
+        if isinstance(answer, Job):
+            made(client, answer, wait, as_json)
         else:
-            show(answer, ticket_text, as_json)
-
-
-@contextmanager
-def _content(path: Path) -> Iterator[BinaryIO]:
-    """A file's bytes, or a folder's as a tar."""
-    if path.is_file():
-        with path.open("rb") as file:
-            yield file
-        return
-    with tempfile.TemporaryFile() as packed:
-        # Links are sent as what they lead to: no server unpacks a link.
-        with tarfile.open(fileobj=packed, mode="w", dereference=True) as archive:
-            archive.add(path, arcname=path.resolve().name)
-        packed.seek(0)
-        yield packed
+            show(answer, ticket_words, as_json)
 
 
 def pull(
@@ -76,42 +65,33 @@ def pull(
         Path | None, typer.Option("--output", "-o", help="Default: its id's first 16 digits.")
     ] = None,
     format: Annotated[  # noqa: A002
-        str, typer.Option(help=f"elasticket, {', '.join(FORMATS)}.")
+        str,
+        typer.Option(help=f"elasticket, {', '.join(FORMATS)}.", autocompletion=completion.formats),
     ] = "elasticket",
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
-    """Download a ticket."""
+    """Download a ticket; its digest is checked."""
     suffix = FORMATS[format].suffix if format in FORMATS else ".ticket.safetensors"
     target = output or Path(f"{ticket[:16]}{suffix}")
     with connected(server) as client:
-        size = client.pull(ticket, target, format)
-        done = {"ticket": ticket, "format": format, "file": str(target), "bytes": size}
-        show(done, lambda _: f"{target}: {size:,} bytes", as_json)
+        saved(client.pull(ticket, target, format), as_json, ticket=ticket, format=format)
 
 
-def compare(
+def mask(
     ticket: Ticket,
-    other: Annotated[str, typer.Argument(help="Another ticket's id.")],
+    layer: Annotated[str, typer.Argument(help="A layer, as `layers` lists them.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: the layer's name.")] = None,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
-    """Tell how much two tickets agree: their masks, beside what chance would give, and their weights."""
+    """Download a picture of a layer's mask; white survives."""
     with connected(server) as client:
-        show(client.get(f"/tickets/{ticket}/compare/{other}"), comparison_text, as_json)
+        path = client.mask(ticket, layer, output or Path(f"{layer}.png"))
+        saved(path, as_json, ticket=ticket, layer=layer)
 
 
-@architectures.command("post")
-def post_architecture(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Its definition, a JSON file.")],
-    as_json: AsJson = False,
-    server: Server = HERE,
-) -> None:
-    """Describe a network with repeated units, so that its tickets can be stretched and squeezed."""
-    with connected(server) as client:
-        posted = client.post_architecture(file.read_bytes())
-        show(
-            posted,
-            lambda body: f"architecture {body['name']}: {body['prunable']:,} prunable weights",
-            as_json,
-        )
+def saved(path: Path, as_json: bool, **what: str) -> None:
+    """Tell what was downloaded."""
+    size = path.stat().st_size
+    show({**what, "file": str(path), "bytes": size}, lambda _: f"{path}: {size:,} bytes", as_json)

@@ -6,50 +6,65 @@ from collections.abc import Callable
 
 import typer
 
-from cli import carrying, files, operate, verbs
+from cli import carrying, catalogue, files, jobs, operate, studies, study_files, tickets, verbs
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.planning import plan
 from cli.rivals import rivals
-from cli.studies import archive, reproduce, studies, study, table
 
 app = typer.Typer(
     name="elasticket",
-    help="Find a lottery ticket once and carry it to a whole family of networks.",
+    help="""Find a lottery ticket once and carry it to a whole family of networks.
+
+    Exit status: 0 done; 1 failed or refused; 2 not understood; 130 interrupted, what was asked for goes on.
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
 _PANELS: dict[str, list[Callable[..., None]]] = {
     "Run it": [operate.up, operate.api, operate.worker, operate.migrate, doctor, demo],
-    "Use it": [
+    "Find, carry, train": [verbs.find, carrying.transform, verbs.train, verbs.evaluate, verbs.connect],
+    "Tickets": [
         files.push,
         files.pull,
-        files.compare,
-        verbs.find,
-        carrying.transform,
-        verbs.train,
-        verbs.evaluate,
-        verbs.connect,
-        rivals,
-        study,
-        studies,
-        table,
-        archive,
-        reproduce,
-        plan,
-        verbs.jobs,
-        verbs.watch,
-        verbs.cancel,
-        verbs.prioritise,
-        verbs.retry,
+        files.mask,
+        tickets.tickets,
+        tickets.layers,
+        tickets.lineage,
+        tickets.results,
+        tickets.anatomy,
+        tickets.compare,
     ],
+    "Studies": [
+        studies.study,
+        rivals,
+        plan,
+        studies.studies,
+        studies.extend,
+        studies.resume,
+        study_files.table,
+        study_files.figures,
+        study_files.archive,
+        study_files.reproduce,
+    ],
+    "What is under way": [
+        jobs.jobs,
+        jobs.show,
+        jobs.watch,
+        jobs.log,
+        jobs.runs,
+        jobs.ledger,
+        jobs.cancel,
+        jobs.retry,
+    ],
+    "What it can do": [catalogue.datasets, catalogue.methods, catalogue.health],
 }
 
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.add_typer(files.architectures, name="architectures", rich_help_panel="Use it")
+app.add_typer(catalogue.architectures, name="architectures", rich_help_panel="What it can do")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""What the client's commands share: their options, and how an answer is shown."""
+"""What the client's commands share: their options, and how a job is shown."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from cli.client import ApiError, Client, Json
+from api.client import ApiError, Client
+from api.client.models.jobs import Job
+from api.client.transport import DEFAULT_SERVER
+from cli import completion
 from cli.operate import say
-from cli.watching import follow
-from cli.wording import job_text
+from cli.printing import show
+from cli.wording import job_words
 
 Server = Annotated[str, typer.Option(envvar="ELASTICKET_SERVER", help="Where the API is.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer.")]
@@ -36,18 +38,31 @@ Recipe = Annotated[
 Ticket = Annotated[str, typer.Argument(help="A ticket's id.")]
 Tickets = Annotated[list[str], typer.Argument(metavar="TICKET", help="Ids of tickets.")]
 MaybeTickets = Annotated[list[str] | None, typer.Argument(metavar="TICKET", help="Ids of tickets.")]
-Dataset = Annotated[str, typer.Argument(help="A dataset, as /datasets lists them.")]
-Architecture = Annotated[str, typer.Argument(help="An architecture, as /architectures lists them.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(help="A dataset, as `datasets` lists them.", autocompletion=completion.datasets),
+]
+Architecture = Annotated[
+    str,
+    typer.Argument(
+        help="An architecture, as `architectures` lists them.", autocompletion=completion.architectures
+    ),
+]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.")]
+StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id.")]
+JobOrStudy = Annotated[str, typer.Argument(metavar="JOB|STUDY", help="The id of a job or a study.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many, the newest.")]
 Seeds = Annotated[str | None, typer.Option(metavar="0,1,…", help="Seeds, one per replicate.")]
-HERE = "http://127.0.0.1:8000"
+HERE = DEFAULT_SERVER
+PATIENCE = 30.0
+"""Seconds to wait for a server that was there and has gone away."""
 
 
 @contextmanager
 def connected(server: str) -> Iterator[Client]:
     """A client; what goes wrong with it is told, and ends the command with status 1."""
     try:
-        with Client(server) as client:
+        with Client(server, patience=PATIENCE) as client:
             yield client
     except ApiError as error:
         say("\n".join(error.lines()))
@@ -56,40 +71,39 @@ def connected(server: str) -> Iterator[Client]:
         # A file of this machine, to be sent or to be written.
         say(f"{error.filename}: {error.strerror}")
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
-def show(answer: Any, words: Callable[[Any], str], as_json: bool) -> None:
-    """Print an answer, in words or as it came."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False) if as_json else words(answer))
+def submitted(client: Client, job: Job, wait: bool, as_json: bool) -> None:
+    """Show a job that was asked for, as it is or as it ends."""
+    done = job.state == "succeeded"
+    if done:
+        say("an identical job did this before; --fresh does it again")
+    made(client, job, wait and not done, as_json)
 
 
-def submit(kind: str, body: Json, wait: bool, as_json: bool, server: str) -> None:
-    """Ask for a job, and show it as it is or as it ends."""
-    with connected(server) as client:
-        job = client.submit(kind, body)
-        done = job["state"] == "succeeded"
-        if done:
-            say("an identical job did this before; --fresh does it again")
-        made(client, job, wait and not done, as_json, server)
-
-
-def made(client: Client, job: Json, wait: bool, as_json: bool, server: str) -> None:
+def made(client: Client, job: Job, wait: bool, as_json: bool) -> None:
     """Show a job as it is, or as it ends."""
     if wait:
-        followed(client, job, as_json, server)
+        followed(client, job, as_json)
     else:
-        show(job, lambda shown: job_text(shown, server), as_json)
+        show(job, lambda shown: job_words(shown, client.server), as_json)
 
 
-def followed(client: Client, job: Json, as_json: bool, server: str) -> None:
+def followed(client: Client, job: Job, as_json: bool) -> None:
     """Follow a job to its end and show it; status 1 unless it succeeds."""
+    from rich.console import Console
+
+    from cli.watching import follow
+
     try:
         ended = follow(client, job, Console(stderr=True))
     except KeyboardInterrupt:
-        say(f"job {job['id']} goes on; to stop it: elasticket cancel {job['id']}")
+        say(f"job {job.id} goes on; to stop it: elasticket cancel {job.id}")
         raise typer.Exit(130) from None
-    show(ended, lambda shown: job_text(shown, server), as_json)
-    if ended["state"] != "succeeded":
+    show(ended, lambda shown: job_words(shown, client.server), as_json)
+    if ended.state != "succeeded":
         raise typer.Exit(1)
 
 
@@ -117,7 +131,7 @@ def pairs(given: list[str] | None) -> dict[str, str]:
 _LISTS = ("milestones", "dense")
 
 
-def fields(given: list[str] | None) -> Json:
+def fields(given: list[str] | None) -> dict[str, Any]:
     """NAME=VALUE words as JSON fields: a VALUE that reads as JSON is that, any other is text."""
     return {
         name: [part for part in value.split(",") if part] if name in _LISTS else _value(value)

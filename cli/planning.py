@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.client import Json
-from cli.options import HERE, AsJson, Recipe, Server, connected, fields, pairs, show
+from api.client.models.studies import Plan
+from cli import completion
+from cli.options import HERE, AsJson, Recipe, Server, connected, fields, pairs
+from cli.printing import Words, show
 from core.studies.table import Table
 
 
 def plan(
     targets: Annotated[
-        list[str], typer.Argument(metavar="ARCHITECTURE", help="The networks that are wanted.")
+        list[str],
+        typer.Argument(
+            metavar="ARCHITECTURE",
+            help="The networks that are wanted.",
+            autocompletion=completion.architectures,
+        ),
     ],
     *,
-    dataset: Annotated[str, typer.Option(help="A dataset, as /datasets lists them.")],
+    dataset: Annotated[
+        str, typer.Option(help="A dataset, as `datasets` lists them.", autocompletion=completion.datasets)
+    ],
     level: Annotated[int, typer.Option(min=1, help="IMP's prunings.")] = 10,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="elth, dense, or as /methods lists them; may be repeated. Default: elth, imp, rigl, dense."
+            help="elth, dense, or as `methods` lists them; may be repeated. Default: elth, imp, rigl, dense."
         ),
     ] = None,
     source: Annotated[
@@ -50,7 +59,7 @@ def plan(
     server: Server = HERE,
 ) -> None:
     """Tell what sparse networks would cost by each method, and the cheapest; nothing is trained."""
-    body = {
+    body: Any = {
         "targets": targets,
         "dataset": dataset,
         "level": level,
@@ -66,34 +75,31 @@ def plan(
         "recipe": fields(recipe) or None,
     }
     with connected(server) as client:
-        show(client.price(body), words, as_json)
+        show(client.plan(**body), words, as_json)
 
 
-def words(answer: Json) -> str:
+def words(plan: Plan) -> Words:
     """The table, the cheapest, the assumptions."""
-    lines = [table(answer).text(), ""]
-    if answer["cheapest"]:
-        lines.append(f"cheapest: {answer['cheapest']}")
-    if answer["cheapest_source"]:
-        lines.append(f"cheapest source: {answer['cheapest_source']}")
-    return "\n".join([*lines, "assumed:", *(f"  {sentence}" for sentence in answer["assumptions"])])
+    lines = [f"cheapest: {plan.cheapest}"] if plan.cheapest else []
+    if plan.cheapest_source:
+        lines.append(f"cheapest source: {plan.cheapest_source}")
+    return [table(plan), "\n".join(["", *lines, "assumed:", *(f"  {one}" for one in plan.assumptions)])]
 
 
-def table(answer: Json) -> Table:
+def table(plan: Plan) -> Table:
     """A row per way."""
     columns = ("method", "trainings", "steps", "hours", "rewinding", "device hours")
-    priced = answer["currency"] is not None
     rows = [
         (
-            plan["name"],
-            f"{plan['trainings']:g}",
-            f"{plan['steps']:,}",
-            *(_number(plan[name]) for name in ("hours", "rewound_hours", "device_hours")),
-            *([_number(plan["money"])] if priced else []),
+            way.name,
+            f"{way.trainings:g}",
+            f"{way.steps:,}",
+            *map(_number, (way.hours, way.rewound_hours, way.device_hours)),
+            *([_number(way.money)] if plan.currency is not None else []),
         )
-        for plan in answer["plans"]
+        for way in plan.plans
     ]
-    return Table((*columns, *([answer["currency"]] if priced else [])), tuple(rows))
+    return Table((*columns, *([plan.currency] if plan.currency is not None else [])), tuple(rows))
 
 
 def _number(value: float | None) -> str:

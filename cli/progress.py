@@ -5,16 +5,18 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.client import Client, Json
+from api.client import Client
+from api.client.models.requests import StudyRequest
+from api.client.models.studies import Study, Table
 from cli.comparison import follow
 
 
-def played(client: Client, asked: Json) -> tuple[Json, Json]:
+def played(client: Client, asked: StudyRequest) -> tuple[Study, Table]:
     """Ask for a study and follow it."""
-    return followed(client, client.submit("studies", asked))
+    return followed(client, client.create_study(**asked))
 
 
-def followed(client: Client, study: Json) -> tuple[Json, Json]:
+def followed(client: Client, study: Study) -> tuple[Study, Table]:
     """Follow a study to its end, with a bar per network on the terminal, counted in jobs; with its table."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jobs"))
     console = Console(stderr=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from cli.client import Json
-from cli.comparison import named, percentages
+from api.client.models.studies import Cell, Study
+from api.client.models.studies import Table as Answered
+from cli.comparison import accuracies, named
 from core.studies.spec import StudySpec
 from core.studies.table import Spread, Table, spread
 
 
-def caption(study: Json) -> str:
+def caption(study: Study) -> str:
     """What the tables show, and how it was trained."""
-    spec = StudySpec.model_validate(study["spec"])
+    spec = StudySpec.model_validate(study.spec)
     recipe = spec.recipe_on(spec.datasets[0]).resolve(None)
     dense = f"; {', '.join(recipe.dense)} is never pruned" if recipe.dense else ""
     levels = ", ".join(f"{level} ({1 - 0.8**level:.2%} pruned)" for level in spec.levels)
@@ -27,39 +28,39 @@ _WIDE = ("best epoch, %", "dead neurons")
 """Columns for which a terminal has no room; the study's page has them."""
 
 
-def tables(table: Json) -> dict[str, Table]:
+def tables(table: Answered) -> dict[str, Table]:
     """A table for each network, by its name."""
-    kept = [place for place, name in enumerate(table["columns"]) if place and name not in _WIDE]
-    networks = dict.fromkeys(row[0] for row in table["rows"])
+    kept = [place for place, name in enumerate(table.columns) if place and name not in _WIDE]
+    networks = dict.fromkeys(row[0] for row in table.rows)
     return {
         network: Table(
-            tuple(table["columns"][place] for place in kept),
-            tuple(tuple(row[place] for place in kept) for row in table["rows"] if row[0] == network),
+            tuple(table.columns[place] for place in kept),
+            tuple(tuple(row[place] for place in kept) for row in table.rows if row[0] == network),
             words=2,
         )
         for network in networks
     }
 
 
-def reading(study: Json, table: Json) -> str:
+def reading(study: Study, table: Answered) -> str:
     """What the numbers say of the stretched ticket, whatever they are."""
-    complete = {**table, "cells": [cell for cell in table["cells"] if cell["complete"]]}
-    by_target = {target: named(complete, target) for target in study["spec"]["targets"]}
+    complete = [cell for cell in table.cells if cell.complete]
+    by_target = {target: named(complete, target) for target in study.spec["targets"]}
     compared = {target: cells for target, cells in by_target.items() if {"ETT", "IMP"} <= cells.keys()}
     if not compared:
         return "No stretched ticket was trained beside IMP's own."
     said = "; ".join(on(cells, target) for target, cells in compared.items())
     ett, imp = (next(iter(compared.values()))[arm] for arm in ("ETT", "IMP"))
     spent = (
-        f"{ett['trainings']:g} training per seed and target instead of {imp['trainings']:g},"
-        f" after {ett['shared_trainings']:g} shared ones"
+        f"{ett.trainings:g} training per seed and target instead of {imp.trainings:g},"
+        f" after {ett.shared_trainings:g} shared ones"
     )
     return f"The stretched ticket, {said}. It takes {spent}."
 
 
-def on(cells: dict[str, Json], target: str) -> str:
+def on(cells: dict[str, Cell], target: str) -> str:
     """How the stretched ticket does on a target against the rivals that everybody looks at first."""
-    spreads = {arm: spread(percentages(cell, "accuracy")) for arm, cell in cells.items()}
+    spreads = {arm: spread(accuracies(cell)) for arm, cell in cells.items()}
     rivals = (("IMP", "IMP's own"), ("random", "a random mask"), ("dense", "the dense network"))
     said = [against(spreads["ETT"], spreads[arm], name) for arm, name in rivals if arm in spreads]
     return f"on {target}: " + ", ".join(said)

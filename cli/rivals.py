@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Json
+from api.client.models.requests import StudyRequest
 from cli.operate import say
-from cli.options import HERE, Dataset, Recipe, Server, connected, fields, numbers
+from cli.options import HERE, AsJson, Dataset, Recipe, Server, connected, fields, numbers
+from cli.printing import show, tabulate
 
 
 def rivals(
@@ -26,6 +27,7 @@ def rivals(
     seeds: Annotated[str, typer.Option(help="Replicates.")] = "0,1,2",
     recipe: Recipe = None,
     markdown: Annotated[bool, typer.Option(help="Tables in Markdown.")] = False,
+    as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Compare all methods: each rival keeps exactly as many weights as the stretched ticket."""
@@ -33,21 +35,30 @@ def rivals(
     from cli.progress import played
     from cli.reading import caption, reading, tables
 
-    asked: Json = {
+    asked: StudyRequest = {
         "study": "rivals",
         "datasets": [dataset],
         "levels": [level],
-        "seeds": numbers(seeds, "--seeds"),
-        "recipe": fields(recipe),
+        "seeds": numbers(seeds, "--seeds") or [],
+        "recipe": fields(recipe),  # type: ignore[typeddict-item]  # the server says what is wrong with it
     }
-    asked |= {"sources": [source]} if source else {}
-    asked |= {"targets": target} if target else {}
+    if source:
+        asked["sources"] = [source]
+    if target:
+        asked["targets"] = target
     with connected(server) as client:
         study, table = played(client, asked)
-    typer.echo(caption(study))
-    for network, shown in tables(table).items():
-        typer.echo(f"\n{network}\n\n{shown.markdown() if markdown else shown.text()}")
-    typer.echo(f"\n{reading(study, table)}")
+    if as_json:
+        show(table, lambda _: "", as_json)
+    else:
+        typer.echo(caption(study))
+        for network, shown in tables(table).items():
+            typer.echo(f"\n{network}\n")
+            if markdown:
+                typer.echo(shown.markdown())
+            else:
+                tabulate(shown)
+        typer.echo(f"\n{reading(study, table)}")
     if wrong := failures(study):
         say("\n".join(["did not succeed:", *wrong]))
         raise typer.Exit(1)

@@ -1,167 +1,114 @@
-"""The client's commands for studies: asked for by name or file, shown, packed up, and run again from an archive."""
+"""The client's commands for studies: asked for by name or file, extended, resumed, shown."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, Json
+from api.client import Client
+from api.client.models.studies import Study
+from cli import completion
 from cli.operate import say
-from cli.options import HERE, AsJson, Server, Wait, connected, pairs, show
-from cli.study_wording import comparison_text, plan_text, studies_table, study_text
+from cli.options import HERE, AsJson, Limit, Server, StudyId, Wait, connected
+from cli.printing import show
+from cli.study_request import changed, read
+from cli.study_wording import extension_words, plan_words, studies_table, study_words
 
-StudyId = Annotated[str, typer.Argument(metavar="STUDY", help="A study's id.")]
-_LISTS = ("datasets", "found_on", "sources", "targets", "levels", "orders", "seeds")
+PAGE = 100
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="A field: datasets=digits, seeds=0,1, recipe.length=20ep …"
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell which jobs it would ask for; do nothing.")]
 
 
 def study(
     name: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="A study by name, or a .yaml or .json file of one.")
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A study by name, or a .yaml or .json file of one.",
+            autocompletion=completion.studies,
+        ),
     ],
     scale: Annotated[str | None, typer.Option(help="paper, or small for a CPU; of a study by name.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="FIELD=VALUE", help="A field: datasets=digits, seeds=0,1, recipe.length=20ep …"
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell which jobs it would ask for; do nothing.")
-    ] = False,
+    changes: Changes = None,
+    dry_run: DryRun = False,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """Ask for a study: many jobs whose results form a table."""
-    asked = _asked(name) | ({"scale": scale} if scale else {})
-    for field, value in pairs(changes).items():
-        _replace(asked, field, value)
+    asked: Any = changed(read(name) | ({"scale": scale} if scale else {}), changes)
     with connected(server) as client:
         if dry_run:
-            show(client.plan(asked, "studies"), plan_text, as_json)
-            return
-        made = client.submit("studies", asked)
-        if wait:
-            _followed(client, made, as_json)
+            show(client.plan_study(**asked), plan_words, as_json)
         else:
-            show(made, lambda shown: study_text(shown, server), as_json)
+            _made(client, client.create_study(**asked), wait, as_json)
 
 
-def studies(
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20, as_json: AsJson = False, server: Server = HERE
+def extend(
+    study: StudyId,
+    more: Annotated[
+        list[str],
+        typer.Option("--set", metavar="FIELD=VALUE,…", help="What to append: seeds=3,4, targets=mlp_4 …"),
+    ],
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    server: Server = HERE,
 ) -> None:
+    """Add cells or replicates to a study, finished or not; what it has done stays."""
+    asked: Any = changed({}, more)
+    with connected(server) as client:
+        if dry_run:
+            show(client.plan_extension(study, **asked), extension_words, as_json)
+        else:
+            _made(client, client.extend_study(study, **asked), wait, as_json)
+
+
+def resume(study: StudyId, wait: Wait = False, as_json: AsJson = False, server: Server = HERE) -> None:
+    """Ask again for what failed or was cancelled of a study."""
+    with connected(server) as client:
+        _made(client, client.resume_study(study), wait, as_json)
+
+
+def studies(limit: Limit = 20, as_json: AsJson = False, server: Server = HERE) -> None:
     """List the newest studies."""
     with connected(server) as client:
-        found = client.get("/studies", limit=limit)["items"]
-        show(found, lambda items: studies_table(items).text(), as_json)
+        found = client.studies(limit=min(limit, PAGE))
+        show(list(islice(found, limit)), studies_table, as_json)
 
 
-def table(
-    study: StudyId,
-    format: Annotated[  # noqa: A002
-        str, typer.Option(help="text, markdown, latex, csv, html or json.")
-    ] = "text",
-    server: Server = HERE,
-) -> None:
-    """Print a study's table, as far as it is filled."""
-    with connected(server) as client:
-        typer.echo(client.text(f"/studies/{study}/table", format=format).rstrip("\r\n"))
-
-
-def archive(
-    study: StudyId,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: study- and its id's first 8 digits.")
-    ] = None,
-    as_json: AsJson = False,
-    server: Server = HERE,
-) -> None:
-    """Download a study with its tickets and digests: enough for others to run it again."""
-    target = output or Path(f"study-{study[:8]}.zip")
-    with connected(server) as client:
-        size = client.download(f"/studies/{study}/archive", target)
-        done = {"study": study, "file": str(target), "bytes": size}
-        show(done, lambda _: f"{target}: {size:,} bytes", as_json)
-
-
-def reproduce(
-    file: Annotated[
-        Path, typer.Argument(metavar="ARCHIVE", exists=True, dir_okay=False, help="A study's archive.")
-    ],
-    exact: Annotated[
-        bool, typer.Option("--exact", help="In exact mode, even if it was not run so before.")
-    ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", "-w", help="Until it has ended; exit status 1 if anything differs.")
-    ] = False,
-    as_json: AsJson = False,
-    server: Server = HERE,
-) -> None:
-    """Run the study of an archive again, and compare digest by digest."""
-    with connected(server) as client, file.open("rb") as content:
-        made = client.import_study(content, exact)
-        if wait:
-            made = _ended(client, made)
-    show(made, lambda shown: f"{study_text(shown, server)}\n{comparison_text(shown)}", as_json)
-    if wait and made["reproduction"]["different"]:
-        raise typer.Exit(1)
-
-
-def _followed(client: Client, made: Json, as_json: bool) -> None:
+def study_followed(client: Client, made: Study, as_json: bool) -> None:
+    """Follow a study to its end and show its table; status 1 unless all of it succeeds."""
     from cli.comparison import failures
 
-    ended = _ended(client, made)
-    words = client.text(f"/studies/{ended['id']}/table", format="text")
-    show(ended, lambda _: f"study {ended['id']}\n\n{words}", as_json)
+    ended = ended_study(client, made)
+    words = client.table_as(ended, "text").rstrip()
+    show(ended, lambda _: f"study {ended.id}\n\n{words}", as_json)
     if wrong := failures(ended):
         say("\n".join(["did not succeed:", *wrong]))
         raise typer.Exit(1)
 
 
-def _ended(client: Client, made: Json) -> Json:
+def ended_study(client: Client, made: Study) -> Study:
     """Follow a study to its end."""
     from cli.progress import followed
 
     try:
         return followed(client, made)[0]
     except KeyboardInterrupt:
-        say(f"study {made['id']} goes on; its table so far: elasticket table {made['id']}")
+        say(f"study {made.id} goes on; its table so far: elasticket table {made.id}")
         raise typer.Exit(130) from None
 
 
-def _asked(name: str) -> Json:
-    """A study by name, or what a file says of one."""
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml", ".json"):
-        return {"study": name}
-    from core.studies.yaml import loads
-
-    try:
-        content = path.read_bytes()
-        given = json.loads(content) if path.suffix == ".json" else loads(content)
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{path}: {error}", param_hint="NAME|FILE") from None
-    if not isinstance(given, dict):
-        raise typer.BadParameter(f"{path} is no mapping of a study's fields", param_hint="NAME|FILE")
-    return given
-
-
-def _replace(asked: Json, field: str, text: str) -> None:
-    """Set a field, or with dots one of the fields below it."""
-    *above, last = field.split(".")
-    for name in above:
-        asked[name] = dict(asked.get(name) or {})
-        asked = asked[name]
-    asked[last] = _value(text, listed=not above and last in _LISTS)
-
-
-def _value(text: str, *, listed: bool) -> Any:
-    """What reads as JSON is that, any other text is text; of a list, each part."""
-    try:
-        given = json.loads(text)
-    except ValueError:
-        return [_value(part, listed=False) for part in text.split(",") if part] if listed else text
-    return [given] if listed and not isinstance(given, list) else given
+def _made(client: Client, made: Study, wait: bool, as_json: bool) -> None:
+    if wait:
+        study_followed(client, made, as_json)
+    else:
+        show(made, lambda shown: study_words(shown, client.server), as_json)

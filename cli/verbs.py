@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cli.client import Json
+from cli import completion
 from cli.options import (
     HERE,
     Architecture,
@@ -15,7 +15,6 @@ from cli.options import (
     Devices,
     Exact,
     Fresh,
-    JobId,
     MaybeTickets,
     Recipe,
     Seeds,
@@ -23,19 +22,18 @@ from cli.options import (
     Wait,
     connected,
     fields,
-    followed,
-    made,
     numbers,
-    show,
-    submit,
+    submitted,
 )
-from cli.wording import job_text, jobs_table
 
 
 def find(
     architecture: Architecture,
     dataset: Dataset,
-    method: Annotated[str, typer.Option(help="A pruning method, as /methods lists them.")] = "imp",
+    method: Annotated[
+        str,
+        typer.Option(help="A pruning method, as `methods` lists them.", autocompletion=completion.methods),
+    ] = "imp",
     level: Annotated[int | None, typer.Option(help="IMP's prunings; the method's default is 10.")] = None,
     parameter: Annotated[
         list[str] | None,
@@ -52,7 +50,7 @@ def find(
 ) -> None:
     """Find one ticket per seed."""
     parameters = fields(parameter) | ({} if level is None else {"level": level})
-    body = {
+    body: Any = {
         "architecture": architecture,
         "dataset": dataset,
         "method": method,
@@ -63,7 +61,8 @@ def find(
         "devices": devices,
         "fresh": fresh or None,
     }
-    submit("find", body, wait, as_json, server)
+    with connected(server) as client:
+        submitted(client, client.find(**body), wait, as_json)
 
 
 def train(
@@ -90,7 +89,7 @@ def train(
     server: Server = HERE,
 ) -> None:
     """Train tickets from their rewind points, or a network from its initialisation, dense or with a schedule sparse."""
-    body = {
+    body: Any = {
         "tickets": tickets or None,
         "architecture": dense,
         "sparsity_schedule": fields(schedule) or None,
@@ -101,7 +100,8 @@ def train(
         "devices": devices,
         "fresh": fresh or None,
     }
-    submit("train", body, wait, as_json, server)
+    with connected(server) as client:
+        submitted(client, client.train(**body), wait, as_json)
 
 
 def evaluate(
@@ -118,14 +118,15 @@ def evaluate(
     server: Server = HERE,
 ) -> None:
     """Measure tickets, or what a job has trained, on a dataset's test images."""
-    body = {
+    body: Any = {
         "tickets": tickets or None,
         "job": job,
         "dataset": dataset,
         "latency": latency or None,
         "fresh": fresh or None,
     }
-    submit("evaluate", body, wait, as_json, server)
+    with connected(server) as client:
+        submitted(client, client.evaluate(**body), wait, as_json)
 
 
 def connect(
@@ -143,64 +144,18 @@ def connect(
     server: Server = HERE,
 ) -> None:
     """Measure the networks on the line between two trainings: linear mode connectivity."""
-    body = {
+    body: Any = {
         "trainings": [_training(first), _training(second)],
         "points": points,
         "dataset": dataset,
         "fresh": fresh or None,
     }
-    submit("connect", body, wait, as_json, server)
+    with connected(server) as client:
+        submitted(client, client.connect(**body), wait, as_json)
 
 
-def _training(text: str) -> Json:
+def _training(text: str) -> dict[str, Any]:
     job, _, run = text.partition(":")
     if run and not run.isdecimal():
         raise typer.BadParameter(f"{text!r} is not JOB:RUN with a number of a training")
     return {"job": job, "run": int(run or 0)}
-
-
-def jobs(
-    state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state.")] = None,
-    query: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="Only jobs that all of these words are said of.")
-    ] = None,
-    order: Annotated[str | None, typer.Option(metavar="newest|oldest", help="Which come first.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500)] = 20,
-    as_json: AsJson = False,
-    server: Server = HERE,
-) -> None:
-    """List the newest jobs."""
-    with connected(server) as client:
-        found = client.jobs(limit, state=state, q=query, order=order)
-        show(found, lambda found: jobs_table(found).text(), as_json)
-
-
-def watch(job: JobId, as_json: AsJson = False, server: Server = HERE) -> None:
-    """Follow a job to its end; exit status 1 unless it succeeds."""
-    with connected(server) as client:
-        followed(client, client.job(job), as_json, server)
-
-
-def cancel(job: JobId, as_json: AsJson = False, server: Server = HERE) -> None:
-    """Stop a job."""
-    with connected(server) as client:
-        show(client.cancel(job), lambda found: job_text(found, server), as_json)
-
-
-def prioritise(
-    job: JobId,
-    priority: Annotated[
-        int, typer.Argument(min=-100, max=100, metavar="N", help="The highest is taken first.")
-    ],
-    as_json: AsJson = False,
-    server: Server = HERE,
-) -> None:
-    """Give a job that waits another place in the queue; write a negative N after --."""
-    with connected(server) as client:
-        show(client.prioritise(job, priority), lambda found: job_text(found, server), as_json)
-
-
-def retry(job: JobId, wait: Wait = False, as_json: AsJson = False, server: Server = HERE) -> None:
-    """Do a job that failed or was cancelled again."""
-    with connected(server) as client:
-        made(client, client.retry(job), wait, as_json, server)

@@ -5,52 +5,41 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from api.catalogue.examples import MLP_1
+from api.jobs.examples import PLAN, RESULT, RUN_SUMMARY, RUNNING, SUCCEEDED
 from cli.main import app
 
 JOB = "4b1d" * 8
 TICKET = "9f2c" * 16
-PLAN = {
-    "tickets": [
-        {
-            "ticket": TICKET,
-            "source": {"architecture": "mlp_2"},
-            "hops": ["mlp_3"],
-            "unit_map": "0:0;1:1,2;2:3",
-            "layers": [
-                {
-                    "tensor": "fc_layers.2.weight",
-                    "source": "fc_layers.1.weight",
-                    "size": 90_000,
-                    "survivors": 5354,
-                    "sparsity": 0.94051,
-                }
-            ],
-            "before": {"prunable": 140_200, "survivors": 15_058, "sparsity": 0.8926},
-            "after": {"prunable": 230_200, "survivors": 20_412, "sparsity": 0.9113},
-            "rewind_step": 0,
-            "warnings": ["total sparsity moves from 89.26% to 91.13%"],
-        }
-    ]
-}
 
 
 def job(state: str, **more: Any) -> dict[str, Any]:
     spec = {"tickets": [TICKET], "architecture": None, "dataset": "digits", "seeds": [0]}
-    outputs: dict[str, Any] = {"tickets": [], "runs": [], "results": []}
+    fields = {"kind": "train", "state": state, "spec": spec, "progress": None, "error": None}
+    return SUCCEEDED | fields | more | {"outputs": outputs(**more.get("outputs", {}))}
+
+
+def outputs(
+    tickets: Sequence[str] = (), runs: Sequence[Any] = (), results: Sequence[Any] = (), **more: Any
+) -> dict[str, Any]:
+    """What a job produced, of which a test says only what it is about."""
     return {
-        "id": JOB,
-        "kind": "train",
-        "state": state,
-        "spec": spec,
-        "progress": None,
-        "error": None,
-        "outputs": outputs,
+        "tickets": list(tickets),
+        "runs": [
+            RUN_SUMMARY
+            | one
+            | {"speed": one["speed"] and RUN_SUMMARY["speed"] | one["speed"] if "speed" in one else None}
+            for one in runs
+        ],
+        "device_seconds": 0.0,
+        "results": [RESULT | one for one in results],
     } | more
 
 
@@ -333,18 +322,28 @@ class TestKindsOfJobs:
 
     def test_what_was_timed_is_told_form_by_form_and_claims_nothing_more(self, server: Any) -> None:
         forms = [("dense", 0.4218, False), ("sparse", 0.35, True)]
+        layer = {
+            "name": "fc",
+            "density": 0.1,
+            "dense_ms": 1,
+            "sparse_ms": 2,
+            "pays": False,
+            "break_even": None,
+        }
+        machine = {"device": "cpu", "capability": "AVX2", "threads": 1, "torch": "2.13.0"}
         at = {
             "batch": 128,
+            "layout": "channels_last",
             "forms": [{"form": form, "ms": ms, "faster": faster} for form, ms, faster in forms],
-            "layers": [{"pays": True}, {"pays": False}],
+            "layers": [layer | {"pays": True}, layer],
         }
         alone = at | {
             "batch": 1,
             "forms": [at["forms"][0], {"form": "sparse", "ms": None, "faster": False}],
-            "layers": [{"pays": False}],
+            "layers": [layer],
         }
         measured = {"point": "evaluate", "seed": 0, "run": None, "accuracy": 0.1, "ticket": TICKET}
-        results = [measured | {"latency": {"batches": [alone, at]}}]
+        results = [measured | {"latency": {"machine": machine, "batches": [alone, at]}}]
         ends(server, "succeeded", outputs={"tickets": [], "runs": [], "results": results})
         shown = run(server, "watch", JOB).stdout
         rows = [line.split() for line in shown.splitlines() if line.strip().startswith(TICKET[:8])]
@@ -377,10 +376,12 @@ class TestLists:
 
     def test_jobs_by_state(self, server: Any) -> None:
         server.answers["/jobs"] = [
-            as_json({"items": [job("running", progress={"fraction": 0.25})], "next": None})
+            as_json(
+                {"items": [job("running", progress=RUNNING["progress"] | {"fraction": 0.25})], "next": None}
+            )
         ]
         result = run(server, "jobs", "--state", "running", "--state", "queued")
-        assert server.seen[0][1] == "/jobs?limit=20&state=running&state=queued"
+        assert server.seen[0][1] == "/jobs?state=running&state=queued&limit=20"
         assert result.stdout.splitlines()[2].split() == [
             JOB,
             "train",
@@ -455,7 +456,10 @@ class TestFiles:
             "cosine": 1.0,
             "sign_agreement": 1.0,
         }
+        figures["size"] = 9999
         body = {
+            "a": TICKET,
+            "b": "x",
             "tensors": [figures | {"name": "fc.weight"}],
             "total": figures,
             "only_a": ["a.weight"],
@@ -471,9 +475,9 @@ class TestFiles:
 
     def test_an_architecture_is_posted_as_it_stands(self, server: Any, tmp_path: Path) -> None:
         (tmp_path / "a.json").write_bytes(b'{"name": "chain"}')
-        server.answers["/architectures"] = [as_json({"name": "chain:2", "prunable": 8192}, 201)]
+        server.answers["/architectures"] = [as_json(MLP_1 | {"name": "chain:2", "prunable": 8192}, 201)]
         result = run(server, "architectures", "post", str(tmp_path / "a.json"))
         assert result.stdout == "architecture chain:2: 8,192 prunable weights\n"
-        assert server.seen[0][3] == b'{"name": "chain"}'
+        assert json.loads(server.seen[0][3]) == {"name": "chain"}
         assert server.asked("Content-Type") == ["application/json"]
         assert server.asked("Idempotency-Key")[0]

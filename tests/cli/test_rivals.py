@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import comparison
+from api.studies.examples import STUDY, TABLE
 from cli.main import app
 from core.studies.spec import StudySpec
 
 ID = "7c5e" * 8
+REPLICATE = TABLE["cells"][0]["replicates"][0]
 SPEC = StudySpec.model_validate({"study": "rivals", "datasets": ["digits"], "seeds": [0, 1]})
 
 
 def study(finished: bool, *states: str) -> dict[str, Any]:
     jobs = [
-        {
+        STUDY["jobs"][0]
+        | {
             "key": f"digits/mlp_3/10/{state}/train/seeds 0,1",
             "state": state,
             "fraction": 0.5,
@@ -27,16 +29,15 @@ def study(finished: bool, *states: str) -> dict[str, Any]:
         for state in states
     ]
     finished_at = "2026-01-01T12:00:00Z" if finished else None
-    return {"id": ID, "spec": SPEC.model_dump(mode="json"), "finished_at": finished_at, "jobs": jobs}
+    return STUDY | {"spec": SPEC.model_dump(mode="json"), "finished_at": finished_at, "jobs": jobs}
 
 
 def table() -> dict[str, Any]:
     cells = [
-        {
-            "network": "mlp_3",
+        TABLE["cells"][0]
+        | {
             "arm": arm,
-            "complete": True,
-            "replicates": [{"accuracy": 0.97}, {"accuracy": 0.98}],
+            "replicates": [REPLICATE | {"accuracy": 0.97}, REPLICATE | {"accuracy": 0.98}],
             "trainings": 1,
             "shared_trainings": 10,
         }
@@ -45,14 +46,14 @@ def table() -> dict[str, Any]:
     return {
         "columns": ["network", "level", "method", "accuracy, %", "sparsity, %", "trainings", "seconds"],
         "rows": [["mlp_3", "10", cell["arm"], "97.50 ± 0.71", "91", "1", "2"] for cell in cells],
+        "notes": [],
         "cells": cells,
     }
 
 
 @pytest.fixture
-def answers(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def answers(server: Any) -> Any:
     """Sets how the study stands whenever it is asked for."""
-    monkeypatch.setattr(comparison, "POLL_SECONDS", 0)
 
     def answer(*standings: dict[str, Any]) -> None:
         bodies = {

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import comparison
+from api.studies.examples import STUDY, TABLE
+from cli import options
 from cli.main import app
 
 ID = "7c5e" * 8
@@ -19,23 +20,29 @@ DIFFERENCE = {"key": "a/train", "what": "weights", "number": 0, "expected": "11"
 
 def study(*, finished: bool = True, different: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     state = "succeeded" if finished else "running"
-    body: dict[str, Any] = {
+    body: dict[str, Any] = STUDY | {
         "id": ID,
         "spec": {"study": "rivals", "sources": ["mlp_2"], "targets": ["mlp_3"], "datasets": ["digits"]},
         "created_at": "2026-01-01T12:00:00Z",
         "finished_at": "2026-01-01T12:01:00Z" if finished else None,
         "counts": {state: 1},
-        "jobs": [{"key": "digits/mlp_3/a/train", "state": state, "fraction": 1.0, "error": None}],
+        "jobs": [STUDY["jobs"][0] | {"key": "digits/mlp_3/a/train", "state": state, "fraction": 1.0}],
     }
     if different is not None:
-        body["reproduction"] = {"said": "tickets: 1 same", "different": different}
+        tally = {"same": 1, "different": 0, "to_come": 0}
+        body["reproduction"] = {
+            "said": "tickets: 1 same",
+            "complete": finished,
+            **dict.fromkeys(("tickets", "weights", "accuracies"), tally),
+            "different": different,
+            "same_fingerprint": True,
+            "circumstances": [],
+        }
     return body
 
 
 @pytest.fixture
-def run(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(comparison, "POLL_SECONDS", 0)
-
+def run(server: Any) -> Any:
     def invoke(*words: str) -> Result:
         return CliRunner().invoke(app, [*words, "--server", server.url])
 
@@ -114,13 +121,15 @@ class TestStudy:
         plan = {"jobs": {"find": 1, "train": 1}, "keys": ["a", "b"], "cells": 1, "planned": [found, trained]}
         answers(server, studies=plan | {"trainings": 3, "device_seconds": 4000.2, "assumptions": ["a guess"]})
         result = run("study", "rivals", "--dry-run")
-        assert "2 jobs: 1 find, 1 train; 1 rows\n3 trainings, 1:06:40 of a device\n" in result.output
+        assert "2 jobs: 1 find, 1 train; 1 row\n3 trainings, 1:06:40 of a device\n" in result.output
         assert re.search(r"^a +30 +done before\nb +3 +1:06:40\n\na guess.$", result.output, re.M)
         assert server.seen[0][1] == "/studies?dry_run=true"
 
     def test_waited_for_it_ends_with_its_table(self, server: Any, run: Any) -> None:
         answers(server, studies=study(finished=False), shown=study(), table=b"the table")
-        server.answers[f"/studies/{ID}/table"].insert(0, (200, "application/json", b"{}"))
+        server.answers[f"/studies/{ID}/table"].insert(
+            0, (200, "application/json", json.dumps(TABLE).encode())
+        )
         result = run("study", "rivals", "--wait")
         assert result.exit_code == 0, result.output
         assert result.output.endswith(f"study {ID}\n\nthe table\n")
@@ -147,7 +156,10 @@ class TestArchive:
         assert run("archive", ID).output == f"study-{ID[:8]}.zip: 5 bytes\n"
         assert (tmp_path / f"study-{ID[:8]}.zip").read_bytes() == b"PK..."
 
-    def test_one_that_breaks_off_leaves_nothing(self, server: Any, run: Any, tmp_path: Path) -> None:
+    def test_one_that_breaks_off_leaves_nothing(
+        self, server: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(options, "PATIENCE", 0.05)
         answers(server, archive=b"PK" + server.CUT)
         result = run("archive", ID, "-o", str(tmp_path / "a.zip"))
         assert result.exit_code == 1
@@ -177,7 +189,7 @@ class TestReproduce:
     ) -> None:
         begun = study(finished=False, different=[])
         for different, status in ([], 0), ([DIFFERENCE], 1):
-            answers(server, import_=begun, shown=study(different=different), table={})
+            answers(server, import_=begun, shown=study(different=different), table=TABLE)
             result = run("reproduce", archive, "--wait")
             assert result.exit_code == status, result.output
         assert "a/train: weights, number 0: 11 in the archive, 22 here" in result.output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from typer.testing import CliRunner
 
-from cli.client import Client
+from api.client import Client
 from cli.comparison import failures, play
 from cli.main import app
 from core.studies.recipes import STUDIES
@@ -23,9 +23,9 @@ def done(installation: "Installation", asked: dict[str, Any]) -> tuple[dict[str,
     with Client(installation.url) as client:
         study, table = play(client, asked, lambda _: None)
     assert failures(study) == []
-    assert set(study["counts"]) == {"succeeded"}
-    assert all(cell["complete"] for cell in table["cells"])
-    return study, table
+    assert set(study.counts) == {"succeeded"}
+    assert all(cell.complete for cell in table.cells)
+    return study.model_dump(mode="json"), table.model_dump(mode="json")
 
 
 class TestAcrossDatasets:

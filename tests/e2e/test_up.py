@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from cli.client import Client
+from api.client import Client
 from cli.comparison import failures, play
 from core.studies.arms import RIVALS
 from core.tickets import read, ticket_id
@@ -129,17 +129,14 @@ class TestStudy:
         with Client(installation.url) as client:
             study, table = play(client, asked, lambda _: None)
             again, same = play(client, asked, lambda _: None)
-        assert len({job["job"] for job in study["jobs"]}) == len(study["jobs"])
+        assert len({job.job for job in study.jobs}) == len(study.jobs)
         # Played again, every job is answered by the first play's.
-        assert [job["job"] for job in again["jobs"]] == [job["job"] for job in study["jobs"]]
+        assert [job.job for job in again.jobs] == [job.job for job in study.jobs]
         assert same == table
         assert failures(study) == []
-        sparsity = {
-            cell["arm"]: [replicate["sparsity"] for replicate in cell["replicates"]]
-            for cell in table["cells"]
-        }
+        sparsity = {cell.arm: [replicate.sparsity for replicate in cell.replicates] for cell in table.cells}
         assert sparsity.keys() == {arm.name for arm in RIVALS}
-        assert all(cell["complete"] for cell in table["cells"])
+        assert all(cell.complete for cell in table.cells)
         own = sparsity.pop("IMP")
         assert own == [own[0]] * 2
         assert sparsity.pop("dense") == [0, 0]
@@ -154,16 +151,14 @@ class TestStudy:
             "levels": [2],
             "recipe": {"length": "2ep", "momentum": 0.9},
         }
-        with Client(elsewhere.url, patience=30) as client:
-            study = client.submit("studies", asked)
+        with Client(elsewhere.url) as client:
+            study = client.create_study(**asked)
             (dispatcher,) = (
                 process for process in elsewhere.processes() if "workers.dispatcher" in process.cmdline()
             )
             dispatcher.kill()
-            while study["finished_at"] is None:
-                time.sleep(0.2)
-                study = client.get(f"/studies/{study['id']}")
-        assert study["counts"] == {"succeeded": len(study["jobs"])}
+            study = client.wait_study(study)
+        assert study.counts == {"succeeded": len(study.jobs)}
 
 
 class TestStop:
