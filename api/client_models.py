@@ -74,7 +74,7 @@ class _Writer:
         """A schema's name in the client: `JobBody` is a job."""
         *module, name = key.split("__")
         short = name.removesuffix("Body").lstrip("_")
-        return f"{module[-2].title()}{module[-1].title()}{short}" if module else short
+        return f"{module[-2].title().removesuffix('s')}{short}" if module else short
 
     def closure(self, given: list[Schema]) -> list[str]:
         """The keys of all schemas that these refer to, after those that they refer to; pages of lists are unpacked."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from api.client.models.catalogue import Architecture as Described
+from api.client.models.health import Fleet
 from cli import completion
 from cli.options import HERE, Architecture, AsJson, Server, connected
 from cli.printing import Words, show
@@ -110,6 +111,31 @@ def health(as_json: AsJson = False, server: Server = HERE) -> None:
     with connected(server) as client:
         version, state = client.health().version, client.readiness().status
         show({"version": version, "status": state}, lambda _: f"version {version}: {state}", as_json)
+
+
+def fleet(as_json: AsJson = False, server: Server = HERE) -> None:
+    """Show the workers, and how much is to be done."""
+    with connected(server) as client:
+        show(client.fleet(), fleet_words, as_json)
+
+
+def fleet_words(found: Fleet) -> Words:
+    """The queue, and a row for each worker."""
+    queue = found.queue
+    head = f"{queue.running} running, {queue.queued} queued, {queue.waiting} waiting"
+    head += "; announcements wait: no dispatcher runs, or its broker is away" if found.dispatch.late else ""
+    rows = tuple(
+        (
+            one.name,
+            one.device or "-",
+            ", ".join(f"{held.kind} {held.job[:8]}" for held in one.holds) or "idle or gone",
+            str(one.succeeded),
+            str(one.failed),
+            str(one.lost),
+        )
+        for one in found.workers
+    )
+    return [head, Table(("worker", "device", "holds", "succeeded", "failed", "lost"), rows, words=3)]
 
 
 def architecture_words(found: Described) -> Words:

@@ -11,7 +11,7 @@ import typer
 from api.client import ApiError, Client
 from api.client.models.jobs import Job
 from api.client.models.studies import Study, StudyLedger
-from cli import printing
+from cli import completion, printing
 from cli.options import (
     HERE,
     AsJson,
@@ -27,7 +27,7 @@ from cli.options import (
 from cli.studies import study_followed
 from cli.study_wording import job_ledger_words, study_ledger_words, study_words
 from cli.ticket_wording import ticket_words
-from cli.wording import job_words, jobs_table, runs_table
+from cli.wording import job_words, jobs_table, run_comparison_words, runs_table
 
 TICKET_DIGITS = 64
 PAGE = 100
@@ -39,12 +39,31 @@ OfStudy = TypeVar("OfStudy")
 def jobs(
     state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only jobs of this kind: find, train …")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Only on this dataset.", autocompletion=completion.datasets)
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(help="Only with this architecture.", autocompletion=completion.architectures),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="WORDS", help="Only jobs that all of these words are said of.")
+    ] = None,
+    order: Annotated[str | None, typer.Option(metavar="newest|oldest", help="Which come first.")] = None,
     limit: Limit = 20,
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:
     """List the newest jobs."""
-    filters: Any = {"state": state, "kind": kind, "limit": min(limit, PAGE)}
+    filters: Any = {
+        "state": state,
+        "kind": kind,
+        "dataset": dataset,
+        "architecture": architecture,
+        "q": query,
+        "order": order,
+        "limit": min(limit, PAGE),
+    }
     with connected(server) as client:
         found = client.jobs(**filters)
         printing.show(list(islice(found, limit)), jobs_table, as_json)
@@ -85,6 +104,19 @@ def retry(job: JobId, wait: Wait = False, as_json: AsJson = False, server: Serve
         made(client, client.retry(job), wait, as_json)
 
 
+def prioritise(
+    job: JobId,
+    priority: Annotated[
+        int, typer.Argument(min=-100, max=100, metavar="N", help="The highest is taken first.")
+    ],
+    as_json: AsJson = False,
+    server: Server = HERE,
+) -> None:
+    """Give a job that waits another place in the queue; write a negative N after --."""
+    with connected(server) as client:
+        _shown(client, client.prioritise(job, priority=priority), as_json)
+
+
 def log(job: JobId, server: Server = HERE) -> None:
     """Print what a job's attempts wrote."""
     with connected(server) as client:
@@ -95,6 +127,16 @@ def runs(job: JobId, as_json: AsJson = False, server: Server = HERE) -> None:
     """List a job's trainings; as JSON with their metrics per epoch."""
     with connected(server) as client:
         printing.show(list(client.runs(job)), runs_table, as_json)
+
+
+def compare_runs(
+    runs: Annotated[list[str], typer.Argument(metavar="JOB:RUN", help="Trainings, two or more.")],
+    as_json: AsJson = False,
+    server: Server = HERE,
+) -> None:
+    """Tell in what trainings differ; as JSON with their curves."""
+    with connected(server) as client:
+        printing.show(client.compare_runs(run=runs), run_comparison_words, as_json)
 
 
 def ledger(id: JobOrStudy, as_json: AsJson = False, server: Server = HERE) -> None:  # noqa: A002

@@ -55,10 +55,12 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         jobs.log,
         jobs.runs,
         jobs.ledger,
+        jobs.compare_runs,
         jobs.cancel,
+        jobs.prioritise,
         jobs.retry,
     ],
-    "What it can do": [catalogue.datasets, catalogue.methods, catalogue.health],
+    "What it can do": [catalogue.datasets, catalogue.methods, catalogue.fleet, catalogue.health],
 }
 
 for panel, commands in _PANELS.items():

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from api.client.models.jobs import JobLedger
+from api.client.models.jobs import Chart, JobLedger
 from api.client.models.studies import (
     Account,
-    Chart,
     Deviation,
     HeatMap,
     PlannedExtension,

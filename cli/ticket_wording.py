@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from api.client.models.tickets import (
     Anatomy,
-    Comparison,
     Layers,
     Lineage,
     Overlap,
@@ -14,6 +13,7 @@ from api.client.models.tickets import (
     Relative,
     Results,
     Ticket,
+    TicketComparison,
 )
 from cli.printing import Words
 from core.studies.table import Spread, Table
@@ -130,7 +130,7 @@ def anatomy_words(anatomy: Anatomy) -> Words:
     )
 
 
-def comparison_words(comparison: Comparison) -> Words:
+def comparison_words(comparison: TicketComparison) -> Words:
     """How much two tickets agree."""
     rows: list[tuple[str, Overlap]] = [
         *((row.name, Overlap.model_validate(row.model_dump())) for row in comparison.tensors),

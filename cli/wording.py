@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from api.client.models.jobs import Job, JobSummary, Run, RunSummary, TicketPlan, Totals, TransformPlan
+from api.client.models.jobs import (
+    Job,
+    JobSummary,
+    Run,
+    RunComparison,
+    RunSummary,
+    TicketPlan,
+    Totals,
+    TransformPlan,
+)
 from cli.printing import Words
 from core.studies.table import Table
 
@@ -112,6 +121,14 @@ def runs_table(runs: Sequence[Run]) -> Table:
     return Table(columns, tuple(rows), words=3)
 
 
+def run_comparison_words(found: RunComparison) -> Words:
+    """What differs between trainings, a column for each."""
+    names = tuple(run.name for run in found.runs)
+    accuracy = tuple("-" if run.accuracy is None else f"{100 * run.accuracy:.2f} %" for run in found.runs)
+    rows = [(one.field, *map(str, one.values)) for one in found.differing]
+    return Table(("", *names), (("accuracy", *accuracy), *rows))
+
+
 def plan_words(plan: TransformPlan) -> Words:
     """What a transformation would do to each ticket."""
     return [block for ticket in plan.tickets for block in _ticket_plan(ticket)]
@@ -135,11 +152,13 @@ def _ticket_plan(plan: TicketPlan) -> list[str | Table]:
     head = [
         f"ticket {plan.ticket}: {' → '.join([plan.source.architecture, *plan.hops])}",
         f"  unit map {plan.unit_map or 'none: there are no stages'}",
+    ]
+    foot = [
         f"  before: {_totals(plan.before)}",
         f"  after:  {_totals(plan.after)}, rewound to step {plan.rewind_step}",
         *(f"  note: {warning}" for warning in plan.warnings),
     ]
-    return ["\n".join(head), layers]
+    return ["\n".join(head), layers, "\n".join(foot)]
 
 
 def _totals(totals: Totals) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from api.client.models.catalogue import Architecture, Dataset, Family, Method
-from api.client.models.health import Health, Readiness
+from api.client.models.health import Fleet, Health, Readiness
 from api.client.models.queries import ListArchitecturesQuery, ShowArchitectureQuery
 from api.client.models.requests import Definition
 from api.client.transport import Transport
@@ -42,3 +42,7 @@ class Catalogue(Transport):
     def readiness(self) -> Readiness:
         """Whether it can do its work; raises ApiError where something is missing."""
         return self.get(Readiness, "/readyz")
+
+    def fleet(self) -> Fleet:
+        """Who works, what is to be done, and what came of it."""
+        return self.get(Fleet, "/fleet")

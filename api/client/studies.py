@@ -9,10 +9,10 @@ from typing import BinaryIO, Literal, Unpack
 
 from api.client.answer import Identified, identity
 from api.client.files import Files, opened, rewinding
+from api.client.models.jobs import Chart
 from api.client.models.queries import ListStudiesQuery
 from api.client.models.requests import ExtensionRequest, PlanRequest, StudyRequest
 from api.client.models.studies import (
-    Chart,
     Figures,
     HeatMap,
     Plan,
@@ -33,9 +33,9 @@ POLL_SECONDS = 0.5
 class Studies(Files):
     """Routes under /studies, and /plans."""
 
-    def create_study(self, **asked: Unpack[StudyRequest]) -> Study:
-        """Ask for many jobs whose results form a table."""
-        return self.post(Study, "/studies", asked)
+    def create_study(self, *, priority: int | None = None, **asked: Unpack[StudyRequest]) -> Study:
+        """Ask for many jobs whose results form a table, all of one `priority`."""
+        return self.post(Study, "/studies", asked, {"priority": priority})
 
     def plan_study(self, **asked: Unpack[StudyRequest]) -> PlannedStudy:
         """What a study would ask for and take; nothing is done."""

@@ -12,7 +12,7 @@ from api.client.answer import Identified, identity
 from api.client.files import Files, opened, rewinding
 from api.client.models.jobs import Job
 from api.client.models.queries import ListTicketsQuery, UploadTicketQuery
-from api.client.models.tickets import Anatomy, Comparison, Layers, Lineage, Recognised, Results, Ticket
+from api.client.models.tickets import Anatomy, Layers, Lineage, Recognised, Results, Ticket, TicketComparison
 from api.client.transport import given, new_key
 
 
@@ -74,6 +74,6 @@ class Tickets(Files):
         """Which tensors of a ticket repeat, as far as can be told: a draft of an architecture to post."""
         return self.get(Anatomy, f"/tickets/{identity(ticket)}/anatomy")
 
-    def compare(self, ticket: str | Identified, other: str | Identified) -> Comparison:
+    def compare(self, ticket: str | Identified, other: str | Identified) -> TicketComparison:
         """How much two tickets agree: their masks, beside what chance would give, and their weights."""
-        return self.get(Comparison, f"/tickets/{identity(ticket)}/compare/{identity(other)}")
+        return self.get(TicketComparison, f"/tickets/{identity(ticket)}/compare/{identity(other)}")

@@ -1,10 +1,7 @@
-"""The `elasticket` lines of README and docs, as they are printed, against a server that answers as documented."""
+"""A command for every route: run against a server that answers as documented, together they ask all of them."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +11,82 @@ from typer.testing import CliRunner
 from cli.main import app
 from tests.answering import Documented
 
-ROOT = Path(__file__).parents[2]
 VALUES = {"JOB": "4b1d" * 8, "TICKET": "9f2c" * 16, "STRETCHED": "c07e" * 16, "STUDY": "7c5e" * 8}
-FILES = (
-    "mlp_4.ticket.safetensors",
-    "mlp_2.prune.pth",
-    "tiny_mixer.json",
-    "level_10/main/mask.pth",
-    "lottery_results/x",
-)
+FILES = ("mlp_4.ticket.safetensors", "mlp_2.prune.pth", "tiny_mixer.json", "level_10/mask")
+LINES = """
+find mlp_2 digits --level 10 --wait
+transform $TICKET mlp_4 --order append --dry-run
+transform $TICKET mlp_4 --order append
+train $STRETCHED digits --seeds 0,1,2
+evaluate $STRETCHED digits
+connect $JOB $JOB:1
+compare-runs $JOB:0 $JOB:1
+prioritise $JOB 7
+jobs --state running --state queued
+jobs --kind train --limit 5 --json
+show $JOB
+watch $JOB
+log $JOB
+runs $JOB
+ledger $JOB
+cancel $JOB
+retry $JOB
+push mlp_4.ticket.safetensors --tag mine
+push mlp_2.prune.pth --dry-run
+push level_10/ --dataset cifar10
+pull $TICKET --format onnx -o mlp_2.onnx
+tickets --family mlp --sparsity-min 0.8
+show $TICKET
+layers $TICKET
+mask $TICKET fc.weight -o mask.png
+lineage $TICKET
+results $TICKET
+anatomy $TICKET --json
+compare $TICKET $STRETCHED
+study elth_fc --scale small --dry-run
+study elth_fc --scale small --set seeds=0,1
+studies
+show $STUDY
+watch $STUDY
+extend $STUDY --set seeds=3,4 --dry-run
+extend $STUDY --set seeds=3,4
+resume $STUDY
+cancel $STUDY
+table $STUDY --latex
+figures $STUDY
+figures $STUDY -o figures --format png
+ledger $STUDY
+archive $STUDY -o study.zip
+reproduce study.zip
+plan mlp_2 mlp_3 --dataset digits
+architectures list
+architectures show mlp_2 --dataset digits
+architectures post tiny_mixer.json
+datasets
+methods
+health
+fleet
+"""
 
 
-def lines(page: str) -> list[str]:
-    """The `elasticket` lines of a page."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("elasticket ")]
-
-
-@pytest.fixture
-def run(
-    documented: Documented, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
-    """Runs a line where all files that the pages speak of are."""
-    monkeypatch.chdir(tmp_path)
-    for file in FILES:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_bytes(b"{}")
-    ended = {"finished_at": "2026-01-01T12:01:00Z", "counts": {"succeeded": 1}, "jobs": []}
-    documented.changes = {"GET /studies/{study}": ended}
-    documented.absent = f"/jobs/{VALUES['STUDY']}"
-
-    def invoke(line: str) -> None:
-        for name, value in VALUES.items():
-            line = line.replace(f"${name}", value)
-        before = len(server.seen)
-        result = CliRunner().invoke(app, [*shlex.split(line)[1:], "--server", server.url])
-        assert result.exit_code == 0, f"{line}\n{result.output}"
-        assert len(server.seen) > before, line
-
-    return invoke
-
-
-class TestReadme:
-    @pytest.mark.parametrize("line", lines("README.md"))
-    def test_each_is_accepted_and_sent(self, run: Callable[[str], None], line: str) -> None:
-        run(line)
-
-
-class TestDocs:
-    def test_together_they_ask_every_route(
-        self, documented: Documented, server: Any, run: Callable[[str], None]
+class TestEveryRoute:
+    def test_has_a_command(
+        self, documented: Documented, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for line in lines("docs/client.md"):
-            run(line)
+        monkeypatch.chdir(tmp_path)
+        for file in FILES:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).write_bytes(b"{}")
+        ended = {"finished_at": "2026-01-01T12:01:00Z", "counts": {"succeeded": 1}, "jobs": []}
+        documented.changes = {"GET /studies/{study}": ended}
+        documented.absent = f"/jobs/{VALUES['STUDY']}"
+        for line in LINES.strip().splitlines():
+            for name, value in VALUES.items():
+                line = line.replace(f"${name}", value)
+            before = len(server.seen)
+            result = CliRunner().invoke(app, [*line.split(), "--server", server.url])
+            assert result.exit_code == 0, f"{line}\n{result.output}"
+            assert len(server.seen) > before, line
         reached = {documented.named(method, path) for method, path, _, _ in server.seen}
         missing = documented.operations.keys() - reached
-        assert not missing, f"docs/client.md shows no command for {', '.join(sorted(missing))}"
+        assert not missing, f"add a command for {', '.join(sorted(missing))}, and a line here"

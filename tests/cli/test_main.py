@@ -372,7 +372,7 @@ class TestLists:
     def test_jobs_by_words_and_order(self, server: Any) -> None:
         server.answers["/jobs"] = [as_json({"items": [], "next": None})]
         run(server, "jobs", "--query", "mlp_3 digits", "--order", "oldest")
-        assert server.seen[0][1] == "/jobs?limit=20&q=mlp_3+digits&order=oldest"
+        assert server.seen[0][1] == "/jobs?q=mlp_3+digits&order=oldest&limit=20"
 
     def test_jobs_by_state(self, server: Any) -> None:
         server.answers["/jobs"] = [

@@ -197,7 +197,7 @@ class TestBlocksThatAreNotRun:
     ) -> None:
         group = typer.main.get_command(app)
         assert isinstance(group, typer.core.TyperGroup)
-        (tmp_path / "lottery_results").mkdir()
+        (tmp_path / "lottery_results" / "level_10").mkdir(parents=True)
         monkeypatch.chdir(tmp_path)
         lines = [line for block in marked() for line in commands(block.text)]
         lines += [line for document in DOCUMENTS for line in INLINE.findall(document.read_text())]

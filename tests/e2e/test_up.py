@@ -120,7 +120,7 @@ class TestStudy:
     ) -> None:
         asked = {
             "study": "rivals",
-            "dataset": "digits",
+            "datasets": ["digits"],
             "seeds": [0, 1],
             "levels": [2],
             # GraSP's masks let the gradient grow: at the preset's rate they diverge.
@@ -145,7 +145,7 @@ class TestStudy:
     def test_a_study_goes_on_where_its_dispatcher_was_killed(self, elsewhere: "Installation") -> None:
         asked = {
             "study": "elth_fc",
-            "dataset": "digits",
+            "datasets": ["digits"],
             "sources": ["mlp_2"],
             "targets": ["mlp_3"],
             "levels": [2],

@@ -21,6 +21,8 @@ class Progress(Answer):
     fraction: float
     eta_seconds: float | None = None
     """at the rate of this attempt; null until some steps, and 2 seconds, show a steady one"""
+    step_seconds: float | None = None
+    """a step, at the same rate"""
 
 
 class Attempt(Answer):
@@ -28,6 +30,8 @@ class Attempt(Answer):
 
     attempt: int
     worker: str
+    device: str | None = None
+    """what it computed on, as its trainer said"""
     started_at: datetime
     ended_at: datetime | None = None
     outcome: str | None = None
@@ -196,7 +200,11 @@ class Job(Answer):
     """the state in words"""
     spec: dict[str, Any]
     """what it was asked to do, completely"""
+    priority: int
+    """who waits with a higher one is taken first"""
     progress: Progress | None = None
+    worker: str | None = None
+    """who holds it, or held it last"""
     attempt: int
     """tries so far"""
     max_attempts: int
@@ -301,7 +309,11 @@ class JobSummary(Answer):
     """the state in words"""
     spec: dict[str, Any]
     """what it was asked to do, completely"""
+    priority: int
+    """who waits with a higher one is taken first"""
     progress: Progress | None = None
+    worker: str | None = None
+    """who holds it, or held it last"""
     attempt: int
     """tries so far"""
     max_attempts: int
@@ -393,3 +405,85 @@ class JobLedger(Answer):
     runs: list[RunEntry]
     levels: list[LevelEntry]
     """of a job that prunes by IMP"""
+
+
+class ComparedRun(Answer):
+    """One training, and where it ended."""
+
+    number: int
+    architecture: str
+    dataset: str
+    ticket: str | None = None
+    seed: int
+    order_seed: int
+    level: int | None = None
+    sparsity: float
+    start_step: int
+    steps: int
+    seconds: float
+    shared: bool
+    """another job did this training; `seconds`, `speed` and `fingerprint` are of that time"""
+    speed: Speed | None = None
+    """null for a training from before speeds were measured"""
+    fingerprint: dict[str, Any]
+    """what `exact` holds within: versions, threads, device"""
+    weights_digest: str
+    name: str
+    """what its curves are called"""
+    job: str
+    accuracy: float | None = None
+    """on the test images after the last step"""
+    best_accuracy: float | None = None
+    """at the best epoch: test-selected"""
+    best_epoch: int | None = None
+    test_loss: float | None = None
+    """after the last step"""
+
+
+class RunDifference(Answer):
+    """A field that is not the same in all trainings."""
+
+    group: str
+    """where it stands: training, job, recipe, fingerprint"""
+    field: str
+    """dotted, where it is nested"""
+    values: list[Any]
+    """one for each training; null where one has no such field"""
+
+
+class Point(Answer):
+    """A mean and its sample standard deviation over seeds; one seed has none."""
+
+    x: float
+    y: float
+    std: float | None = None
+
+
+class Curve(Answer):
+    """The points of one arm, by x. `level`: one value whatever x is, as the dense network's at every sparsity."""
+
+    name: str
+    points: list[Point]
+    level: bool = False
+
+
+class Chart(Answer):
+    """Curves over one axis."""
+
+    name: str
+    title: str
+    x: str
+    y: str
+    curves: list[Curve]
+    kind: Literal["chart"] = "chart"
+
+
+class RunComparison(Answer):
+    """Trainings side by side."""
+
+    runs: list[ComparedRun]
+    differing: list[RunDifference]
+    common: dict[str, dict[str, Any]]
+    """what is the same in all, by group and field"""
+    figures: list[Chart]
+    """test accuracy, training loss and test loss by epoch"""

@@ -58,6 +58,51 @@ class ImportStudyQuery(TypedDict, total=False):
     """run it in exact mode, even if it was not run so before"""
 
 
+class FindQuery(TypedDict, total=False):
+    """Find: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
+class TransformQuery(TypedDict, total=False):
+    """Transform: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
+class TrainQuery(TypedDict, total=False):
+    """Train: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
+class EvaluateQuery(TypedDict, total=False):
+    """Evaluate: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
+class ConnectQuery(TypedDict, total=False):
+    """Connect: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
 class ListJobsQuery(TypedDict, total=False):
     """List Jobs: the query."""
 
@@ -67,6 +112,39 @@ class ListJobsQuery(TypedDict, total=False):
     """only jobs in these states"""
     kind: Sequence[Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]]
     """only jobs of these kinds"""
+    dataset: str | None
+    """only jobs on this dataset"""
+    architecture: str | None
+    """only jobs with this architecture: their own, their target, or that of a ticket they were given"""
+    q: str
+    """words, each to be found in a job's id, its worker, or what it is about: kind, architectures, dataset,
+    method, the ids of the tickets and jobs it names
+    """
+    order: Literal["newest", "oldest"]
+    """by the time they were asked for"""
+
+
+class RetryJobQuery(TypedDict, total=False):
+    """Retry Job: the query."""
+
+    priority: int | None
+    """among the jobs that wait, the highest is taken first, and of those the oldest; default: 0, or that of
+    the job that is retried. A finished job that answers ignores it
+    """
+
+
+class CompareRunsQuery(TypedDict, total=False):
+    """Compare Runs: the query."""
+
+    run: Sequence[str]
+    """a training, JOB:NUMBER; may be repeated"""
+
+
+class CreateStudyQuery(TypedDict, total=False):
+    """Create Study: the query."""
+
+    priority: int | None
+    """of every job that it asks for, as POST /find has it; default: 0"""
 
 
 class ListStudiesQuery(TypedDict, total=False):

@@ -205,6 +205,12 @@ class ConnectRequest(TypedDict, total=False):
     """α values from 0 to 1, both included"""
 
 
+class PriorityChange(TypedDict, total=False):
+    """Another place in the queue."""
+
+    priority: Required[int]
+
+
 class Arm(TypedDict, total=False):
     """A method that competes: the stretched ticket, IMP's own, the dense network, or any method of /methods.
 

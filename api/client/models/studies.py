@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.client.answer import Answer
+from api.client.models.jobs import Chart
 
 
 class StudyJob(Answer):
@@ -84,6 +85,8 @@ class Study(Answer):
     id: str
     spec: dict[str, Any]
     """what was asked, completely"""
+    priority: int
+    """of every job that it asks for"""
     created_at: datetime
     finished_at: datetime | None = None
     """when nothing was left to do; failed cells do not stop the others"""
@@ -134,6 +137,8 @@ class StudySummary(Answer):
     id: str
     spec: dict[str, Any]
     """what was asked, completely"""
+    priority: int
+    """of every job that it asks for"""
     created_at: datetime
     finished_at: datetime | None = None
     """when nothing was left to do; failed cells do not stop the others"""
@@ -158,7 +163,7 @@ class Replicate(Answer):
     """neurons of the hidden fully connected layers that no surviving weight enters, or none leaves"""
 
 
-class Difference(Answer):
+class StudieDifference(Answer):
     """A row's accuracy less that of the row it is held against, over the seeds that both have."""
 
     to: str
@@ -194,7 +199,7 @@ class Cell(Answer):
     """where that was found, if it was elsewhere"""
     replicates: list[Replicate]
     complete: bool
-    difference: Difference | None = None
+    difference: StudieDifference | None = None
     published: Published | None = None
     lines: list[list[tuple[float, float]]] = Field(default=[])
     """between two trainings of a ticket: α and accuracy; a line per replicate"""
@@ -220,33 +225,6 @@ class Table(Answer):
     notes: list[str]
     """what the numbers are"""
     cells: list[Cell]
-
-
-class Point(Answer):
-    """A mean and its sample standard deviation over seeds; one seed has none."""
-
-    x: float
-    y: float
-    std: float | None = None
-
-
-class Curve(Answer):
-    """The points of one arm, by x. `level`: one value whatever x is, as the dense network's at every sparsity."""
-
-    name: str
-    points: list[Point]
-    level: bool = False
-
-
-class Chart(Answer):
-    """Curves over one axis."""
-
-    name: str
-    title: str
-    x: str
-    y: str
-    curves: list[Curve]
-    kind: Literal["chart"] = "chart"
 
 
 class HeatMap(Answer):

@@ -261,7 +261,7 @@ class TensorOverlap(Answer):
     name: str
 
 
-class Comparison(Answer):
+class TicketComparison(Answer):
     """Two tickets, tensor by tensor."""
 
     a: str
