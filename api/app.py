@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -63,11 +63,13 @@ class Api(FastAPI):
         """The guard goes around everything, body limits and server errors included."""
         return Guard(super().build_middleware_stack())
 
+    _document: ClassVar[dict[str, Any] | None] = None
+
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        if self.openapi_schema is None:
-            self.openapi_schema = _with_problems(super().openapi())
-        return self.openapi_schema
+        """The OpenAPI document: the same for all applications of a process, as their routes are."""
+        if Api._document is None:
+            Api._document = _with_problems(super().openapi())
+        return Api._document
 
 
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:

@@ -128,14 +128,14 @@ class TestEveryError:
     @pytest.mark.parametrize(
         ("method", "path", "accepted"),
         [
-            ("GET", "/jobs", "limit, after, state, kind"),
+            ("GET", "/jobs", "limit, after, state, kind, dataset, architecture, q, order"),
             ("GET", f"/jobs/{'0' * 32}", "no parameters"),
             ("GET", f"/jobs/{'0' * 32}/events", "after"),
             ("GET", f"/tickets/{'0' * 64}/file", "format"),
             ("GET", f"/tickets/{'0' * 64}/compare/{'0' * 64}", "no parameters"),
             ("GET", "/datasets", "no parameters"),
-            ("POST", "/find", "no parameters"),
-            ("POST", "/transform", "dry_run"),
+            ("POST", "/find", "priority"),
+            ("POST", "/transform", "priority, dry_run"),
         ],
     )
     def test_an_unknown_parameter_is_named_with_those_accepted(self, client, method, path, accepted):

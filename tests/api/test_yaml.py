@@ -54,8 +54,10 @@ class TestYaml:
         assert answer.json()["spec"] == client.post("/studies", json=ASKED).json()["spec"]
 
     def test_a_dry_run_tells_the_same_and_does_nothing(self, send, client, made):
-        plan = send(YAML, query="?dry_run=true")
-        assert plan.json() == client.post("/studies?dry_run=true", json=ASKED).json()
+        plans = send(YAML, query="?dry_run=true"), client.post("/studies?dry_run=true", json=ASKED)
+        # Its seconds follow from this machine's speed, which is timed for each.
+        yaml_s, json_s = ((plan.json()["keys"], plan.json()["trainings"]) for plan in plans)
+        assert yaml_s == json_s
         assert made() == 0
 
     def test_the_same_request_under_its_key_makes_one_study_in_either_notation(self, send, made):

@@ -88,6 +88,7 @@ def pair(install: "MakeInstallation") -> Iterator["list[Installation]"]:
         yield [alone.result(), disturbed.result()]
 
 
+@pytest.mark.nightly
 class TestKills:
     def test_killing_workers_trainers_and_the_broker_at_random_changes_nothing_in_the_table(
         self, pair: "list[Installation]"

@@ -113,6 +113,7 @@ class TestTwoDevices:
 
 
 class TestTwoMachines:
+    @pytest.mark.nightly
     def test_ranks_of_two_agents_end_as_those_of_one(self, fleet: "Fleet") -> None:
         together = fleet.submit(find(2, "4ep"))
         assert fleet.result(together).state == State.SUCCEEDED

@@ -59,6 +59,7 @@ def taken(fleet: "Fleet", expansion: Expansion) -> tuple[ledger.StudyCost, int]:
     return cost, sum(not run.shared for run in runs)
 
 
+@pytest.mark.nightly
 class TestPrediction:
     def test_a_study_takes_about_what_it_was_told_to(self, fleet: "Fleet") -> None:
         taken(fleet, study(1, "2ep", "ett", "imp"))

@@ -69,6 +69,7 @@ class TestMainJob:
         assert ticket_id(file.ticket) == identity
         assert (origin.method, origin.seed, origin.level, origin.dataset) == ("imp", 3, 2, "digits")
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_a_random_ticket_has_exactly_the_survivors_asked_for(self, fleet: "Fleet") -> None:
         spec = FindSpec(
             architecture="mlp_3",
@@ -127,6 +128,7 @@ class TestFailure:
         assert "Diverged" in job.error["message"]
         assert job.attempt == 1
 
+    @pytest.mark.nightly
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_memory_that_does_not_suffice_is_told_and_the_worker_goes_on(self, fleet: "Fleet") -> None:
         fleet.kill("worker")

@@ -236,7 +236,11 @@ class TestUpdate:
 
 
 class TestModes:
-    @pytest.mark.parametrize("mode", [Mode(), Mode(precision="bfloat16"), Mode(compiled=True)], ids=str)
+    @pytest.mark.parametrize(
+        "mode",
+        [Mode(), Mode(precision="bfloat16"), pytest.param(Mode(compiled=True), marks=pytest.mark.nightly)],
+        ids=str,
+    )
     def test_whatever_the_arithmetic_counts_are_kept(self, run: Any, run_resnet: Any, mode: Mode) -> None:
         trained, states = (run_resnet if mode.compiled else run)(RIGL, mode=mode)
         assert trained.speed.mode == str(mode)
