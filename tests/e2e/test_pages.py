@@ -209,6 +209,8 @@ class TestEveryPage:
             catalog.tell(job, "seed 0, level 0", range(1, 9), done=30)
         catalog.fail(failed)
         catalog.succeed(done)
+        asked = page.request.post("/studies", data={"study": "elth_fc", "scale": "small"})
+        study = asked.json()["id"]
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme)
         of_jobs = [f"/jobs/{job}" for job in (running, failed, done)]
@@ -220,6 +222,7 @@ class TestEveryPage:
             f"/ui/tickets/{ticket}/stretch",
             "/ui/upload",
             "/studies",
+            f"/studies/{study}",
             "/ui/plan?targets=mlp_2",
             "/ui/fleet",
         ):
