@@ -16,6 +16,7 @@ MODE = next(iter(MODES))
 
 
 class TestRun:
+    @pytest.mark.nightly
     def test_both_loops_learn_and_are_kept(self, tmp_path: Path) -> None:
         trainings = [Training(DIGITS, loop, 0) for loop in (REFERENCE, MODE)]
         found = run(trainings, tmp_path, tmp_path)

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -52,13 +53,18 @@ class TestExitStatus:
         assert server.seen == []
 
     def test_interrupted_is_130(self, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended = threading.Event()
+
         def interrupted(*_: Any) -> Any:
             os.kill(os.getpid(), signal.SIGINT)
+            ended.wait(10)
             return 200, "", None
 
         server.answering = interrupted
         monkeypatch.setattr(options, "PATIENCE", 5.0)
-        assert status(server, "jobs") == 130
+        found = status(server, "jobs")
+        ended.set()
+        assert found == 130
 
 
 class TestCompletion:

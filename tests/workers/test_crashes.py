@@ -257,6 +257,11 @@ class TestCancel:
 
 
 class TestHints:
+    @pytest.mark.parametrize(
+        "database_url",
+        ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)],
+        indirect=True,
+    )
     def test_a_job_announced_many_times_is_done_once(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(exact_find())
         for _ in range(5):

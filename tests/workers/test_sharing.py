@@ -80,6 +80,7 @@ class TestSixJobs:
         with_slots(fleet, 6)
         self.check(fleet, [fleet.submit(find(level)) for level in self.LEVELS])
 
+    @pytest.mark.nightly
     def test_one_after_another_train_every_level_once(self, fleet: "Fleet") -> None:
         self.check(fleet, [fleet.submit(find(level)) for level in self.LEVELS])
 

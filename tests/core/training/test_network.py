@@ -13,7 +13,11 @@ from core.jobs.recipes import Recipe
 from core.training.mode import EXACT, Mode
 
 
-@pytest.mark.parametrize("mode", [Mode(precision="bfloat16"), Mode(compiled=True)], ids=str)
+@pytest.mark.parametrize(
+    "mode",
+    [Mode(precision="bfloat16"), pytest.param(Mode(compiled=True), marks=pytest.mark.nightly)],
+    ids=str,
+)
 class TestFastModes:
     def test_the_training_is_the_same_but_for_rounding(
         self,
