@@ -1,5 +1,5 @@
 // Keeps the [data-live] regions of a page current: fetches its own address and changes only what differs.
-import { morph } from "./morph.js";
+import { parsed, renew } from "./regions.js";
 
 const EVERY = 1000;
 const SLOWEST = 15000;
@@ -17,7 +17,7 @@ export async function refresh() {
   try {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!response.ok) throw new Error(response.statusText);
-    show(new DOMParser().parseFromString(await response.text(), "text/html"));
+    show(await parsed(response));
     if (failures) say("");
     failures = 0;
   } catch {
@@ -28,10 +28,7 @@ export async function refresh() {
 }
 
 function show(fresh) {
-  for (const region of document.querySelectorAll("[data-live]")) {
-    const update = fresh.getElementById(region.id);
-    if (update) morph(region, document.importNode(update, true));
-  }
+  renew(fresh);
   document.title = fresh.title;
   document.dispatchEvent(new Event("refreshed"));
 }

@@ -1,35 +1,16 @@
 // The stretch form: as one edits, the address follows, and the dry run of that address takes the place of the last.
-import { morph } from "./morph.js";
+import { renewFrom } from "./regions.js";
 
 const QUIET = 250;
 const form = document.getElementById("form");
-const notice = document.getElementById("notice");
 let timer = null;
-let latest = null;
-
-async function show(url) {
-  latest?.abort();
-  const asked = (latest = new AbortController());
-  try {
-    const response = await fetch(url, { headers: { Accept: "text/html" }, signal: asked.signal });
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (asked.signal.aborted) return;
-    for (const region of document.querySelectorAll("[data-live]")) {
-      const update = fresh.getElementById(region.id);
-      if (update) morph(region, document.importNode(update, true));
-    }
-    notice.textContent = "";
-  } catch (error) {
-    if (error.name !== "AbortError") notice.textContent = "No answer from the server.";
-  }
-}
 
 function edited() {
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (value.trim()) query.append(name, value);
   const url = `${form.action}?${query}`;
   history.replaceState(null, "", url);
-  return show(url);
+  renewFrom(url);
 }
 
 // What an address says is what the fields show, also where somebody has typed in them.
@@ -55,9 +36,9 @@ document.addEventListener("click", (event) => {
   clearTimeout(timer);
   history.pushState(null, "", link.href?.baseVal ?? link.href);
   fill();
-  show(location.href);
+  renewFrom(location.href);
 });
 window.addEventListener("popstate", () => {
   fill();
-  show(location.href);
+  renewFrom(location.href);
 });

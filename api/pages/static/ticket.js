@@ -1,21 +1,15 @@
 // A ticket's page: + and − make its mask larger and smaller in place; the address says how large.
 import "./actions.js";
-import { morph } from "./morph.js";
+import { renewFrom } from "./regions.js";
 
 const viewer = document.getElementById("mask");
-
-async function show() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("mask");
-  if (fresh) morph(viewer, document.importNode(fresh, true));
-}
 
 viewer?.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-zoom][href]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   history.replaceState(null, "", link.href);
-  show();
+  renewFrom(link.href, {}, [viewer]);
 });
 viewer?.addEventListener("keydown", (event) => {
   const names = { "+": "Larger", "=": "Larger", "-": "Smaller" };

@@ -1,5 +1,5 @@
 // The upload page: a file that is dropped or chosen is recognised at once, and again when something is said of it.
-import { morph } from "./morph.js";
+import { renewFrom } from "./regions.js";
 
 const QUIET = 400;
 const form = document.getElementById("upload");
@@ -7,27 +7,13 @@ const drop = document.getElementById("drop");
 const file = document.getElementById("file");
 const notice = document.getElementById("notice");
 let timer = null;
-let latest = null;
 
-async function check() {
+function check() {
   if (!file.files.length) return;
-  latest?.abort();
-  const asked = (latest = new AbortController());
   const body = new FormData(form);
   body.set("do", "check");
   notice.textContent = "Reading the file …";
-  try {
-    const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" }, signal: asked.signal });
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (asked.signal.aborted) return;
-    for (const region of document.querySelectorAll("[data-live]")) {
-      const update = fresh.getElementById(region.id);
-      if (update) morph(region, document.importNode(update, true));
-    }
-    notice.textContent = "";
-  } catch (error) {
-    if (error.name !== "AbortError") notice.textContent = "No answer from the server.";
-  }
+  renewFrom(form.action, { method: "POST", body });
 }
 
 form.addEventListener("input", (event) => {
