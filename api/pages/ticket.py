@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from api.dependencies import DatabaseDep, StoreDep, TicketPath
 from api.pages import results
 from api.pages import tickets as ticket_views
-from api.pages.comparing import others
+from api.pages.compare_tickets import others
 from api.pages.lineage import drawing
 from api.pages.masks import mask_view
 from api.pages.rendering import base_url, render
