@@ -34,8 +34,7 @@ from core.elastic.refusal import Refused
 from core.elastic.unit_map import Order, parse_map
 from core.families import FAMILIES, UnknownArchitecture
 from core.families.architecture import Architecture
-from core.families.definition import read_definition
-from core.families.likeness import member_like
+from core.families.likeness import as_member
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import TransformSpec
 from core.jobs.transforms import plan
@@ -143,7 +142,7 @@ def _stages(
         target = describe(name, source.input, source.classes)
     except UnknownArchitecture:
         target = source
-    old = _as_posted(source, target)
+    old = as_member(source, target) or source
     unit_map = parse_map(planned.unit_map, old.anatomy, target.anatomy) if planned else None
     pick = Pick.read(query.get("pick"), unit_map) if unit_map is not None else None
 
@@ -154,14 +153,6 @@ def _stages(
         return _link(query, ticket_id, changed)
 
     return drawings(old.anatomy.stages, target.anatomy.stages, unit_map, pick, found.flawed, address)
-
-
-def _as_posted(source: Architecture, target: Architecture) -> Architecture:
-    """A source that a posted family describes under another name has the stages of that family."""
-    if target.family == source.family or not target.definition:
-        return source
-    forms = {spec.name: (spec.shape, spec.dtype) for spec in source.tensors}
-    return member_like(read_definition(target.definition), forms) or source
 
 
 def _replaced(name: str) -> bool:

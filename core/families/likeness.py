@@ -7,12 +7,25 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from core.families.architecture import Architecture, Role
-from core.families.definition import BadDefinition, Definition
+from core.families.definition import BadDefinition, Definition, read_definition
 from core.families.family import UnknownArchitecture
 from core.families.posted import posted_architecture
 
 Forms: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 """Shape and type (`F32`, `I64`) of every tensor of a state dict."""
+
+
+def as_member(source: Architecture, target: Architecture) -> Architecture | None:
+    """The source as a member of the target's family, which a posted one may describe under another name.
+
+    None where it is none.
+    """
+    if target.family == source.family:
+        return source
+    if not target.definition:
+        return None
+    forms = {spec.name: (spec.shape, spec.dtype) for spec in source.tensors}
+    return member_like(read_definition(target.definition), forms)
 
 
 def member_like(definition: Definition, tensors: Forms) -> Architecture | None:

@@ -13,9 +13,8 @@ from core.elastic.refusal import Reason, Refused
 from core.elastic.transform import check_shapes, transform
 from core.elastic.unit_map import UnitMap, compose, named_map, parse_map
 from core.families.architecture import Architecture
-from core.families.definition import read_definition
 from core.families.initialisation import initialise
-from core.families.likeness import member_like
+from core.families.likeness import as_member
 from core.families.registry import member
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import Hop, TransformSpec
@@ -134,14 +133,10 @@ def carry(plan: Plan, ticket: Ticket, seed: int, dense_weights: DenseWeights) ->
 
 
 def _as_member(source: Architecture, target: Architecture) -> Architecture:
-    """The source as a member of the target's family, which a posted one may describe under another name."""
-    if target.family == source.family:
-        return source
-    if target.definition:
-        forms = {spec.name: (spec.shape, spec.dtype) for spec in source.tensors}
-        found = member_like(read_definition(target.definition), forms)
-        if found is not None and _prunable(found) == _prunable(source):
-            return found
+    """The source as a member of the target's family, with the same weights prunable; raises Refused."""
+    found = as_member(source, target)
+    if found is not None and _prunable(found) == _prunable(source):
+        return found
     raise Refused(
         Reason.STAGES_DIFFER,
         f"{source.name} is of the family {source.family} and {target.name} of {target.family};"

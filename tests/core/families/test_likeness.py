@@ -1,11 +1,14 @@
 """Whether a network is a member of a posted family."""
 
+import dataclasses
+
 import pytest
 
 from core.families import architecture
 from core.families.architecture import Role
 from core.families.definition import Definition
-from core.families.likeness import Forms, member_like
+from core.families.likeness import Forms, as_member, member_like
+from core.families.posted import posted_architecture
 
 DEFINITION = Definition.model_validate(
     {
@@ -80,3 +83,24 @@ class TestMemberLike:
         assert found is not None
         assert found.specs["table"].role is Role.INDEX
         assert found.specs["blocks.0.bn.num_batches_tracked"].role is Role.COUNT
+
+
+class TestAsMember:
+    TARGET = posted_architecture(DEFINITION, [3])
+
+    def test_a_member_of_the_family_is_itself(self) -> None:
+        source = posted_architecture(DEFINITION, [2])
+        assert as_member(source, self.TARGET) is source
+
+    def test_a_network_of_another_name_with_its_tensors_is_the_member_of_its_depth(self) -> None:
+        other = Definition.model_validate(DEFINITION.model_dump(mode="json") | {"name": "castle"})
+        found = as_member(posted_architecture(other, [2]), self.TARGET)
+        assert found == posted_architecture(DEFINITION, [2])
+
+    def test_a_network_with_another_tensor_is_none(self) -> None:
+        source = posted_architecture(DEFINITION, [2])
+        changed = dataclasses.replace(source, family="castle", tensors=source.tensors[1:])
+        assert as_member(changed, self.TARGET) is None
+
+    def test_a_built_in_family_recognises_no_other(self) -> None:
+        assert as_member(posted_architecture(DEFINITION, [2]), architecture("mlp_2", (1, 8, 8), 10)) is None
