@@ -17,9 +17,9 @@ from core.catalog.database import Database
 from core.interchange.checking import check
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.imports.registry import FORMATS
-from core.interchange.looking import look
+from core.interchange.looking import figures, look
 from core.settings import Settings
-from core.tickets import TicketFile, read, ticket_id
+from core.tickets import TicketFile, read
 
 RECOGNISED: dict[str, Any] = {
     "outcome": "import",
@@ -94,24 +94,9 @@ def recognise(
 
 
 def _own(database: Database, upload: Upload, file: TicketFile) -> Recognised:
-    ticket, metadata = file.ticket, file.metadata
-    network = ticket.architecture
-    figures = {
-        "id": ticket_id(ticket),
-        "architecture": network.name,
-        "family": network.family,
-        "input": list(network.input),
-        "classes": network.classes,
-        "prunable": ticket.prunable_weights,
-        "survivors": ticket.survivors,
-        "sparsity": ticket.sparsity,
-        "rewind_step": ticket.rewind_step,
-        "dataset": metadata.dataset,
-        "seed": metadata.seed,
-        "level": metadata.level,
-    }
+    seen = figures(file.ticket, file.metadata)
     with database.read() as session:
-        found = _tickets(session, [figures])
+        found = _tickets(session, [seen])
     notes = ["The ticket is here already: its first file is kept."] if found[0].here else []
     return Recognised(
         outcome="ticket",
@@ -133,15 +118,15 @@ def _foreign(
     with database.read() as session:
         definitions = architectures.comparable(session, spec.architecture)
     try:
-        figures = look(path, scratch, limit, spec, definitions)
+        seen = look(path, scratch, limit, spec, definitions)
     except Unreadable as problem:
         if problem.reason is not Reason.TOO_COSTLY:
             raise
         check(path, scratch, limit)
         return _unlooked(upload, said)
     with database.read() as session:
-        found = _tickets(session, figures)
-    formats = {one["format"] for one in figures}
+        found = _tickets(session, seen)
+    formats = {one["format"] for one in seen}
     name = next(iter(formats), None)
     return Recognised(
         outcome="import",
@@ -177,12 +162,12 @@ def _unsaid(found: Sequence[RecognisedTicket]) -> list[str]:
     return fields + (["input"] if any(not any(one.input) for one in found) else [])
 
 
-def _tickets(session: Session, figures: Sequence[dict[str, Any]]) -> list[RecognisedTicket]:
-    absent = set(tickets.missing(session, [one["id"] for one in figures]))
+def _tickets(session: Session, seen: Sequence[dict[str, Any]]) -> list[RecognisedTicket]:
+    absent = set(tickets.missing(session, [one["id"] for one in seen]))
     fields = RecognisedTicket.model_fields
     return [
         RecognisedTicket(
             here=one["id"] not in absent, **{name: value for name, value in one.items() if name in fields}
         )
-        for one in figures
+        for one in seen
     ]

@@ -18,7 +18,7 @@ from core.interchange.confinement import confine
 from core.interchange.entering import Entered, entered
 from core.interchange.failure import Unreadable
 from core.jobs.specs import ImportSpec
-from core.tickets import ticket_id
+from core.tickets import Metadata, Ticket, ticket_id
 
 _MODULE = "core.interchange.looking"
 
@@ -26,7 +26,7 @@ _MODULE = "core.interchange.looking"
 def look(
     path: Path, scratch: Path, limit: int, spec: ImportSpec, definitions: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Each ticket of a file: its id, its network, its figures, what is known of its origin.
+    """The `figures` of each ticket of a file, and its `format`.
 
     Raises `Unreadable`; `TOO_COSTLY` for a file that must be read in more time or memory than a check may take.
     """
@@ -35,8 +35,9 @@ def look(
     return found
 
 
-def _figures(one: Entered) -> dict[str, Any]:
-    ticket, network, metadata = one.ticket, one.ticket.architecture, one.metadata
+def figures(ticket: Ticket, metadata: Metadata) -> dict[str, Any]:
+    """What a look at a ticket tells of it: its id, its network, its figures, what is known of its origin."""
+    network = ticket.architecture
     return {
         "id": ticket_id(ticket),
         "architecture": network.name,
@@ -50,8 +51,11 @@ def _figures(one: Entered) -> dict[str, Any]:
         "dataset": metadata.dataset,
         "seed": metadata.seed,
         "level": metadata.level,
-        "format": metadata.details["format"],
     }
+
+
+def _figures(one: Entered) -> dict[str, Any]:
+    return figures(one.ticket, one.metadata) | {"format": one.metadata.details["format"]}
 
 
 def main(path: str, scratch: str, limit: str, seconds: str) -> None:
