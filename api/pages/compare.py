@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from api.dependencies import DatabaseDep
 from api.pages.formats import percent, short
 from api.pages.rendering import HEADERS, render
 from api.pages.specs import Link
-from api.problems import Rejected
+from api.problems import Rejected, not_found
 from api.runs import service
 from api.runs.comparison import GROUPS, Compared, Trained, compare, name
 from api.runs.schemas import ComparedRun
@@ -46,7 +47,7 @@ def compare_page(
     references = list(dict.fromkeys(filter(None, map(str.strip, run))))
     asked = list(dict.fromkeys(filter(None, map(str.strip, job))))
     with database.read() as session:
-        problems = [f"There is no job {_cut(one)}." for one in asked if jobs.get(session, _cut(one)) is None]
+        problems = [str(not_found("job", one)) for one in asked if not _is_job(session, one)]
         if asked and not problems:
             more = _of_jobs(session, asked, service.MOST - len(references))
             if more or references:
@@ -148,6 +149,6 @@ def _shown(field: str, value: Any) -> str | Link:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str) -> str:
-    """An id that cannot be one is the id of nothing, and is not repeated at length."""
-    return text if len(text) <= 64 else text[:64] + "…"
+def _is_job(session: Session, identity: str) -> bool:
+    # PostgreSQL knows no NUL: only what can be an id is looked up.
+    return re.fullmatch("[0-9a-f]{32}", identity) is not None and jobs.get(session, identity) is not None

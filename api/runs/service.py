@@ -12,6 +12,7 @@ from api.problems import INVALID_REQUEST, Flaw, Rejected, not_found
 from api.runs.comparison import Compared, Trained, compare
 from core.catalog.database import Database
 from core.catalog.tables import Job, Result, Run
+from core.tickets.failure import quoted
 
 MOST = 12
 """Trainings in one comparison: so many curves can be told apart."""
@@ -28,8 +29,8 @@ def find(session: Session, reference: str) -> Trained:
     """One training, by JOB:NUMBER; raises `Rejected`."""
     if re.fullmatch(r"[0-9a-f]{32}:[0-9]{1,6}", reference) is None:
         flaw = Flaw(location="query", where="run", what="names no training", accepted=_ACCEPTED)
-        shown = reference if len(reference) <= 64 else reference[:64] + "…"
-        raise Rejected(INVALID_REQUEST, f"run: {shown!r} names no training; accepted: {_ACCEPTED}", flaw)
+        detail = f"run: {quoted(reference)} names no training; accepted: {_ACCEPTED}"
+        raise Rejected(INVALID_REQUEST, detail, flaw)
     job, _, number = reference.partition(":")
     run = session.get(Run, (job, int(number)))
     if run is None:

@@ -183,9 +183,17 @@ class TestPage:
         page = client.get("/ui/compare", params={"run": [f"{job}:0", f"{job}:7", hostile], "job": hostile})
         said = html.unescape(page.raise_for_status().text)
         assert f"There is no training {job}:7." in said
+        assert f"There is no job {hostile[:64]}" in said
         assert "names no training" in said
         assert "94.44 %" in said
         assert "<script>alert" not in page.text
+
+    def test_what_can_be_no_id_is_not_repeated_at_length(self, client: Client) -> None:
+        long = "f" * 500
+        page = client.get("/ui/compare", params={"run": f"{long}:0", "job": long}).raise_for_status().text
+        assert f"There is no job {'f' * 64}…." in page
+        assert "names no training" in page
+        assert "f" * 81 not in re.sub(r"<form.*?</form>", "", page, flags=re.DOTALL)
 
     def test_a_job_without_trainings_is_waited_for_on_its_page(
         self, client: Client, catalog: "Catalog"
