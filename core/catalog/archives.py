@@ -49,10 +49,8 @@ def _job(session: Session, row: StudyJob, state: str, fingerprints: list[dict[st
         # Histories are most of a job's rows, and are read when they are written.
         query = select(Run).where(Run.job_id == job.id).order_by(Run.ordinal).options(defer(Run.history))
         for run in session.scalars(query):
-            if run.fingerprint not in fingerprints:
-                fingerprints.append(run.fingerprint)
             values = {name: getattr(run, name) for name in _RUN}
-            values |= {"ticket": run.ticket_id, "fingerprint": fingerprints.index(run.fingerprint)}
+            values |= {"ticket": run.ticket_id, "fingerprint": _place(run.fingerprint, fingerprints)}
             runs.append(ArchivedRun(**values))
         for result in job.results:
             values = {name: getattr(result, name) for name in _RESULT}
@@ -107,11 +105,16 @@ def _outcome(session: Session, study: Study) -> StudyOutcome:
     runs = rows.join(Run, Run.job_id == Job.id).order_by(Run.ordinal)
     for key, digest, fingerprint in session.execute(runs.add_columns(Run.weights_digest, Run.fingerprint)):
         found[key].weights.append(digest)
-        if fingerprint not in fingerprints:
-            fingerprints.append(fingerprint)
-        found[key].fingerprints.append(fingerprints.index(fingerprint))
+        found[key].fingerprints.append(_place(fingerprint, fingerprints))
     measured = rows.join(Result, Result.job_id == Job.id).order_by(Result.ordinal)
     measured = measured.where(Result.point.in_(MEASURED))
     for key, correct, total in session.execute(measured.add_columns(Result.correct, Result.total)):
         found[key].accuracies.append(correct / total)
     return StudyOutcome(fingerprints=fingerprints, jobs=found)
+
+
+def _place(fingerprint: dict[str, Any], fingerprints: list[dict[str, Any]]) -> int:
+    """Where a fingerprint stands among those that differ; a new one is put last."""
+    if fingerprint not in fingerprints:
+        fingerprints.append(fingerprint)
+    return fingerprints.index(fingerprint)
