@@ -27,6 +27,10 @@ _AGAINST_ALL = _rivals(
 )
 _AGAINST_RIGL = _rivals("ETT", "IMP", "static", "RigL", "RigL, 5 ×", "dense")
 
+# Where an epoch is a few steps, the layers are grown again sooner.
+_SMALL_RIGL = {"name": "RigL", "method": "rigl", "parameters": {"every": 10}}
+_SMALL_RIGL_5 = {"name": "RigL, 5 ×", "method": "rigl", "parameters": {"multiplier": 5, "every": 10}}
+
 # What the paper asks of the transformation, and what its code can do besides.
 _ABLATIONS = [
     _stretched("append", order="append"),
@@ -183,10 +187,7 @@ STUDIES: dict[str, dict[str, Fields]] = {
             "sources": [_NARROW_IMAGENET[0]],
             "targets": _NARROW_IMAGENET[:2],
             "levels": [2],
-            "arms": [
-                *_rivals("ETT"),
-                {"name": "RigL, 5 ×", "method": "rigl", "parameters": {"multiplier": 5, "every": 10}},
-            ],
+            "arms": [*_rivals("ETT"), _SMALL_RIGL_5],
             "seeds": [0],
             "recipe": _SMALL_IMAGENET,
         },
@@ -203,11 +204,7 @@ STUDIES: dict[str, dict[str, Fields]] = {
             "datasets": ["digits"],
             "sources": ["mlp_2"],
             "targets": ["mlp_3"],
-            "arms": [
-                *_rivals("ETT", "IMP", "static", "dense"),
-                {"name": "RigL", "method": "rigl", "parameters": {"every": 10}},
-                {"name": "RigL, 5 ×", "method": "rigl", "parameters": {"multiplier": 5, "every": 10}},
-            ],
+            "arms": [*_rivals("ETT", "IMP", "static", "dense"), _SMALL_RIGL, _SMALL_RIGL_5],
             "recipe": _SMALL_MLP,
         },
     },
