@@ -142,10 +142,7 @@ def comparison_words(comparison: TicketComparison) -> Words:
             (
                 name,
                 *(f"{count:,}" for count in (row.survivors_a, row.survivors_b, row.both)),
-                *(
-                    "-" if share is None else f"{share:.4f}"
-                    for share in (row.iou, row.chance, row.cosine, row.sign_agreement)
-                ),
+                *map(_share, (row.iou, row.chance, row.cosine, row.sign_agreement)),
             )
             for name, row in rows
         ),
