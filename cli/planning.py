@@ -11,6 +11,7 @@ from cli import completion
 from cli.options import HERE, AsJson, Recipe, Server, connected, fields, pairs
 from cli.printing import Words, show
 from core.studies.table import Table
+from core.studies.words import amount
 
 
 def plan(
@@ -103,10 +104,7 @@ def table(plan: Plan) -> Table:
 
 
 def _number(value: float | None) -> str:
-    """Three digits of what is small; tenths, and what was given more exactly, of the rest."""
-    if value is None:
-        return "-"
-    return f"{value:.3g}" if value < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return "-" if value is None else amount(value)
 
 
 def _hours(text: str) -> float:

@@ -18,6 +18,7 @@ from api.client.models.studies import (
 )
 from cli.printing import Words
 from core.studies.table import Table
+from core.studies.words import plural
 
 
 def study_words(study: Study, server: str) -> Words:
@@ -26,7 +27,7 @@ def study_words(study: Study, server: str) -> Words:
     lines = [
         f"study {study.id}: {'ended' if study.finished_at else 'under way'}",
         f"  {_asked(study)}",
-        f"  {_count(study.jobs, 'job')}: {counts}",
+        f"  {plural(len(study.jobs), 'job')}: {counts}",
         f"  {server}/studies/{study.id}",
     ]
     if study.reproduction is not None:
@@ -84,7 +85,7 @@ def extension_words(plan: PlannedExtension) -> Words:
 
 def _jobs(plan: PlannedStudy | PlannedExtension) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in plan.jobs.items())
-    return f"{_count(plan.keys, 'job')}: {kinds or 'none'}; {_count(range(plan.cells), 'row')}"
+    return f"{plural(len(plan.keys), 'job')}: {kinds or 'none'}; {plural(plan.cells, 'row')}"
 
 
 def _time(seconds: float | None) -> str:
@@ -141,7 +142,3 @@ def _accounts(what: str, accounts: Sequence[Account]) -> Table:
 def _difference(one: Deviation) -> str:
     which = one.what if one.number is None else f"{one.what}, number {one.number}"
     return f"{one.key}: {which}: {one.expected} in the archive, {one.got} here"
-
-
-def _count(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

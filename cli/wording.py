@@ -16,18 +16,20 @@ from api.client.models.jobs import (
 )
 from cli.printing import Words
 from core.studies.table import Table
+from core.studies.words import plural
 
 
 def task(job: Job | JobSummary) -> str:
     """What a job is to do, in a few words."""
     spec = job.spec
+    seeds = plural(len(spec.get("seeds") or [0]), "seed")
     match job.kind:
         case "find":
-            return f"{spec['method']} on {spec['architecture']}, {spec['dataset']}, {_count(spec['seeds'], 'seed')}"
+            return f"{spec['method']} on {spec['architecture']}, {spec['dataset']}, {seeds}"
         case "transform":
-            return f"{_count(spec['tickets'], 'ticket')} to {spec['architecture']}"
+            return f"{plural(len(spec['tickets']), 'ticket')} to {spec['architecture']}"
         case "train" if spec.get("architecture"):
-            return f"dense {spec['architecture']} on {spec['dataset']}, {_count(spec.get('seeds') or [0], 'seed')}"
+            return f"dense {spec['architecture']} on {spec['dataset']}, {seeds}"
         case "evaluate" if spec.get("job"):
             return f"what {spec['job'][:8]} trained, on {spec['dataset']}"
         case "connect":
@@ -38,7 +40,7 @@ def task(job: Job | JobSummary) -> str:
         case "export":
             return f"ticket {spec['ticket'][:8]} to {spec['format']}"
         case _:
-            return f"{_count(spec['tickets'], 'ticket')} on {spec['dataset']}"
+            return f"{plural(len(spec['tickets']), 'ticket')} on {spec['dataset']}"
 
 
 def job_words(job: Job, server: str) -> Words:
@@ -169,7 +171,3 @@ def _totals(totals: Totals) -> str:
 
 def _fraction(job: JobSummary) -> str:
     return f"{100 * job.progress.fraction:.0f} %" if job.progress else ""
-
-
-def _count(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 
 from api.idempotency import Once
 from api.jobs import service
-from api.pages.formats import plural
 from api.problems import INVALID_REQUEST, WRONG_STATE, Flaw, Rejected
 from core.catalog.database import Database
 from core.catalog.queue import HIGHEST, LOWEST
 from core.settings import Settings
+from core.studies.words import plural
 
 MOST = 500
 

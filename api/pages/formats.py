@@ -98,11 +98,6 @@ def numbers(values: Sequence[int]) -> str:
     return ", ".join(parts)
 
 
-def plural(number: int, noun: str) -> str:
-    """1 ticket, 3 tickets."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def pretty(value: Any) -> str:
     """JSON to be read."""
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-from api.pages.formats import percent, plural, short
+from api.pages.formats import percent, short
 from core.catalog.tables import Provenance, Ticket
+from core.studies.words import plural
 
 MOST = 12
 """Ancestors and children that are drawn; the list has the others."""
@@ -82,7 +83,7 @@ def drawing(ticket: Ticket, ancestors: Sequence[Ticket], children: Sequence[Tick
         for origin in one.provenance:
             _origin(graph, one.id, origin, generation)
     if len(children) > MOST:
-        more = plural(len(children) - MOST, "more child").replace("childs", "children")
+        more = plural(len(children) - MOST, "more child", "more children")
         graph.add(
             "more", Node("more", 2, more, "list them", f"/ui/tickets?{urlencode({'parent': ticket.id})}")
         )

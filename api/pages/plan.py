@@ -21,6 +21,7 @@ from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS
 from core.studies.arms import DENSE
 from core.studies.plans import ELTH, WAYS
+from core.studies.words import amount
 
 router = APIRouter(include_in_schema=False)
 
@@ -127,10 +128,8 @@ def paper() -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits of what is small; tenths, and what was given more exactly, of the rest."""
-    if value is None:
-        return "–"
-    return f"{value:.3g}" if value < 1 else f"{value:,.2f}".rstrip("0").rstrip(".")
+    """An amount, or a dash for what is not known."""
+    return "–" if value is None else amount(value)
 
 
 def _titled(name: str) -> str:
@@ -159,6 +158,6 @@ def _bars(plans: Sequence[WayBody], cheapest: str | None) -> list[Bar]:
     amounts = [float(plan.hours or 0) if timed else float(plan.steps) for plan in plans]
     most = max(amounts) or 1.0
     return [
-        Bar(plan.name, f"{number(amount)} {'h' if timed else 'steps'}", amount / most, plan.name == cheapest)
-        for plan, amount in zip(plans, amounts, strict=True)
+        Bar(plan.name, f"{amount(value)} {'h' if timed else 'steps'}", value / most, plan.name == cheapest)
+        for plan, value in zip(plans, amounts, strict=True)
     ]

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.pages.formats import numbers, plural, short, size
+from api.pages.formats import numbers, short, size
 from core.catalog import tickets
 from core.catalog.tables import Job
 from core.jobs.formats import FORMATS
 from core.jobs.methods import METHODS
 from core.jobs.specs import TransformSpec
+from core.studies.words import plural
 
 Networks = Mapping[str, str]
 """Architectures by ticket id, of the tickets that are still here."""

@@ -22,6 +22,7 @@ from core.families.operations import training_flops
 from core.jobs.datasets import DATASETS
 from core.jobs.recipes import steps_per_epoch
 from core.jobs.states import State
+from core.studies.words import plural
 from core.studies.work import Unit
 
 LATEST = 2000
@@ -103,7 +104,7 @@ class Paces:
         # Several replicates at once are another computation; better measured so than not at all.
         latest = ([one for one in alike if one.together == unit.together] or alike)[:FEW]
         if latest:
-            told = f"{here}: measured here on {self.device}, in {_count(len(latest), 'training')}"
+            told = f"{here}: measured here on {self.device}, in {plural(len(latest), 'training')}"
             return Pace(median(one.seconds for one in latest), told)
         facts = DATASETS[unit.dataset]
         network = architecture(unit.network, facts.input, facts.classes)
@@ -222,7 +223,3 @@ def _overhead(jobs: Sequence[tuple[int, float]]) -> Overhead:
     (few, least), (many, most) = points[0], points[-1]
     each = max(0.0, (most - least) / (many - few)) if many > few else 0.0
     return Overhead(max(0.0, least - each * few), each)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

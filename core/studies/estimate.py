@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from core.studies.nodes import Node
+from core.studies.words import plural
 from core.studies.work import EARLY_BIRD, Unit, once, units
 
 
@@ -86,7 +87,7 @@ def estimate(nodes: Mapping[str, Node], paces: Paces, done: Collection[str] = ()
     sharing = (
         [f"trainings that several of these jobs need are done once: {shared} are shared"] if shared else []
     )
-    reused = [f"{_count(len(done), 'job')} finished before and will be used again"] if done else []
+    reused = [f"{plural(len(done), 'job')} finished before and will be used again"] if done else []
     return Estimate(jobs, (*told, *sharing, *reused))
 
 
@@ -123,7 +124,3 @@ def _assumptions(nodes: Iterable[Node], left: Iterable[Unit], paces: Paces) -> l
 
 def _beside(node: Node, paces: Paces) -> Overhead | None:
     return paces.overhead(node.kind, str(node.body.get("dataset") or ""))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
