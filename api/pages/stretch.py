@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, TicketPath
@@ -24,26 +21,23 @@ from api.pages.blocks import Pick, StageDrawing, drawings
 from api.pages.forms import SameOrigin
 from api.pages.rendering import render
 from api.pages.stretching import Asked, asked, refused
+from api.pages.targets import suggested
 from api.problems import Rejected
 from api.tickets import service as ticket_service
 from core.catalog.architectures import describer
 from core.catalog.artifacts import ArtifactMissing, ArtifactStore
 from core.catalog.database import Database
-from core.catalog.tables import Ticket
 from core.elastic.refusal import Refused
 from core.elastic.unit_map import Order, parse_map
-from core.families import FAMILIES, UnknownArchitecture
+from core.families import UnknownArchitecture
 from core.families.architecture import Architecture
 from core.families.likeness import as_member
 from core.jobs.datasets import DATASETS
-from core.jobs.specs import TransformSpec
-from core.jobs.transforms import plan
 from core.settings import Settings
 from core.tickets.metadata import Describe
 
 router = APIRouter(include_in_schema=False)
 
-SUGGESTED = 8
 _REFUSALS = (Refused, Rejected)
 
 
@@ -91,8 +85,8 @@ def _page(query: QueryParams, database: Database, store: ArtifactStore, ticket_i
     with database.read() as session:
         ticket, describe = ticket_service.existing(session, ticket_id), describer(session)
         source = describe(ticket.architecture, shape_of(ticket), ticket.classes)
-        suggested = list(_suggested(ticket, source, describe))
-        found = asked(ticket_id, query, suggested[0] if suggested else source.name)
+        near = suggested(ticket, source, describe)
+        found = asked(ticket_id, query, near[0] if near else source.name)
         planned, gone = _planned(database, store, found)
         return render(
             "stretch.html",
@@ -101,8 +95,7 @@ def _page(query: QueryParams, database: Database, store: ArtifactStore, ticket_i
             planned=planned,
             gone=gone,
             suggested=[
-                (name, _link(query, ticket_id, {"architecture": name, "unit_map": None}))
-                for name in suggested
+                (name, _link(query, ticket_id, {"architecture": name, "unit_map": None})) for name in near
             ],
             stages=_stages(query, ticket_id, source, describe, found, planned),
             names=[stage.name for stage in source.anatomy.stages],
@@ -164,28 +157,3 @@ def _link(query: QueryParams, ticket_id: str, changes: dict[str, str | None]) ->
     kept: dict[str, Any] = {name: value for name, value in query.items() if value.strip()} | changes
     encoded = urlencode({name: value for name, value in kept.items() if value is not None})
     return f"/ui/tickets/{ticket_id}/stretch?{encoded}"
-
-
-def _suggested(ticket: Ticket, source: Architecture, describe: Describe) -> Iterator[str]:
-    """Members of the family that it can be carried to, the next deeper first."""
-    count = 0
-    for name in dict.fromkeys(_candidates(source)):
-        try:
-            plan(TransformSpec(tickets=[ticket.id], architecture=name), source, describe)
-        except (UnknownArchitecture, Refused, ValidationError):
-            continue
-        yield name
-        count += 1
-        if count == SUGGESTED:
-            return
-
-
-def _candidates(source: Architecture) -> Iterator[str]:
-    """Names near the source's: its first numbers made larger and smaller, then the family's examples."""
-    numbers = list(re.finditer(r"\d+", source.name))
-    for step in (1, 2, 6, 12, -1, -2, -6, 3, 4, 8):
-        for number in numbers[:4]:
-            if int(number[0]) + step > 0:
-                yield source.name[: number.start()] + str(int(number[0]) + step) + source.name[number.end() :]
-    family = FAMILIES.get(source.family)
-    yield from (name for name in (family.examples if family else ()) if name != source.name)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
-from api.jobs.admission import shape_of
+from api.pages.targets import deeper
 from api.tickets.layers import reached
 from core.catalog.artifacts import ArtifactMissing, ArtifactStore
 from core.catalog.tables import Ticket
-from core.elastic.refusal import Refused
-from core.families import UnknownArchitecture
 from core.jobs.datasets import DATASETS
-from core.jobs.specs import TransformSpec
-from core.jobs.transforms import plan
 from core.pruning.reachability import Reach
 from core.tickets.metadata import Describe
 
@@ -59,21 +52,6 @@ def reach(store: ArtifactStore, ticket: Ticket) -> Reach | None:
         return reached(store, ticket)
     except ArtifactMissing:
         return None
-
-
-def deeper(ticket: Ticket, describe: Describe) -> str | None:
-    """The next deeper member of its family that it can be stretched to."""
-    source = describe(ticket.architecture, shape_of(ticket), ticket.classes)
-    # Depth is a number in the name, the first that counts something; no family's next member is further than 8.
-    for number in re.finditer(r"\d+", source.name):
-        for step in range(1, 9):
-            name = source.name[: number.start()] + str(int(number[0]) + step) + source.name[number.end() :]
-            try:
-                plan(TransformSpec(tickets=[ticket.id], architecture=name), source, describe)
-            except (UnknownArchitecture, Refused, ValidationError):
-                continue
-            return name
-    return None
 
 
 def lines(ticket: Ticket, base: str, describe: Describe) -> Lines:
