@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
@@ -18,7 +19,7 @@ from api.tickets import service as ticket_service
 from api.tickets.formats import OWN, downloads
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
-from core.catalog.tables import Provenance
+from core.catalog.tables import Provenance, Result, Run
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,12 +37,11 @@ def ticket_page(
         measured = tickets.results(session, ticket_id)
         reach = ticket_views.reach(store, ticket)
         known = {ticket.id: ticket.architecture}
-        by_job: dict[str, list[results.Measured]] = {}
-        for job in dict.fromkeys(job for result, _, job in measured if result.alpha is None):
-            pairs = [
-                (result, run) for result, run, owner in measured if owner is job and result.alpha is None
-            ]
-            by_job[job.id] = results.combine(pairs, known)
+        pairs: dict[str, list[tuple[Result, Run | None]]] = defaultdict(list)
+        for result, run, job in measured:
+            if result.alpha is None:
+                pairs[job.id].append((result, run))
+        by_job = {job_id: results.combine(several, known) for job_id, several in pairs.items()}
         return render(
             "ticket.html",
             ticket=ticket,
