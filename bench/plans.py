@@ -11,7 +11,6 @@ from typing import Any
 
 from api.client import Client
 from api.client.models.requests import StudyRequest
-from cli.comparison import play
 from cli.installation import address, running
 from core.settings import Settings
 
@@ -49,13 +48,13 @@ def compare() -> list[dict[str, Any]]:
             running(settings, lambda _: None) as (started, _),
             Client(address(started), patience=60, starting=True) as client,
         ):
-            play(client, CALIBRATION, lambda _: None)
+            client.wait_study(client.create_study(**CALIBRATION))
             return [_predicted(client, said, asked) for said, asked in STUDIES.items()]
 
 
 def _predicted(client: Client, said: str, asked: StudyRequest) -> dict[str, Any]:
     planned = client.plan_study(**asked)
-    study, _ = play(client, asked, lambda _: None)
+    study = client.wait_study(client.create_study(**asked))
     taken = client.study_ledger(study).total.device_seconds
     assert planned.device_seconds is not None, "the first study taught the service its pace"
     return {

@@ -1,12 +1,9 @@
-"""A study played through the API: the stretched ticket beside its rivals."""
+"""The study of the demo; and what the jobs and cells of any study tell."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from api.client import Client
 from api.client.models.requests import StudyRequest
-from api.client.models.studies import Cell, Study, Table
+from api.client.models.studies import Cell, Study
 
 TABLE_5: StudyRequest = {
     "study": "elth_fc",
@@ -15,20 +12,6 @@ TABLE_5: StudyRequest = {
     "targets": ["mlp_3", "mlp_4"],
 }
 """The lower half of E-LTH's Table 5 in small."""
-
-Progress = Callable[[dict[str, tuple[float, int]]], None]
-"""Is told, of every part, the jobs done and all its jobs."""
-
-
-def play(client: Client, asked: StudyRequest, progress: Progress) -> tuple[Study, Table]:
-    """Ask for a study and follow it; raises ApiError."""
-    return follow(client, client.create_study(**asked), progress)
-
-
-def follow(client: Client, study: Study, progress: Progress) -> tuple[Study, Table]:
-    """The study when nothing of it is left to do, and its table; raises ApiError."""
-    ended = client.wait_study(study, told=lambda seen: progress(parts(seen)))
-    return ended, client.table(ended)
 
 
 def failures(study: Study) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from api.client.models.requests import StudyRequest
-from cli.operate import say
 from cli.options import HERE, AsJson, Dataset, Recipe, Server, connected, fields, numbers
 from cli.printing import show, tabulate
+from cli.studies import check
 
 
 def rivals(
@@ -31,8 +31,7 @@ def rivals(
     server: Server = HERE,
 ) -> None:
     """Compare all methods: each rival keeps exactly as many weights as the stretched ticket."""
-    from cli.comparison import failures
-    from cli.progress import played
+    from cli.progress import followed
     from cli.reading import caption, reading, tables
 
     asked: StudyRequest = {
@@ -47,7 +46,8 @@ def rivals(
     if target:
         asked["targets"] = target
     with connected(server) as client:
-        study, table = played(client, asked)
+        study = followed(client, client.create_study(**asked))
+        table = client.table(study)
     if as_json:
         show(table, lambda _: "", as_json)
     else:
@@ -59,6 +59,4 @@ def rivals(
             else:
                 tabulate(shown)
         typer.echo(f"\n{reading(study, table)}")
-    if wrong := failures(study):
-        say("\n".join(["did not succeed:", *wrong]))
-        raise typer.Exit(1)
+    check(study)

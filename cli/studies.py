@@ -10,6 +10,7 @@ import typer
 from api.client import Client
 from api.client.models.studies import Study
 from cli import completion
+from cli.comparison import failures
 from cli.operate import say
 from cli.options import HERE, AsJson, Limit, Server, StudyId, Wait, connected
 from cli.printing import show
@@ -86,11 +87,14 @@ def studies(limit: Limit = 20, as_json: AsJson = False, server: Server = HERE) -
 
 def study_followed(client: Client, made: Study, as_json: bool) -> None:
     """Follow a study to its end and show its table; status 1 unless all of it succeeds."""
-    from cli.comparison import failures
-
     ended = ended_study(client, made)
     words = client.table_as(ended, "text").rstrip()
     show(ended, lambda _: f"study {ended.id}\n\n{words}", as_json)
+    check(ended)
+
+
+def check(ended: Study) -> None:
+    """Tell what of a study did not succeed; status 1 where that is anything."""
     if wrong := failures(ended):
         say("\n".join(["did not succeed:", *wrong]))
         raise typer.Exit(1)
@@ -101,7 +105,7 @@ def ended_study(client: Client, made: Study) -> Study:
     from cli.progress import followed
 
     try:
-        return followed(client, made)[0]
+        return followed(client, made)
     except KeyboardInterrupt:
         say(f"study {made.id} goes on; its table so far: elasticket table {made.id}")
         raise typer.Exit(130) from None

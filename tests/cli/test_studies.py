@@ -127,9 +127,6 @@ class TestStudy:
 
     def test_waited_for_it_ends_with_its_table(self, server: Any, run: Any) -> None:
         answers(server, studies=study(finished=False), shown=study(), table=b"the table")
-        server.answers[f"/studies/{ID}/table"].insert(
-            0, (200, "application/json", json.dumps(TABLE).encode())
-        )
         result = run("study", "rivals", "--wait")
         assert result.exit_code == 0, result.output
         assert result.output.endswith(f"study {ID}\n\nthe table\n")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from api.client import Client
-from cli.comparison import failures, play
+from cli.comparison import failures
 from core.studies.arms import RIVALS
 from core.tickets import read, ticket_id
 
@@ -127,8 +127,8 @@ class TestStudy:
             "recipe": {"length": "2ep", "lr": 0.01},
         }
         with Client(installation.url) as client:
-            study, table = play(client, asked, lambda _: None)
-            again, same = play(client, asked, lambda _: None)
+            study, again = (client.wait_study(client.create_study(**asked)) for _ in range(2))
+            table, same = client.table(study), client.table(again)
         assert len({job.job for job in study.jobs}) == len(study.jobs)
         # Played again, every job is answered by the first play's.
         assert [job.job for job in again.jobs] == [job.job for job in study.jobs]
