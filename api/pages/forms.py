@@ -1,7 +1,9 @@
-"""Forms that change something: only from this installation's own pages."""
+"""Forms that change something: only from this installation's own pages; and what they say of a wrong field."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
@@ -22,3 +24,9 @@ def _foreign(request: Request, origin: str) -> bool:
 
 
 SameOrigin = Depends(_same_origin)
+
+
+def told(flaw: Mapping[str, Any]) -> str:
+    """A problem document's flaw in words: what is wrong, and what would be accepted."""
+    accepted = flaw.get("accepted")
+    return f"{flaw['what']}; accepted: {accepted}" if accepted else str(flaw["what"])

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from api.pages.forms import told
 from api.problems import Rejected, flaws
 from core.elastic.refusal import Reason, Refused
 from core.jobs.specs import TransformSpec
@@ -73,9 +74,7 @@ def asked(ticket: str, query: QueryParams, architecture: str) -> Asked:
             place = [str(part) for part in one["loc"]]
             where = ".".join(place[:2]) if place[:1] in (["order"], ["replicate"]) else "".join(place[:1])
             flaw = flaws([one | {"loc": ("body", *one["loc"])}])[0]
-            found.refuse(
-                _field(where, found), flaw.what + (f"; accepted: {flaw.accepted}" if flaw.accepted else "")
-            )
+            found.refuse(_field(where, found), told(flaw.model_dump()))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep
 from api.idempotency import Once
-from api.pages.forms import SameOrigin
+from api.pages.forms import SameOrigin, told
 from api.pages.rendering import render
 from api.problems import Rejected, flaws
 from api.tickets import service
@@ -74,18 +73,14 @@ async def upload(request: Request, database: DatabaseDep, store: StoreDep, setti
             return RedirectResponse(f"/ui/{where}/{made.resource}", 303)
         except ValidationError as error:
             for flaw in flaws(one | {"loc": ("query", *one["loc"])} for one in error.errors()):
-                sent.errors.setdefault(flaw.where.split(".")[0], []).append(_told(flaw.model_dump()))
+                sent.errors.setdefault(flaw.where.split(".")[0], []).append(told(flaw.model_dump()))
         except Rejected as error:
             for one in error.document["errors"] or [{"where": "", "what": error.document["detail"]}]:
                 where = {"tag": "tags"}.get(one["where"], one["where"])
-                sent.errors.setdefault(where if where in (*FIELDS, "tags") else "", []).append(_told(one))
+                sent.errors.setdefault(where if where in (*FIELDS, "tags") else "", []).append(told(one))
         except (InvalidTicket, Unreadable) as error:
             sent.errors[""] = [str(error)]
     return _shown(sent, 422)
-
-
-def _told(flaw: dict[str, Any]) -> str:
-    return str(flaw["what"]) + (f"; accepted: {flaw['accepted']}" if flaw.get("accepted") else "")
 
 
 def _shown(sent: _Sent, status: int) -> HTMLResponse:
