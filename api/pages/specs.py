@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -76,6 +77,10 @@ class Term:
 
     name: str
     values: tuple[str | Link, ...]
+
+
+_Line = tuple[str, Sequence[str | Link | None]]
+"""A line before what says nothing is left out of it."""
 
 
 def networks(session: Session, jobs: Iterable[Job]) -> Networks:
@@ -194,64 +199,75 @@ def _training(end: Mapping[str, Any]) -> str:
 
 def terms(spec: Mapping[str, Any], known: Networks) -> list[Term]:
     """A spec as a definition list: what was asked, what was left to defaults where that says something."""
-    found: list[Term] = []
+    asked = [_imported(spec)] if spec.get("kind") == "import" else [_what(spec), _how(spec)]
+    stated = (
+        (name, tuple(value for value in values if value is not None))
+        for name, values in chain(_given(spec, known), *asked)
+    )
+    return [Term(name, values) for name, values in stated if values]
 
-    def say(name: str, *values: str | Link | None) -> None:
-        stated = tuple(value for value in values if value is not None)
-        if stated:
-            found.append(Term(name, stated))
 
-    say("tickets", *(_ticket(identity, known) for identity in spec.get("tickets") or ()))
+def _given(spec: Mapping[str, Any], known: Networks) -> Iterator[_Line]:
+    """What it is done with: tickets, jobs, trainings."""
+    yield "tickets", [_ticket(identity, known) for identity in spec.get("tickets") or ()]
     if ticket := spec.get("ticket"):
-        say("ticket", _ticket(ticket, known))
+        yield "ticket", [_ticket(ticket, known)]
     if job := spec.get("job"):
-        say("job", Link(short(job), f"/ui/jobs/{job}"))
-    say("trainings", *(Link(_training(end), f"/ui/jobs/{end['job']}") for end in spec.get("trainings") or ()))
+        yield "job", [Link(short(job), f"/ui/jobs/{job}")]
+    yield "trainings", [Link(_training(end), f"/ui/jobs/{end['job']}") for end in spec.get("trainings") or ()]
     if "points" in spec:
-        say("points", plural(spec["points"], "network"))
+        yield "points", [plural(spec["points"], "network")]
     if spec.get("kind") == "export":
-        say(
-            "format",
-            Link(FORMATS[spec["format"]].title, f"/tickets/{spec['ticket']}/file?format={spec['format']}"),
-        )
-    if spec.get("kind") == "import":
-        say("file", f"{size(spec['size'])}, SHA-256 {short(spec['sha256'])}…")
-        for name in _SAID:
-            if spec.get(name) not in (None, []):
-                say(name.replace("_", " "), _plain(spec[name]))
-        return found
-    if spec.get("kind") == "transform":
-        say("target", " → ".join(_hops(spec)))
-        say("order", _order(spec.get("order")))
-        say("unit map", spec.get("unit_map"))
+        href = f"/tickets/{spec['ticket']}/file?format={spec['format']}"
+        yield "format", [Link(FORMATS[spec["format"]].title, href)]
+
+
+def _imported(spec: Mapping[str, Any]) -> Iterator[_Line]:
+    """The file of an import, and what was said of it."""
+    yield "file", [f"{size(spec['size'])}, SHA-256 {short(spec['sha256'])}…"]
+    for name in _SAID:
+        if spec.get(name) not in (None, []):
+            yield name.replace("_", " "), [_plain(spec[name])]
+
+
+def _what(spec: Mapping[str, Any]) -> Iterator[_Line]:
+    """The networks, the data and the method."""
+    transforms = spec.get("kind") == "transform"
+    if transforms:
+        yield "target", [" → ".join(_hops(spec))]
+        yield "order", [_order(spec.get("order"))]
+        yield "unit map", [spec.get("unit_map")]
     else:
-        say("architecture", spec.get("architecture"))
-    say("dataset", spec.get("dataset"))
+        yield "architecture", [spec.get("architecture")]
+    yield "dataset", [spec.get("dataset")]
     if method := spec.get("method"):
-        say("method", METHODS[method].title if method in METHODS else method)
+        yield "method", [METHODS[method].title if method in METHODS else method]
     for name, value in (spec.get("parameters") or {}).items():
-        say(name, _plain(value))
+        yield name, [_plain(value)]
     if schedule := spec.get("sparsity_schedule"):
-        say("sparse training", METHODS[schedule["method"]].title)
+        yield "sparse training", [METHODS[schedule["method"]].title]
         for name, value in schedule.items():
             if name != "method":
-                say(_SCHEDULE.get(name, name), None if value is None else _plain(value))
-    if spec.get("kind") == "transform":
+                yield _SCHEDULE.get(name, name), [None if value is None else _plain(value)]
+    if transforms:
         for name, value in _departures(spec).items():
-            say(name, _plain(value))
+            yield name, [_plain(value)]
+
+
+def _how(spec: Mapping[str, Any]) -> Iterator[_Line]:
+    """Replicates, arithmetic, devices."""
     if spec.get("seeds"):
-        say("seeds", numbers(spec["seeds"]))
+        yield "seeds", [numbers(spec["seeds"])]
     if spec.get("order_seeds"):
-        say("data orders", numbers(spec["order_seeds"]))
+        yield "data orders", [numbers(spec["order_seeds"])]
     if "exact" in spec:
-        say("arithmetic", "exact: the same digests on every run" if spec["exact"] else "fast")
+        yield "arithmetic", ["exact: the same digests on every run" if spec["exact"] else "fast"]
     if (devices := spec.get("devices", 1)) > 1:
-        say("devices", f"{devices}, batch normalisation {_NORMALISED[spec['batch_norm']]}")
+        yield "devices", [f"{devices}, batch normalisation {_NORMALISED[spec['batch_norm']]}"]
     if spec.get("latency"):
-        say("latency", "timed on the device that did it")
+        yield "latency", ["timed on the device that did it"]
     if spec.get("fresh"):
-        say("earlier work", "none of it used")
-    return found
+        yield "earlier work", ["none of it used"]
 
 
 def recipe(spec: Mapping[str, Any]) -> list[Term]:
