@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.elastic.anatomy import Stage
@@ -90,43 +90,21 @@ def _stage(
 ) -> StageDrawing:
     origins = unit_map[number] if unit_map is not None else ()
     chosen = pick.target if pick is not None and pick.stage == number else None
-    blocks = [
-        Block(
-            position,
-            _x(position),
-            TOP,
-            "fixed" if entry.fixed else "dropped" if origins and position not in origins else "unit",
-            "choice" if chosen is not None and not entry.fixed else "",
-            f"source {position}{_is(entry.fixed)}",
-            address(_chosen(unit_map, number, chosen, position))
-            if unit_map is not None and chosen is not None and not entry.fixed
-            else None,
-        )
-        for position, entry in enumerate(old.entries[:MOST])
-    ]
-    for position, entry in enumerate(new.entries[:MOST]):
-        origin = origins[position] if origins else None
-        copied = origin is not None and origin in origins[:position]
-        mark = "picked" if position == chosen else "flawed" if (new.name, position) == flawed else ""
-        blocks.append(
-            Block(
-                position,
-                _x(position),
-                BOTTOM,
-                "fixed" if entry.fixed else "copy" if copied else "unit",
-                mark,
-                f"target {position}{_is(entry.fixed)}"
-                + ("" if origin is None else f", {'a copy' if copied else 'made'} of source {origin}"),
-                None
-                if origin is None or entry.fixed
-                else address({"pick": None if position == chosen else f"{number}.{position}"}),
-            )
-        )
+
+    def take(position: int) -> str | None:
+        if unit_map is None or chosen is None:
+            return None
+        return address(_chosen(unit_map, number, chosen, position))
+
+    def choose(position: int) -> str:
+        return address({"pick": None if position == chosen else f"{number}.{position}"})
+
     longest = max(len(old.entries), len(new.entries))
+    wrong = flawed[1] if flawed is not None and flawed[0] == new.name else None
     return StageDrawing(
         name=new.name,
         counts=f"{len(old.entries)} → {len(new.entries)} entries, {len(new.fixed)} of them fixed",
-        blocks=blocks,
+        blocks=[*_sources(old, origins, take), *_targets(new, origins, chosen, wrong, choose)],
         wires=[
             (_wire(origin, position), origin in origins[:position])
             for position, origin in enumerate(origins[:MOST])
@@ -135,6 +113,45 @@ def _stage(
         width=_x(min(longest, MOST)) + GAP,
         left_out=max(0, longest - MOST),
     )
+
+
+def _sources(stage: Stage, origins: Sequence[int], take: Callable[[int], str | None]) -> Iterator[Block]:
+    """The source's entries; while a target entry's source is being chosen, each `take`s to its choice."""
+    for position, entry in enumerate(stage.entries[:MOST]):
+        href = None if entry.fixed else take(position)
+        dropped = bool(origins) and position not in origins
+        yield Block(
+            position,
+            _x(position),
+            TOP,
+            "fixed" if entry.fixed else "dropped" if dropped else "unit",
+            "choice" if href else "",
+            f"source {position}{_is(entry.fixed)}",
+            href,
+        )
+
+
+def _targets(
+    stage: Stage,
+    origins: Sequence[int],
+    chosen: int | None,
+    wrong: int | None,
+    choose: Callable[[int], str],
+) -> Iterator[Block]:
+    """The target's entries; where there is a map, each leads to the choice of its source."""
+    for position, entry in enumerate(stage.entries[:MOST]):
+        origin = origins[position] if origins else None
+        copied = origin is not None and origin in origins[:position]
+        made = "" if origin is None else f", {'a copy' if copied else 'made'} of source {origin}"
+        yield Block(
+            position,
+            _x(position),
+            BOTTOM,
+            "fixed" if entry.fixed else "copy" if copied else "unit",
+            "picked" if position == chosen else "flawed" if position == wrong else "",
+            f"target {position}{_is(entry.fixed)}{made}",
+            None if origin is None or entry.fixed else choose(position),
+        )
 
 
 def _chosen(unit_map: UnitMap, number: int, target: int, origin: int) -> dict[str, str | None]:
