@@ -1,4 +1,4 @@
-"""The page of all tickets, rendered on the server."""
+"""The page of all tickets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = 25
 def tickets_page(request: Request, database: DatabaseDep) -> HTMLResponse:
     """Tickets, newest first, with the filters of the API in the address."""
     query = request.query_params
-    wanted = ticket_filter(query)
+    wanted = _filter(query)
     with database.read() as session:
         page = tickets.page(session, PAGE, cursor(query.get("after")), wanted)
         tickets.load_origins(session, page.rows)
@@ -46,7 +46,7 @@ def tickets_page(request: Request, database: DatabaseDep) -> HTMLResponse:
         )
 
 
-def ticket_filter(query: QueryParams) -> TicketFilter:
+def _filter(query: QueryParams) -> TicketFilter:
     """The filter an address asks for; a form sends its empty fields too."""
     words = ("architecture", "family", "dataset", "method", "parent", "tag")
     # PostgreSQL knows no NUL.
