@@ -14,7 +14,7 @@ from core.studies.arms import DENSE, ETT, IMP, Arm
 from core.studies.estimate import Paces
 from core.studies.expansion import Expansion
 from core.studies.spec import StudySpec
-from core.studies.work import EARLY_BIRD, Unit, once, units
+from core.studies.work import EARLY_BIRD, Unit, looks_at_gradients, once, units
 
 HOUR = 3600
 LONGER = 5
@@ -249,7 +249,7 @@ def _assumptions(asked: Asked, book: _Book) -> list[str]:
         )
     if "early_bird" in asked.methods:
         told.append(EARLY_BIRD)
-    if looks := [name for name in asked.methods if _looks(name)]:
+    if looks := [name for name in asked.methods if looks_at_gradients(name)]:
         told.append(f"looks at gradients count as steps, not as trainings: {', '.join(looks)}")
     if asked.hours:
         told.append("hours of one training as given, on the whole device group")
@@ -259,10 +259,6 @@ def _assumptions(asked: Asked, book: _Book) -> list[str]:
     if asked.seeds > 1:
         told.append(f"everything is done for {asked.seeds} seeds")
     return told
-
-
-def _looks(name: str) -> bool:
-    return name in ("snip", "force", "grasp", "synflow")
 
 
 def _cheapest(several: Sequence[Plan]) -> Plan | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.families import architecture
 from core.jobs.datasets import DATASETS
-from core.jobs.methods import EarlyBirdParameters, GraspParameters, ImpParameters, OneShotParameters
+from core.jobs.methods import METHODS, EarlyBirdParameters, GraspParameters, ImpParameters, OneShotParameters
 from core.jobs.recipes import Recipe, RecipeChoice, steps, steps_per_epoch
 from core.jobs.replicates import at_once
 from core.jobs.specs import FindSpec
@@ -122,8 +122,7 @@ def _find(body: Mapping[str, Any], work: list[Unit]) -> Iterator[_Ticket]:
                 k = 0 if parameters.at == "init" else course.rewind
                 if k:
                     work.append(course.unit(("dense", seed), seed, 0, k, 0, *place))
-                looks = 3 if isinstance(parameters, GraspParameters) else _rounds(spec)
-                if looks:
+                if looks := _looks(spec):
                     work.append(course.unit(("look", *origin), seed, 0, looks, 0, 0, 1))
             case EarlyBirdParameters():
                 k = 0
@@ -189,11 +188,17 @@ def _named(body: Mapping[str, Any], tickets: Mapping[str, list[_Ticket]]) -> lis
     return [ticket for key in keys for ticket in tickets[key]]
 
 
-def _rounds(spec: FindSpec) -> int:
-    """How often a method that scores gradients looks at them."""
-    if spec.method in ("random", "one_shot_magnitude"):
+def looks_at_gradients(method: str) -> bool:
+    """Whether a method scores weights by the gradients at the network's start."""
+    one_shot = method in METHODS and issubclass(METHODS[method].parameters, OneShotParameters)
+    return one_shot and method not in ("random", "one_shot_magnitude")
+
+
+def _looks(spec: FindSpec) -> int:
+    """How often it looks at them."""
+    if not looks_at_gradients(spec.method):
         return 0
-    return int(getattr(spec.parameters, "rounds", 1))
+    return 3 if isinstance(spec.parameters, GraspParameters) else int(getattr(spec.parameters, "rounds", 1))
 
 
 def _without_references(body: Mapping[str, Any]) -> dict[str, Any]:
