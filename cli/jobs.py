@@ -14,6 +14,7 @@ from api.client.models.studies import Study, StudyLedger
 from cli import completion, printing
 from cli.options import (
     HERE,
+    PAGE,
     AsJson,
     JobId,
     JobOrStudy,
@@ -30,7 +31,6 @@ from cli.ticket_wording import ticket_words
 from cli.wording import job_words, jobs_table, run_comparison_words, runs_table
 
 TICKET_DIGITS = 64
-PAGE = 100
 
 OfJob = TypeVar("OfJob")
 OfStudy = TypeVar("OfStudy")

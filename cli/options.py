@@ -54,6 +54,8 @@ JobOrStudy = Annotated[str, typer.Argument(metavar="JOB|STUDY", help="The id of 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many, the newest.")]
 Seeds = Annotated[str | None, typer.Option(metavar="0,1,…", help="Seeds, one per replicate.")]
 HERE = DEFAULT_SERVER
+PAGE = 100
+"""The most that the API lists in one answer."""
 PATIENCE = 30.0
 """Seconds to wait for a server that was there and has gone away."""
 

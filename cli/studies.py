@@ -12,12 +12,11 @@ from api.client.models.studies import Study
 from cli import completion
 from cli.comparison import failures
 from cli.operate import say
-from cli.options import HERE, AsJson, Limit, Server, StudyId, Wait, connected
+from cli.options import HERE, PAGE, AsJson, Limit, Server, StudyId, Wait, connected
 from cli.printing import show
 from cli.study_request import changed, read
 from cli.study_wording import extension_words, plan_words, studies_table, study_words
 
-PAGE = 100
 Changes = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.jobs import PAGE
-from cli.options import HERE, AsJson, Limit, Server, Ticket, connected
+from cli.options import HERE, PAGE, AsJson, Limit, Server, Ticket, connected
 from cli.printing import show
 from cli.ticket_wording import (
     anatomy_words,
