@@ -23,6 +23,7 @@ from core.jobs.datasets import DATASETS
 from core.jobs.recipes import Recipe
 from core.pruning.random import random_mask
 from core.training.checkpoint import EpochRecord, TrainingState
+from core.training.loop import Trained
 from core.training.ranks import Ranks, Statistics, joined
 
 
@@ -177,3 +178,35 @@ def on_ranks() -> Callable[..., list[Any]]:
         return found
 
     return on_ranks
+
+
+@pytest.fixture
+def run(resnet: Architecture, photographs: Dataset, recipe: Recipe, start: Any, train_alone: Any) -> Any:
+    """Trains with everything given, unless overridden."""
+
+    def run(observer: Any, **changes: Any) -> Trained:
+        arguments = {
+            "seed": 5,
+            "weights": start.weights,
+            "masks": start.masks,
+            "observer": observer,
+            **changes,
+        }
+        return train_alone(resnet, photographs, arguments.pop("recipe", recipe), **arguments)
+
+    return run
+
+
+VARIANTS = {
+    "momentum": {},
+    "nesterov, weights decay": {"nesterov": True, "decay": "weights", "weight_decay": 0.1},
+    "plain, smoothed": {"momentum": 0.0, "label_smoothing": 0.2},
+    "cosine": {"schedule": "cosine", "milestones": ()},
+    "adam": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002},
+    "adam, weights decay": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002, "decay": "weights"},
+}
+
+
+@pytest.fixture(params=list(VARIANTS))
+def variant(request: pytest.FixtureRequest, recipe: Recipe) -> Recipe:
+    return Recipe.model_validate(recipe.model_dump() | VARIANTS[request.param])
