@@ -1,7 +1,8 @@
 """How long the server takes for the first screen of the list of jobs: python -m bench.pages [JOBS]
 
 A catalog on SQLite with so many jobs, one in ten of them queued. Prints the median of the seconds that each view of
-the list takes inside the application, and how SQLite finds the next job of the queue.
+the list takes inside the application, how SQLite finds the next job of the queue, and how long a browser takes to
+bring the open list up to date when a job comes in. A task above 50 ms is one that a reader feels (W3C Long Tasks).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from sqlalchemy import insert, text
 
 from api.app import create_app
-from core.catalog import search
+from bench.smoothness import updates
+from core.catalog import jobs, search
 from core.catalog.database import Database
 from core.catalog.migrate import upgrade
 from core.catalog.tables import Job
@@ -77,10 +79,21 @@ def main() -> None:
         fill(database, number)
         with database.read() as session:
             print(f"{number:,} jobs; the next of the queue: {session.execute(text(_NEXT)).one()[-1]}")
-        database.close()
         with TestClient(create_app(settings)) as client:
             for name, path in VIEWS.items():
                 print(f"{_median(client, path) * 1000:8.1f} ms  {name}")
+        if followed := updates(settings, "/", lambda: _queue(database), REPEATS):
+            print(f"{followed.median:8.1f} ms  a live update in the browser, from answer to page")
+            print(f"{followed.slowest:8.1f} ms  the slowest of {REPEATS}")
+            print(f"{followed.longest_task:8.1f} ms  the longest task above 50 ms; 0: none")
+        database.close()
+
+
+def _queue(database: Database) -> None:
+    """One job more."""
+    spec = FindSpec(architecture="mlp_2", dataset="digits", seeds=[0, 1, 2]).complete("mlp")
+    with database.write() as session:
+        jobs.create(session, spec, 5)
 
 
 def _median(client: TestClient, path: str) -> float:

@@ -133,12 +133,12 @@ def replicates(rows: Iterable[Measured], *, over_orders: bool = False) -> list[R
     """Group rows whose mean says something.
 
     Over seeds: one row per seed, so that two tickets of one seed fall into different groups. Over data orders:
-    the orders of one ticket.
+    the orders of one ticket. Trainings of other lengths, and what was measured without one, stand by themselves.
     """
     groups: dict[tuple[object, ...], list[Measured]] = defaultdict(list)
     seen: dict[tuple[object, ...], int] = defaultdict(int)
     for row in rows:
-        alike = (row.architecture, row.dataset, row.level)
+        alike = (row.architecture, row.dataset, row.level, row.steps)
         if over_orders:
             groups[*alike, row.ticket_id, row.seed].append(row)
         else:

@@ -38,6 +38,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 HOSTILE = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
+FIRST_OF_LEVEL_1 = ["1", "20.00 %", "1", "1", "83.61 %", "2.0000"]
+"""The row after one epoch of one training: 301 of 360 right, and a training loss of 2."""
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 pytestmark = [
@@ -320,6 +322,35 @@ class TestJob:
         sync_api.expect(page.locator("#speed td:nth-child(2)")).to_have_text("29,800")
         sync_api.expect(page.locator("#speed rect[data-part]")).to_have_count(4)
         expect_one(page, "#status[data-still]")
+
+    def test_levels_come_as_they_are_found_and_are_the_same_after_a_reload_and_in_the_end(
+        self, page: sync_api.Page, catalog: Catalog
+    ) -> None:
+        job = catalog.queue()
+        catalog.run(job)
+        catalog.tell(job, "seed 0, level 0", range(1, 4), done=10)
+        page.goto(f"/jobs/{job}")
+        sync_api.expect(page.locator("#accuracy polyline")).to_have_count(1)
+        sync_api.expect(page.locator("#levels")).to_be_hidden()
+        catalog.tell(job, "seed 1, level 0", range(1, 3), done=20)
+        catalog.tell(job, "seed 0, level 1", range(1, 2), done=30)
+        self.expect_levels(page, ["0", "0.00 %", "2", "2", "84.03 %", "0.8333"], FIRST_OF_LEVEL_1)
+        page.reload()
+        self.expect_levels(page, ["0", "0.00 %", "2", "2", "84.03 %", "0.8333"], FIRST_OF_LEVEL_1)
+        catalog.tell(job, "seed 1, level 0", range(3, 4), done=40)
+        whole = ["0", "0.00 %", "2", "3", "84.17 %", "0.6667"]
+        self.expect_levels(page, whole, FIRST_OF_LEVEL_1)
+        catalog.succeed(job)
+        expect_one(page, "#status[data-still]")
+        self.expect_levels(page, whole, FIRST_OF_LEVEL_1)
+        page.reload()
+        self.expect_levels(page, whole, FIRST_OF_LEVEL_1)
+
+    @staticmethod
+    def expect_levels(page: sync_api.Page, *rows: list[str]) -> None:
+        """Of each: level, nominal share removed, trainings, epoch of the one least far, mean accuracy, mean loss."""
+        sync_api.expect(page.locator("#levels")).to_be_visible()
+        sync_api.expect(page.locator("#levels tbody td")).to_have_text([cell for row in rows for cell in row])
 
     def test_an_ended_job_is_replayed(self, page: sync_api.Page, catalog: Catalog) -> None:
         job = catalog.queue()

@@ -101,7 +101,8 @@ function pause(paused) {
   repaint();
 }
 
-follow.hidden = false;
+// What has ended says no more.
+follow.hidden = document.querySelector("[data-still]") !== null;
 follow.addEventListener("click", () => pause(following));
 log.addEventListener("scroll", () => {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 24;
