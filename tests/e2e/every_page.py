@@ -103,7 +103,10 @@ def _views(
         View("ticket-mask", f"/ui/tickets/{stretched[0]}?layer=fc_layers.1.weight&zoom=6"),
         View("ticket-comparison", f"/ui/compare-tickets?a={tickets[0]}&b={stretched[0]}"),
         View("stretch", f"/ui/tickets/{tickets[0]}/stretch"),
-        View("stretch-edited", f"/ui/tickets/{tickets[0]}/stretch?architecture=mlp_5&unit_map=0:0;1:1,2,3,4;2:5"),
+        View(
+            "stretch-edited",
+            f"/ui/tickets/{tickets[0]}/stretch?architecture=mlp_5&unit_map=0:0;1:1,2,3,4;2:5",
+        ),
         View("stretch-refused", f"/ui/tickets/{tickets[0]}/stretch?architecture=mlp_4&unit_map=0:0;1:1,9"),
         View("upload", "/ui/upload"),
         View("upload-recognised", "/ui/upload", "#found-title", foreign),

@@ -1,8 +1,6 @@
-"""Every page in a real Chromium, over the real service: nothing goes wrong, nothing is asked of another host, nothing is
-cut off, and axe-core finds nothing."""
+"""Every page in a real Chromium, over the real service: nothing goes wrong, is cut off, or asks another host."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 

@@ -90,7 +90,7 @@ function paintMap(node, figure) {
   const scroll = document.createElement("div");
   scroll.className = "heat";
   scroll.tabIndex = 0;
-  scroll.setAttribute("role", "region");
+  scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", figure.title);
   scroll.append(table);
   put(node, scroll);
