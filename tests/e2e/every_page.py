@@ -110,7 +110,7 @@ def _views(
         View("stretch-refused", f"/ui/tickets/{tickets[0]}/stretch?architecture=mlp_4&unit_map=0:0;1:1,9"),
         View("upload", "/ui/upload"),
         View("upload-recognised", "/ui/upload", "#found-title", foreign),
-        View("upload-refused", "/ui/upload", "#found .callout", broken),
+        View("upload-refused", "/ui/upload", "#found .callout", broken, 422),
         View("studies", "/ui/studies"),
         View("study", f"/ui/studies/{study}", "#figures .curve"),
         View("compare", f"/ui/compare?job={job['train']}&job={job['find']}", "#figure-accuracy .curve"),

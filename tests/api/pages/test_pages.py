@@ -370,7 +370,13 @@ class TestTicket:
         _, child = catalog.family()
         text = read(client, f"/ui/tickets/{child}").text
         assert "digits 94.44 % 96.94 % 17 0 0 240" in text
-        assert "digits 9.17 % – – 0 – untrained" in text
+        assert "digits 9.17 % – – 0 – evaluated" in text
+
+    def test_a_mean_is_of_trainings_alone(self, client: Client, catalog) -> None:
+        _, child = catalog.family()
+        text = read(client, f"/ui/tickets/{child}").text
+        assert "digits: 9.17 % mlp_3, 1 evaluation digits:" in text
+        assert "% mlp_3, 3 trainings of 240 steps, data orders 0–2" in text
 
     def test_it_can_be_downloaded_in_every_format(self, client: Client, catalog) -> None:
         ticket = catalog.upload(catalog.found())
