@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.timeout(600),  # all pages are one test, also on a busy machine
     pytest.mark.skipif(CHROMIUM is None, reason="no `chromium` on the PATH to open the pages with"),
 ]
 
