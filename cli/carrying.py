@@ -11,6 +11,7 @@ from cli.options import (
     Architecture,
     AsJson,
     Fresh,
+    Priority,
     Server,
     Tickets,
     Wait,
@@ -60,6 +61,7 @@ def transform(
         bool, typer.Option("--dry-run", help="Tell what would come of it; do nothing.")
     ] = False,
     fresh: Fresh = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -87,7 +89,7 @@ def transform(
         if dry_run:
             show(client.plan_transform(**body), plan_words, as_json)
         else:
-            submitted(client, client.transform(**body), wait, as_json)
+            submitted(client, client.transform(priority=priority, **body), wait, as_json)
 
 
 def _order(given: list[str] | None) -> Any:

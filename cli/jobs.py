@@ -15,6 +15,7 @@ from cli import completion, printing
 from cli.options import (
     HERE,
     PAGE,
+    PRIORITIES,
     AsJson,
     JobId,
     JobOrStudy,
@@ -98,17 +99,21 @@ def cancel(id: JobOrStudy, as_json: AsJson = False, server: Server = HERE) -> No
         _shown(client, _either(client.cancel, client.cancel_study, id), as_json)
 
 
-def retry(job: JobId, wait: Wait = False, as_json: AsJson = False, server: Server = HERE) -> None:
+def retry(
+    job: JobId,
+    priority: Annotated[int | None, typer.Option(**PRIORITIES, help="Default: as before.")] = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    server: Server = HERE,
+) -> None:
     """Do a job that failed or was cancelled again."""
     with connected(server) as client:
-        made(client, client.retry(job), wait, as_json)
+        made(client, client.retry(job, priority=priority), wait, as_json)
 
 
 def prioritise(
     job: JobId,
-    priority: Annotated[
-        int, typer.Argument(min=-100, max=100, metavar="N", help="The highest is taken first.")
-    ],
+    priority: Annotated[int, typer.Argument(**PRIORITIES, help="The highest is taken first.")],
     as_json: AsJson = False,
     server: Server = HERE,
 ) -> None:

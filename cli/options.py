@@ -29,6 +29,11 @@ Devices = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do all of it again, even where an identical job has finished.")
 ]
+PRIORITIES: Any = {"min": -100, "max": 100, "metavar": "N"}
+Priority = Annotated[
+    int | None,
+    typer.Option(**PRIORITIES, help="Of the jobs that wait, the highest is taken first; default: 0."),
+]
 Recipe = Annotated[
     list[str] | None,
     typer.Option(

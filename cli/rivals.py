@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from api.client.models.requests import StudyRequest
-from cli.options import HERE, AsJson, Dataset, Recipe, Server, connected, fields, numbers
+from cli.options import HERE, AsJson, Dataset, Priority, Recipe, Server, connected, fields, numbers
 from cli.printing import show, tabulate
 from cli.studies import check
 
@@ -26,6 +26,7 @@ def rivals(
     level: Annotated[int, typer.Option(min=1, help="IMP's prunings.")] = 10,
     seeds: Annotated[str, typer.Option(help="Replicates.")] = "0,1,2",
     recipe: Recipe = None,
+    priority: Priority = None,
     markdown: Annotated[bool, typer.Option(help="Tables in Markdown.")] = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -46,7 +47,7 @@ def rivals(
     if target:
         asked["targets"] = target
     with connected(server) as client:
-        study = followed(client, client.create_study(**asked))
+        study = followed(client, client.create_study(priority=priority, **asked))
         table = client.table(study)
     if as_json:
         show(table, lambda _: "", as_json)

@@ -12,7 +12,7 @@ from api.client.models.studies import Study
 from cli import completion
 from cli.comparison import failures
 from cli.operate import say
-from cli.options import HERE, PAGE, AsJson, Limit, Server, StudyId, Wait, connected
+from cli.options import HERE, PAGE, AsJson, Limit, Priority, Server, StudyId, Wait, connected
 from cli.printing import show
 from cli.study_request import changed, read
 from cli.study_wording import extension_words, plan_words, studies_table, study_words
@@ -38,6 +38,7 @@ def study(
     scale: Annotated[str | None, typer.Option(help="paper, or small for a CPU; of a study by name.")] = None,
     changes: Changes = None,
     dry_run: DryRun = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -48,7 +49,7 @@ def study(
         if dry_run:
             show(client.plan_study(**asked), plan_words, as_json)
         else:
-            _made(client, client.create_study(**asked), wait, as_json)
+            _made(client, client.create_study(priority=priority, **asked), wait, as_json)
 
 
 def extend(

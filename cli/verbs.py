@@ -16,6 +16,7 @@ from cli.options import (
     Exact,
     Fresh,
     MaybeTickets,
+    Priority,
     Recipe,
     Seeds,
     Server,
@@ -44,6 +45,7 @@ def find(
     exact: Exact = False,
     devices: Devices = None,
     fresh: Fresh = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -62,7 +64,7 @@ def find(
         "fresh": fresh or None,
     }
     with connected(server) as client:
-        submitted(client, client.find(**body), wait, as_json)
+        submitted(client, client.find(priority=priority, **body), wait, as_json)
 
 
 def train(
@@ -84,6 +86,7 @@ def train(
     exact: Exact = False,
     devices: Devices = None,
     fresh: Fresh = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -101,7 +104,7 @@ def train(
         "fresh": fresh or None,
     }
     with connected(server) as client:
-        submitted(client, client.train(**body), wait, as_json)
+        submitted(client, client.train(priority=priority, **body), wait, as_json)
 
 
 def evaluate(
@@ -113,6 +116,7 @@ def evaluate(
         bool, typer.Option("--latency", help="Time each ticket's network too: dense, sparse and compacted.")
     ] = False,
     fresh: Fresh = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -126,7 +130,7 @@ def evaluate(
         "fresh": fresh or None,
     }
     with connected(server) as client:
-        submitted(client, client.evaluate(**body), wait, as_json)
+        submitted(client, client.evaluate(priority=priority, **body), wait, as_json)
 
 
 def connect(
@@ -139,6 +143,7 @@ def connect(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Default: what they were trained on.")] = None,
     fresh: Fresh = False,
+    priority: Priority = None,
     wait: Wait = False,
     as_json: AsJson = False,
     server: Server = HERE,
@@ -151,7 +156,7 @@ def connect(
         "fresh": fresh or None,
     }
     with connected(server) as client:
-        submitted(client, client.connect(**body), wait, as_json)
+        submitted(client, client.connect(priority=priority, **body), wait, as_json)
 
 
 def _training(text: str) -> dict[str, Any]:
