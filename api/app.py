@@ -18,7 +18,7 @@ from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
 from api.pages import compare as compare_page
-from api.pages import compare_tickets, job_pages, stretch, ticket_list, upload
+from api.pages import compare_tickets, job_pages, stretch, ticket_list, training, upload
 from api.pages import fleet as fleet_page
 from api.pages import plan as plan_page
 from api.pages import studies as study_pages
@@ -118,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
     resources = (files, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, health)
-    of_tickets = (ticket_list, ticket_page, compare_tickets, stretch)
+    of_tickets = (ticket_list, ticket_page, compare_tickets, stretch, training)
     of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page)
     for part in (*resources, *of_tickets, *of_work):
         app.include_router(part.router)

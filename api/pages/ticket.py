@@ -15,6 +15,7 @@ from api.pages.compare_tickets import others
 from api.pages.lineage import drawing
 from api.pages.masks import mask_view
 from api.pages.rendering import base_url, render
+from api.pages.training import offer
 from api.tickets import service as ticket_service
 from api.tickets.formats import OWN, downloads
 from core.catalog import jobs, tickets
@@ -61,6 +62,7 @@ def ticket_page(
             mask=mask_view(ticket_id, ticket.layers, request.query_params) if reach is not None else None,
             drawing=drawing(ticket, ancestors, children),
             others=others(session, ticket),
+            offer=offer(session, ticket, request.query_params),
             downloads=[facts for facts in downloads(ticket.family).values() if facts is not OWN],
             lines=ticket_views.lines(ticket, base_url(request), describer(session)),
             at=jobs.clock(session),

@@ -54,22 +54,26 @@ def reach(store: ArtifactStore, ticket: Ticket) -> Reach | None:
         return None
 
 
-def lines(ticket: Ticket, base: str, describe: Describe) -> Lines:
-    """What to do with it next, against the API at `base`."""
-    target = deeper(ticket, describe)
+def fitting(ticket: Ticket) -> list[str]:
+    """Datasets whose images and classes it takes, those that it was found on first."""
     found_on = [row.dataset for row in ticket.provenance if row.dataset in DATASETS]
-    fitting = [
+    return [
         name
-        for name in (*found_on, *DATASETS)
+        for name in dict.fromkeys((*found_on, *DATASETS))
         if name
         and (list(DATASETS[name].input), DATASETS[name].classes) == (list(ticket.input), ticket.classes)
     ]
+
+
+def lines(ticket: Ticket, base: str, describe: Describe) -> Lines:
+    """What to do with it next, against the API at `base`."""
+    target, datasets = deeper(ticket, describe), fitting(ticket)
     url = f"{base}/tickets/{ticket.id}/file"
     return Lines(
         stretch=_post(f"{base}/transform", {"tickets": [ticket.id], "architecture": target})
         if target
         else None,
-        train=_post(f"{base}/train", {"tickets": [ticket.id], "dataset": fitting[0]}) if fitting else None,
+        train=_post(f"{base}/train", {"tickets": [ticket.id], "dataset": datasets[0]}) if datasets else None,
         download=f"curl -sS {shlex.quote(url)} \\\n  -o {ticket.id[:8]}.ticket.safetensors",
     )
 
