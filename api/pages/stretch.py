@@ -150,7 +150,7 @@ def _stages(
 
 def _replaced(name: str) -> bool:
     """Whether an explicit map takes the place of this parameter."""
-    return name.partition(".")[0] in ("order", "replicate")
+    return name.partition(".")[0] in ("order", "replicate", "via")
 
 
 def _link(query: QueryParams, ticket_id: str, changes: dict[str, str | None]) -> str:

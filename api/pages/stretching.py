@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,8 @@ def asked(ticket: str, query: QueryParams, architecture: str) -> Asked:
     for name in NUMBERS:
         if name in fields:
             _number(found, body, name)
+    if "via" in fields:
+        body["via"] = _hops(fields["via"])
     if "unit_map" in fields:
         body["unit_map"] = fields["unit_map"]
     else:
@@ -76,6 +79,12 @@ def asked(ticket: str, query: QueryParams, architecture: str) -> Asked:
             flaw = flaws([one | {"loc": ("body", *one["loc"])}])[0]
             found.refuse(_field(where, found), told(flaw.model_dump()))
     return found
+
+
+def _hops(text: str) -> list[dict[str, str]]:
+    """`mlp_3, mlp_4=interpolate`: members to pass through, each with its order where one is named."""
+    hops = (part.partition("=") for part in text.replace(",", " ").split())
+    return [{"architecture": name} | ({"order": order} if given else {}) for name, given, order in hops]
 
 
 def _number(found: Asked, body: dict[str, Any], name: str) -> None:
@@ -112,11 +121,21 @@ def refused(found: Asked, error: Refused | Rejected) -> None:
     """Put a refusal at the field that it is about."""
     if isinstance(error, Rejected):
         for flaw in error.document["errors"] or [{"where": "", "what": error.document["detail"]}]:
-            found.refuse(_field(flaw["where"].strip("/").split("/")[0], found), flaw["what"])
+            where = _field(flaw["where"].strip("/").split("/")[0], found)
+            found.refuse(_passed(where, flaw["what"], found), flaw["what"])
         return
-    found.refuse(_refused_at(found, error), str(error))
+    found.refuse(_passed(_refused_at(found, error), str(error), found), str(error))
     if error.stage is not None and error.unit is not None:
         found.flawed = (error.stage, error.unit)
+
+
+def _passed(where: str, what: str, found: Asked) -> str:
+    """A refusal of the way names who is to blame: a member that is passed through, or the target."""
+    named = set(re.findall(r"\w+", what))
+    passed = {word for hop in _hops(found.fields.get("via", "")) for word in hop.values()}
+    own = {value for name, value in found.fields.items() if name != "via"}
+    on_the_way = where.partition(".")[0] in ("architecture", "order")
+    return "via" if on_the_way and named & passed and not named & own else where
 
 
 def _refused_at(found: Asked, error: Refused) -> str:

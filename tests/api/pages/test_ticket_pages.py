@@ -23,6 +23,11 @@ REFUSED = [
     ("architecture=mlp_3&replicate.hidden=0", "replicate.hidden", "fixed"),
     ("architecture=mlp_3&permute=1.5", "permute", "not a number"),
     ("architecture=mlp_3&permute=1", "permute", "were not kept"),
+    ("architecture=mlp_5&via=nonsense", "via", "unknown architecture"),
+    ("architecture=mlp_5&via=cifar_resnet_20", "via", "family"),
+    ("architecture=mlp_5&via=mlp_3=sideways", "via", "append"),
+    ("architecture=mlp_5&via=mlp_3=drop_last", "via", "does not lead"),
+    ("architecture=nonsense&via=mlp_3", "architecture", "unknown architecture"),
     ("architecture=mlp_3&noise=2", "noise", "1"),
     ("architecture=mlp_3&noise=nan", "noise", "finite"),
     ("architecture=mlp_3&dataset=none", "dataset", "unknown dataset"),
@@ -160,6 +165,25 @@ class TestStretch:
         query = parse_qs(urlsplit(chosen).query)
         assert query == {"architecture": ["mlp_3"], "unit_map": ["0:0;1:1,2;2:3"]}
         assert 'class="unit choice"' in page
+
+    def test_passes_through_other_members_as_the_api_does(self, client, catalog):
+        ticket = sent(client, catalog)
+        hops = [{"architecture": "mlp_3"}, {"architecture": "mlp_5", "order": "append"}]
+        body = {"tickets": [ticket], "architecture": "mlp_6", "order": "interpolate", "via": hops}
+        plan = client.post("/transform?dry_run=true", json=body).json()["tickets"][0]
+        address = f"/ui/tickets/{ticket}/stretch?architecture=mlp_6&order=interpolate&via=mlp_3,+mlp_5%3Dappend"
+        page = client.get(address).text
+        assert f'<code class="long">{plan["unit_map"]}</code>' in page
+        assert 'value="mlp_3, mlp_5=append"' in page
+        # The map of the whole way that a choice of blocks writes needs no way any more.
+        page = client.get(f"{address}&pick=0.3").text
+        (one, *_) = [unescape(link) for link in re.findall(r'href="([^"]*unit_map[^"]*)"', page)]
+        assert set(parse_qs(urlsplit(one).query)) == {"architecture", "unit_map"}
+        action = unescape(re.search(r'method="post" action="([^"]*)"', client.get(address).text)[1])
+        location = client.post(action, follow_redirects=False).headers["Location"]
+        with catalog.database.read() as session:
+            via = jobs.get(session, location.rsplit("/", 1)[1]).spec["via"]
+        assert [(hop["architecture"], hop["order"]) for hop in via] == [("mlp_3", None), ("mlp_5", "append")]
 
     def test_a_refusal_stands_at_its_field(self, client, catalog):
         here = f"/ui/tickets/{sent(client, catalog)}/stretch?"
