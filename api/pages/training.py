@@ -32,8 +32,9 @@ from core.settings import Settings
 
 router = APIRouter(include_in_schema=False)
 
-RECIPE = ("preset", "length", "lr", "batch")
+RECIPE = ("preset", "length", "lr")
 FIELDS = ("dataset", "order_seeds", *RECIPE)
+DURATION = "write epochs, such as 40, or steps, such as 500it"
 MOST = 200
 """Characters of a field; more is nothing that could be meant."""
 
@@ -67,8 +68,9 @@ class Training:
         """Put each flaw at the field that it is about."""
         for flaw in found:
             named = [name for name in (flaw["where"] or "").split("/") if name in FIELDS]
+            where = named[-1] if named else ""
             told = f"{flaw['what']}" + (f"; accepted: {flaw['accepted']}" if flaw.get("accepted") else "")
-            self.errors.setdefault(named[-1] if named else "", []).append(told)
+            self.errors.setdefault(where, []).append(DURATION if where == "length" else told)
 
 
 @dataclass(frozen=True)
