@@ -42,8 +42,12 @@ def compare_page(
     database: DatabaseDep,
     run: Annotated[list[str], Query(default_factory=list)],
     job: Annotated[list[str], Query(default_factory=list)],
+    hide: Annotated[list[str], Query(default_factory=list)],
 ) -> HTMLResponse | RedirectResponse:
-    """Trainings side by side. A `job` stands for its trainings, and leads to the address that names them."""
+    """Trainings side by side. A `job` stands for its trainings, and leads to the address that names them.
+
+    `hide` is FIGURE:CURVE, which the script reads: here it only is kept.
+    """
     references = list(dict.fromkeys(filter(None, map(str.strip, run))))
     asked = list(dict.fromkeys(filter(None, map(str.strip, job))))
     with database.read() as session:
@@ -51,17 +55,22 @@ def compare_page(
         if asked and not problems:
             more = _of_jobs(session, asked, service.MOST - len(references))
             if more or references:
-                return RedirectResponse(address([*references, *more]), 303, HEADERS)
+                return RedirectResponse(address([*references, *more], hide=hide), 303, HEADERS)
         found, missing = _found(session, references)
-        return _page(session, compare(found), [*problems, *missing], asked)
+        return _page(session, compare(found), [*problems, *missing], asked, hide)
 
 
-def _page(session: Session, compared: Compared, problems: list[str], asked: Sequence[str]) -> HTMLResponse:
+def _page(
+    session: Session, compared: Compared, problems: list[str], asked: Sequence[str], hide: Sequence[str]
+) -> HTMLResponse:
     here = [one.reference for _, one in compared.trainings]
     return render(
         "compare.html",
         rows=[
-            (ComparedRun.named(text, one), address([other for other in here if other != one.reference]))
+            (
+                ComparedRun.named(text, one),
+                address([other for other in here if other != one.reference], hide=hide),
+            )
             for text, one in compared.trainings
         ],
         names=[text for text, _ in compared.trainings],
@@ -73,6 +82,7 @@ def _page(session: Session, compared: Compared, problems: list[str], asked: Sequ
         figures=compared.figures,
         data=address(here, "/runs"),
         chosen=here,
+        hide=hide,
         asked=asked,
         problems=problems,
         most=service.MOST,
@@ -80,9 +90,10 @@ def _page(session: Session, compared: Compared, problems: list[str], asked: Sequ
     )
 
 
-def address(references: Sequence[str], page: str = PAGE) -> str:
-    """The address that compares these."""
-    return f"{page}?{urlencode([('run', one) for one in references])}" if references else page
+def address(references: Sequence[str], page: str = PAGE, hide: Sequence[str] = ()) -> str:
+    """The address that compares these, with some curves hidden."""
+    query = [("run", one) for one in references] + [("hide", one) for one in hide]
+    return f"{page}?{urlencode(query)}" if references else page
 
 
 def in_common(compared: Compared) -> str:

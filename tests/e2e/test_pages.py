@@ -433,6 +433,14 @@ class TestStudy:
         page.get_by_role("button", name="dense").click()
         sync_api.expect(page.locator("#figures .curve")).to_have_count(0)
         sync_api.expect(page.get_by_role("button", name="dense")).to_be_focused()
+        assert page.url.endswith("?hide=cost-digits-mlp_1%3Adense")
+        page.reload()
+        shown = page.get_by_role("button", name="dense")
+        sync_api.expect(shown).to_have_attribute("aria-pressed", "false")
+        sync_api.expect(page.locator("#figures .curve")).to_have_count(0)
+        shown.click()
+        sync_api.expect(page.locator("#figures .curve")).to_have_count(1)
+        assert "hide" not in page.url
 
 
 class TestTicket:
@@ -494,3 +502,12 @@ class TestCompare:
         assert page.url.endswith(f"/ui/compare?run={one}%3A0&run={other}%3A0")
         page.locator("#figure-train_loss .legend button").first.click()
         sync_api.expect(page.locator("#figure-train_loss .curve")).to_have_count(1)
+        page.reload()
+        sync_api.expect(page.locator("#figure-accuracy .curve")).to_have_count(2)
+        sync_api.expect(page.locator("#figure-train_loss .curve")).to_have_count(1)
+        # The links that lead on know of what was hidden after they were made.
+        page.locator("#figure-test_loss .legend button").last.click()
+        sync_api.expect(page.locator("#add input[name=hide]")).to_have_count(2)
+        page.go_back()
+        page.go_forward()
+        sync_api.expect(page.locator("#figure-test_loss .curve")).to_have_count(1)

@@ -1,5 +1,6 @@
-// Figures drawn from their data: a point tells its value, a click in the legend hides a curve.
+// Figures drawn from their data: a point tells its value, a click in the legend hides a curve, as the address says.
 import { element, ticks } from "./chart.js";
+import { hidden, toggle } from "./hidden.js";
 
 const MARGIN = { left: 46, right: 14, top: 10, bottom: 40 };
 const COLOURS = 6;
@@ -16,7 +17,6 @@ const section = document.getElementById("figures");
 const plots = section.querySelector("[data-plots]");
 // The files that each figure can be had as, where the service draws it too.
 const forms = section.dataset.forms?.split(" ") ?? [];
-const hidden = new Map();
 let figures = [];
 
 export async function showFigures() {
@@ -120,7 +120,7 @@ function paintChart(node, figure) {
 function legend(figure) {
   const list = document.createElement("ul");
   list.className = "legend";
-  const without = hidden.get(figure.name) ?? new Set();
+  const without = hidden(figure.name);
   figure.curves.forEach((curve, number) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -133,8 +133,7 @@ function legend(figure) {
     if (!curve.level) swatch.append(marker(12, 6, number));
     button.append(swatch, curve.name);
     button.addEventListener("click", () => {
-      if (!without.delete(curve.name)) without.add(curve.name);
-      hidden.set(figure.name, without);
+      toggle(figure.name, curve.name);
       paintChart(document.getElementById(`figure-${figure.name}`), figure);
     });
     const item = document.createElement("li");
@@ -154,7 +153,7 @@ function marker(x, y, number) {
 function drawCurves(node, figure) {
   const svg = node.querySelector(".canvas");
   const { width, height } = svg.getBoundingClientRect();
-  const without = hidden.get(figure.name) ?? new Set();
+  const without = hidden(figure.name);
   const curves = figure.curves.map((curve, number) => ({ ...curve, number })).filter((one) => !without.has(one.name));
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   if (!width || !curves.length) {

@@ -176,6 +176,24 @@ class TestPage:
         added = client.get(f"/ui/compare?run={one}:0&run=&job={other}")
         assert added.url.query.decode() == f"run={one}%3A0&run={other}%3A0"
 
+    def test_what_is_hidden_stays_hidden_wherever_the_page_leads(
+        self, client: Client, trained: Callable[..., str], hostile: str
+    ) -> None:
+        one, other = trained(), trained()
+        hidden = [("hide", "accuracy:seed 0"), ("hide", hostile)]
+        asked = client.get("/ui/compare", params=[("job", one), ("job", other), *hidden])
+        chosen = [("run", f"{one}:0"), ("run", f"{other}:0")]
+        assert asked.url.params.multi_items() == chosen + hidden
+        page = asked.raise_for_status().text
+        assert "<script>alert" not in page
+        left = [html.unescape(link) for link in re.findall(r'<a href="([^"]+)" aria-label="Leave out', page)]
+        assert [client.get(link).url.params.multi_items() for link in left] == [
+            [chosen[1], *hidden],
+            [chosen[0], *hidden],
+        ]
+        fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)"', page)
+        assert [(name, html.unescape(value)) for name, value in fields] == chosen + hidden
+
     def test_what_is_not_there_is_said_beside_what_is(
         self, client: Client, trained: Callable[..., str], hostile: str
     ) -> None:

@@ -171,7 +171,9 @@ class TestStretch:
         hops = [{"architecture": "mlp_3"}, {"architecture": "mlp_5", "order": "append"}]
         body = {"tickets": [ticket], "architecture": "mlp_6", "order": "interpolate", "via": hops}
         plan = client.post("/transform?dry_run=true", json=body).json()["tickets"][0]
-        address = f"/ui/tickets/{ticket}/stretch?architecture=mlp_6&order=interpolate&via=mlp_3,+mlp_5%3Dappend"
+        address = (
+            f"/ui/tickets/{ticket}/stretch?architecture=mlp_6&order=interpolate&via=mlp_3,+mlp_5%3Dappend"
+        )
         page = client.get(address).text
         assert f'<code class="long">{plan["unit_map"]}</code>' in page
         assert 'value="mlp_3, mlp_5=append"' in page
