@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,14 +14,18 @@ from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from api.dependencies import DatabaseDep, SettingsDep
+from api.pages.forms import length
 from api.pages.rendering import render
 from api.plans import examples, service
 from api.plans.schemas import PlanRequest, WayBody
 from api.problems import flaws
+from core.families import UnknownArchitecture
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS
+from core.jobs.recipes import PRESETS, Recipe
 from core.studies.arms import DENSE
 from core.studies.plans import ELTH, WAYS
+from core.studies.spec import StudySpec
 from core.studies.words import amount
 
 router = APIRouter(include_in_schema=False)
@@ -39,6 +44,9 @@ _DEFAULTS = {
     "price": "",
     "currency": "USD",
 }
+_DURATIONS = ("length", "rewind")
+_RECIPE = ("preset", "batch", *_DURATIONS)
+"""What of a recipe changes a cost."""
 _LISTS = ("targets", "sources")
 _OPTIONAL = ("source", "price")
 
@@ -50,6 +58,7 @@ class Form:
     fields: dict[str, str]
     methods: list[str]
     hours: dict[str, str]
+    recipe: dict[str, str]
 
     @classmethod
     def of(cls, query: QueryParams) -> Form:
@@ -63,7 +72,9 @@ class Form:
             name for field in ("targets", "source", "sources") for name in fields[field].split()
         )
         # Hours of a network that is planned no longer are left out: they come from a form that was filled in before.
-        return cls(fields, methods, {name: query.get(f"hours.{name}", "").strip() for name in networks})
+        hours = {name: query.get(f"hours.{name}", "").strip() for name in networks}
+        recipe = {name: query.get(f"recipe.{name}", "").strip() for name in _RECIPE}
+        return cls(fields, methods, hours, recipe)
 
     @property
     def request(self) -> PlanRequest:
@@ -73,7 +84,20 @@ class Form:
         }
         body |= {name: self.fields[name].split() for name in _LISTS}
         body |= {"methods": self.methods, "hours": {name: text for name, text in self.hours.items() if text}}
+        body["recipe"] = {
+            name: length(text) if name in _DURATIONS else text for name, text in self.recipe.items() if text
+        }
         return PlanRequest.model_validate(body)
+
+    @property
+    def usual(self) -> Recipe | None:
+        """The recipe that holds where a field is left empty: the preset's, or else that of the networks' family."""
+        if name := self.recipe["preset"]:
+            return PRESETS.get(name)
+        with suppress(UnknownArchitecture, KeyError):
+            for first in self.fields["targets"].split()[:1]:
+                return PRESETS.get(StudySpec.network(first, self.fields["dataset"]).family)
+        return None
 
 
 @dataclass(frozen=True)
@@ -103,6 +127,9 @@ def plan_page(request: Request, database: DatabaseDep, settings: SettingsDep) ->
         methods=[(name, _titled(name), name in form.methods) for name in WAYS],
         unknown=[name for name in form.methods if name not in WAYS],
         hours=form.hours,
+        recipe=form.recipe,
+        usual=form.usual,
+        presets=list(PRESETS),
         wrong=wrong,
         datasets=list(DATASETS),
         answer=answer,
@@ -138,12 +165,12 @@ def _titled(name: str) -> str:
 
 
 def _problems(error: ValidationError) -> dict[str, str]:
-    """What is wrong, by field: `hours` by network too."""
+    """What is wrong, by field: `hours` by network too, `recipe` by its fields."""
     found: dict[str, str] = {}
     told = flaws([{**one, "loc": ("body", *one["loc"])} for one in error.errors()])
     for flaw in told:
         field, _, rest = flaw.where.removeprefix("/").partition("/")
-        key = f"hours.{rest}" if field == "hours" and rest else field
+        key = f"{field}.{rest}" if field in ("hours", "recipe") and rest else field
         found[key] = "; ".join(filter(None, (found.get(key), flaw.what)))
     return found
 

@@ -20,7 +20,7 @@ from api.idempotency import Once
 from api.jobs import service as job_service
 from api.jobs.admission import admit
 from api.pages import tickets as ticket_views
-from api.pages.forms import SameOrigin
+from api.pages.forms import SameOrigin, length, told
 from api.problems import Rejected, flaws
 from api.tickets import service as ticket_service
 from core.catalog.database import Database
@@ -52,9 +52,8 @@ class Training:
         """What is asked for; None where that is refused, as `errors` then say."""
         body: dict[str, Any] = {"tickets": [self.ticket], "dataset": self.fields.get("dataset", "")}
         body["recipe"] = {name: self.fields[name] for name in RECIPE if name in self.fields}
-        # The unit of a bare number is the one that people mean.
-        if body["recipe"].get("length", "").isdecimal():
-            body["recipe"]["length"] += "ep"
+        if "length" in self.fields:
+            body["recipe"]["length"] = length(self.fields["length"])
         if "order_seeds" in self.fields:
             body["order_seeds"] = self.fields["order_seeds"].replace(",", " ").split()
         try:
@@ -69,8 +68,7 @@ class Training:
         for flaw in found:
             named = [name for name in (flaw["where"] or "").split("/") if name in FIELDS]
             where = named[-1] if named else ""
-            told = f"{flaw['what']}" + (f"; accepted: {flaw['accepted']}" if flaw.get("accepted") else "")
-            self.errors.setdefault(where, []).append(DURATION if where == "length" else told)
+            self.errors.setdefault(where, []).append(DURATION if where == "length" else told(flaw))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,54 @@ class TestForm:
         assert 'id="chart-title"' in page
 
 
+class TestRecipe:
+    FIELDS = re.compile(r'name="recipe\.(\w+)" value="([^"]*)" inputmode="\w+"(?: placeholder="([^"]*)")?')
+
+    def fields(self, client: Client, query: str) -> dict[str, tuple[str, str]]:
+        page = client.get(f"/ui/plan?{query}").raise_for_status().text
+        return {name: (value, usual) for name, value, usual in self.FIELDS.findall(page)}
+
+    @pytest.mark.parametrize(
+        ("query", "usual"),
+        [
+            ("", ("40ep", "128", "0it")),
+            ("dataset=cifar10&targets=cifar_resnet_20", ("160ep", "128", "1000it")),
+            ("recipe.preset=imagenet_resnet", ("90ep", "1024", "5ep")),
+            ("targets=nothing", ("", "", "")),
+            ("targets=", ("", "", "")),
+            ("dataset=nowhere", ("", "", "")),
+        ],
+    )
+    def test_the_defaults_are_shown_in_the_empty_fields(
+        self, client: Client, query: str, usual: tuple[str, ...]
+    ) -> None:
+        names = ("length", "batch", "rewind")
+        assert self.fields(client, query) == {
+            name: ("", default) for name, default in zip(names, usual, strict=True)
+        }
+
+    def test_the_address_fills_them_and_the_answer_is_the_api_s(self, client: Client) -> None:
+        query = "targets=mlp_2&methods=imp&recipe.length=20&recipe.batch=64&recipe.rewind=2ep"
+        found = self.fields(client, query)
+        assert {name: value for name, (value, _) in found.items()} == {
+            "length": "20",
+            "batch": "64",
+            "rewind": "2ep",
+        }
+        recipe = {"length": "20ep", "batch": 64, "rewind": "2ep"}
+        body = {"targets": ["mlp_2"], "dataset": "digits", "methods": ["imp"], "recipe": recipe}
+        (way,) = client.post("/plans", json=body).raise_for_status().json()["plans"]
+        said = text(client.get(f"/ui/plan?{query}").text)
+        assert f" {way['steps']:,} " in said
+        assert f" {way['steps']:,} " not in text(client.get("/ui/plan?targets=mlp_2&methods=imp").text)
+
+    def test_a_rewind_point_behind_the_end_is_said_at_the_recipe(self, client: Client) -> None:
+        page = client.get("/ui/plan?targets=mlp_2&recipe.length=2&recipe.rewind=3").text
+        note = re.search(r'id="recipe-note" class="note"><strong>([^<]+)</strong>', page)
+        assert note is not None
+        assert "tickets restart at step" in note[1]
+
+
 class TestAppendixB:
     def test_the_paper_s_example_is_a_link_to_its_hours_and_money(self, client: Client) -> None:
         page = client.get(paper(client)).raise_for_status().text
@@ -97,6 +145,10 @@ class TestProblems:
             ("targets=mlp_2&currency=euros", "currency", "pattern"),
             ("targets=mlp_2&methods=magic", "methods", "unknown method 'magic'"),
             ("targets=mlp_2&dataset=elsewhere", "dataset", "unknown dataset 'elsewhere'"),
+            ("targets=mlp_2&recipe.length=0", "recipe.length", "match pattern"),
+            ("targets=mlp_2&recipe.batch=0", "recipe.batch", "greater than or equal to 1"),
+            ("targets=mlp_2&recipe.rewind=soon", "recipe.rewind", "match pattern"),
+            ("targets=mlp_2&recipe.preset=mine", "recipe.preset", "cifar_resnet"),
         ],
     )
     def test_each_stands_at_its_field(self, client: Client, query: str, field: str, said: str) -> None:
@@ -108,7 +160,16 @@ class TestProblems:
         assert page.count(f'aria-describedby="{field}-note"') == 1
 
     def test_hostile_text_is_text(self, client: Client, hostile: str) -> None:
-        names = ("targets", "dataset", "methods", "level", "currency", "source")
+        names = (
+            "targets",
+            "dataset",
+            "methods",
+            "level",
+            "currency",
+            "source",
+            "recipe.length",
+            "recipe.preset",
+        )
         page = client.get("/ui/plan", params=dict.fromkeys(names, hostile)).raise_for_status().text
         assert "<script>" not in page
 
