@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -24,23 +23,13 @@ from core.families.initialisation import initialise
 from core.jobs.outcome import Failure, Outcome, ResultRecord, RunRecord
 from core.jobs.specs import parse_spec
 from core.tickets import Metadata, Ticket, TicketFile, ticket_id, write
+from tests.browsing import CHROMIUM, DESKTOP, PHONE, chromium, tab
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--headless",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\">"
 FIRST_OF_LEVEL_1 = ["1", "20.00 %", "1", "1", "83.61 %", "2.0000"]
 """The row after one epoch of one training: 301 of 360 right, and a training loss of 2."""
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 pytestmark = [
     pytest.mark.e2e,
@@ -156,38 +145,15 @@ def catalog(home: Path) -> Iterator[Catalog]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: sync_api.Browser, server: str) -> Iterator[sync_api.Page]:
     """A tab in which anything that goes wrong fails the test at its end."""
-    context = browser.new_context(base_url=server, viewport=DESKTOP)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    wrong: list[str] = []
-    page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: _foreign(request.url, server) and wrong.append(f"asked {request.url}"))
-    page.on(
-        "response",
-        lambda response: response.status >= 400 and wrong.append(f"{response.status} {response.url}"),
-    )
-    # A page that is left, or whose job has ended, closes its event stream.
-    page.on(
-        "requestfailed",
-        lambda request: request.failure != "net::ERR_ABORTED" and wrong.append(f"failed {request.url}"),
-    )
-    yield page
-    context.close()
-    assert wrong == []
-
-
-def _foreign(url: str, server: str) -> bool:
-    return urlsplit(url).netloc != urlsplit(server).netloc
+    with tab(browser, server) as page:
+        yield page
 
 
 def expect_one(page: sync_api.Page, selector: str, text: str | None = None) -> sync_api.Locator:
