@@ -1,6 +1,5 @@
 """Pictures of every page, on a desk and on a phone, light and dark: python -m tests.e2e.screenshots FOLDER"""
 
-import shutil
 import sys
 import tempfile
 import time
@@ -8,14 +7,12 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.browsing import CHROMIUM, DESKTOP, PHONE, chromium
 from tests.e2e.every_page import View, fill
 from tests.e2e.installation import Installation
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-SIZES: list[ViewportSize] = [{"width": 1280, "height": 900}, {"width": 390, "height": 844}]
 SCHEMES: list[Literal["light", "dark"]] = ["light", "dark"]
 
 
@@ -32,8 +29,7 @@ def main() -> None:
             installation.start()
             views = fill(installation, Path(home))
             print(f"{time.monotonic() - began:5.0f} s  an installation with {len(views)} pages")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            with chromium() as browser:
                 for view in views:
                     shoot(browser, installation.url, view, folder)
         finally:
@@ -45,9 +41,9 @@ def shoot(browser: Browser, url: str, view: View, folder: Path) -> None:
     """One page in every size and scheme."""
     page = browser.new_page(base_url=url, reduced_motion="reduce")
     page.set_default_timeout(60_000)
-    page.set_viewport_size(SIZES[0])
+    page.set_viewport_size(DESKTOP)
     view.open(page)
-    for size, scheme in product(SIZES, SCHEMES):
+    for size, scheme in product((DESKTOP, PHONE), SCHEMES):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=folder / f"{view.name}-{size['width']}-{scheme}.png", full_page=True)

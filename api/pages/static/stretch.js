@@ -42,3 +42,6 @@ window.addEventListener("popstate", () => {
   fill();
   renewFrom(location.href);
 });
+
+// What was typed before this script was here.
+if ([...form.elements].some((field) => "defaultValue" in field && field.value !== field.defaultValue)) edited();
