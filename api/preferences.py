@@ -18,7 +18,12 @@ async def _wait(
         ),
     ] = None,
 ) -> int | None:
-    found = re.search(r'(?:^|[,;])\s*wait\s*=\s*"?0*([0-9]+)"?\s*(?:[,;]|$)', ",".join(prefer or ()), re.I)
+    return preferred_wait(",".join(prefer or ()))
+
+
+def preferred_wait(prefer: str) -> int | None:
+    """The seconds that a `Prefer` header asks for; None where it asks for none."""
+    found = re.search(r'(?:^|[,;])\s*wait\s*=\s*"?0*([0-9]+)"?\s*(?:[,;]|$)', prefer, re.I)
     return min(int(found[1][:4]), LONGEST_WAIT) if found else None
 
 
