@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ POLL_SECONDS = 0.5
 WATCHER_PATIENCE = 60.0
 """Seconds for which a watcher keeps trying to reach a server that has gone away, at least."""
 _STREAM = "text/event-stream"
+_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a CR that comes last may be half of an end
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Events(Transport):
                         return
                     if not response.headers.get("Content-Type", "").startswith(_STREAM):
                         break
-                    for event in parse_events(response.iter_lines()):
+                    for event in parse_events(event_lines(response.iter_bytes())):
                         backoff.succeeded()
                         last = event.id or last
                         yield event
@@ -88,10 +90,19 @@ class Events(Transport):
             time.sleep(POLL_SECONDS)
 
 
+def event_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a stream that arrives in pieces: other ends than CR and LF, of which Unicode has eight, are text."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = _END.split(rest + piece)
+        for line in lines:
+            yield line.decode("utf-8", "replace")
+
+
 def parse_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
     """Server-sent events from their lines (HTML standard, 9.2.6), of which this API's data are JSON objects.
 
-    An event that the stream's end cuts off is no event.
+    An event that the stream's end cuts off is no event. Raises ValueError where the data are anything else.
     """
     fields: dict[str, list[str]] = {}
     for line in lines:
@@ -101,8 +112,18 @@ def parse_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
         else:
             if "data" in fields:
                 kind = fields.get("event", ["message"])[-1]
-                yield ServerEvent(kind, json.loads("\n".join(fields["data"])), fields.get("id", [None])[-1])
+                yield ServerEvent(kind, _object("\n".join(fields["data"])), fields.get("id", [None])[-1])
             fields = {}
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("the data of an event are no JSON object")
+    return found
 
 
 def _after(last: str | None) -> dict[str, str]:

@@ -32,6 +32,8 @@ ATTEMPTS = 2
 """At an import. What the kernel ends at a limit is tried again, as if a worker had died, but not for ever."""
 
 _PICKLE = b"\x80"
+_SIDE = "([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])"
+"""A number from 1 to 4096, as the spec of the job takes it."""
 
 
 def _known(names: Any) -> AfterValidator:
@@ -57,7 +59,7 @@ class Said(BaseModel):
     )
     input: str | None = Field(
         None,
-        pattern=r"^[1-9][0-9]{0,3},[1-9][0-9]{0,3},[1-9][0-9]{0,3}$",
+        pattern=f"^{_SIDE},{_SIDE},{_SIDE}$",
         description="C,H,W of its images, where shapes cannot tell",
         examples=["3,32,32"],
     )

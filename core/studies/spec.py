@@ -76,10 +76,10 @@ class StudySpec(BaseModel):
             if scale != "paper":
                 raise ValueError("scale is of a study by name: name one, or leave scale out")
             return given
-        if name not in STUDIES:
+        if not isinstance(name, str) or name not in STUDIES:
             raise ValueError(f"unknown study {name!r}; accepted: {', '.join(STUDIES)}")
         # What is no scale is told by the field itself.
-        named = STUDIES[name].get(scale, {})
+        named = STUDIES[name].get(scale, {}) if isinstance(scale, str) else {}
         recipe = given.get("recipe", {})
         if isinstance(recipe, dict):
             # One field of a recipe may be replaced, too.

@@ -1,0 +1,120 @@
+"""Fuzz readers one after another, each for some minutes, and write what came of it as JSON and Markdown.
+
+`python -m bench.fuzz --minutes 30 --out build/fuzz [READER ...]`; without names all of them. Ends by status 1 where
+anything was found; what was found lies in OUT/READER/found, and `--again` reads those inputs once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.fuzz.reader import NAMES, reader
+
+MEMORY_MEGABYTES = 1024
+INPUT_SECONDS = 10
+LONGEST_INPUT = 16 << 10
+
+_LINE = re.compile(r"^#(?P<inputs>\d+)\s.*?rss: (?P<rss>\d+)Mb", re.M)
+_COVERED = re.compile(r"cov: (\d+)")
+_INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one reader: RSS in megabytes, early (a quarter through) and at its peak, and what was found."""
+
+    reader: str
+    inputs: int
+    seconds: float
+    per_second: int
+    covered: int
+    early_rss: int
+    peak_rss: int
+    found: list[str]
+
+
+def fuzz(name: str, seconds: float, out: Path) -> Outcome:
+    """Fuzz one reader in a process of its own."""
+    folder = out / name
+    found = folder / "found"
+    found.mkdir(parents=True, exist_ok=True)
+    flags = (
+        f"-max_total_time={max(1, round(seconds))}",
+        f"-rss_limit_mb={MEMORY_MEGABYTES}",
+        f"-timeout={INPUT_SECONDS}",
+        f"-max_len={LONGEST_INPUT}",
+        f"-artifact_prefix={found}/",
+        "-print_final_stats=1",
+    )
+    command = [sys.executable, "-m", "bench.fuzz.one", name, str(folder / "corpus"), *flags]
+    started = time.monotonic()
+    with (folder / "log").open("w", encoding="utf-8", errors="replace") as log:
+        ended = subprocess.run(command, stdout=log, stderr=log, check=False, timeout=seconds + 300)
+    took = time.monotonic() - started
+    text = (folder / "log").read_text("utf-8", "replace")
+    names = sorted(path.name for path in found.iterdir())
+    if ended.returncode and not names:
+        names = [f"ended by status {ended.returncode}; see {folder / 'log'}"]
+    return _outcome(name, text, took, names)
+
+
+def _outcome(name: str, log: str, seconds: float, found: list[str]) -> Outcome:
+    lines = [(int(line["inputs"]), int(line["rss"])) for line in _LINE.finditer(log)]
+    inputs = max([int(n) for n in _INPUTS.findall(log)] + [n for n, _ in lines], default=0)
+    early = next((rss for n, rss in lines if n >= inputs / 4), 0)
+    covered = max((int(n) for n in _COVERED.findall(log)), default=0)
+    peak = max((rss for _, rss in lines), default=0)
+    return Outcome(name, inputs, round(seconds, 1), round(inputs / seconds), covered, early, peak, found)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes in Markdown."""
+    head = "| Reader | Inputs | Seconds | Inputs/s | Edges | RSS early, MB | RSS peak, MB | Found |\n|---|--:|--:|--:|--:|--:|--:|---|\n"
+    return head + "".join(
+        f"| {one.reader} | {one.inputs:,} | {one.seconds:,.0f} | {one.per_second:,} | {one.covered:,} |"
+        f" {one.early_rss} | {one.peak_rss} | {', '.join(one.found) or 'nothing'} |\n"
+        for one in outcomes
+    )
+
+
+def again(names: Sequence[str], out: Path) -> None:
+    """Read what was found once more, so that it is seen, or seen to be mended."""
+    for name in names:
+        for path in sorted((out / name / "found").glob("*")):
+            print(path)
+            reader(name).one(path.read_bytes())
+
+
+def main() -> None:
+    """Fuzz what was asked for; the report is written after each reader."""
+    parser = argparse.ArgumentParser(prog="bench.fuzz", description=__doc__)
+    parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(NAMES))
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--out", type=Path, default=Path("build/fuzz"))
+    parser.add_argument("--again", action="store_true", help="read what was found once more, and no more")
+    asked = parser.parse_args()
+    names = asked.readers or list(NAMES)
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"there is no reader {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
+    if asked.again:
+        again(names, asked.out)
+        return
+    outcomes: list[Outcome] = []
+    for name in names:
+        outcomes.append(fuzz(name, asked.minutes * 60, asked.out))
+        print(table(outcomes[-1:]).splitlines()[-1], flush=True)
+        (asked.out / "report.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=2) + "\n")
+        (asked.out / "report.md").write_text(table(outcomes))
+    sys.exit(any(one.found for one in outcomes))
+
+
+if __name__ == "__main__":
+    main()
