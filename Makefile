@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly lint docs screenshots bench bench-accuracy gpu-report client lock clean
+.PHONY: help demo up test nightly lint docs fuzz fuzz-api screenshots bench bench-accuracy gpu-report client lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ lint: .venv/dev ## check style, types and the floors
 
 docs: .venv/dev ## build the documents into build/site: pages that need no network
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/site
+
+fuzz: .venv/dev ## fuzz every reader of strangers' bytes, or READER=NAME, for MINUTES=30 each; the report goes to build/fuzz
+	$(BIN)/python -m bench.fuzz $(READER) --minutes $(or $(MINUTES),30)
+
+fuzz-api: .venv/dev ## send the API FUZZ_CASES=5000 generated requests, or more
+	FUZZ_CASES=$(or $(FUZZ_CASES),5000) $(BIN)/pytest -s -n 0 tests/api/test_schemathesis.py
 
 screenshots: .venv/dev ## pictures of every page into build/screenshots: desktop and phone, light and dark (needs Chromium)
 	$(BIN)/python -m tests.e2e.screenshots build/screenshots

@@ -61,7 +61,7 @@ async def receive_raw(request: Request, upload: Upload) -> None:
 async def receive(request: Request, upload: Upload, fields: Collection[str] = ()) -> dict[str, str]:
     """Receive the request's body, or the `file` of a form, into `upload`; what the form says in these `fields`."""
     kind, options = parse_options_header(request.headers.get("content-type"))
-    form = _Form(upload, options.get(b"boundary"), fields) if kind == b"multipart/form-data" else None
+    form = Form(upload, options.get(b"boundary"), fields) if kind == b"multipart/form-data" else None
     if form is None:
         await receive_raw(request, upload)
         return {}
@@ -83,7 +83,7 @@ async def _receive(
     await upload.write(rest=True)
 
 
-class _Form:
+class Form:
     """A multipart form with one `file`, any number of `tag` fields, and the `fields` that are accepted beside them."""
 
     def __init__(self, upload: Upload, boundary: bytes | None, fields: Collection[str]) -> None:

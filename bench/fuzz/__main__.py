@@ -25,6 +25,7 @@ LONGEST_INPUT = 16 << 10
 _LINE = re.compile(r"^#(?P<inputs>\d+)\s.*?rss: (?P<rss>\d+)Mb", re.M)
 _COVERED = re.compile(r"cov: (\d+)")
 _INPUTS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_DONE = re.compile(r"^Done \d+ runs in (\d+) second", re.M)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Outcome:
 
     reader: str
     inputs: int
-    seconds: float
+    seconds: int
     per_second: int
     covered: int
     early_rss: int
@@ -70,9 +71,11 @@ def _outcome(name: str, log: str, seconds: float, found: list[str]) -> Outcome:
     lines = [(int(line["inputs"]), int(line["rss"])) for line in _LINE.finditer(log)]
     inputs = max([int(n) for n in _INPUTS.findall(log)] + [n for n, _ in lines], default=0)
     early = next((rss for n, rss in lines if n >= inputs / 4), 0)
+    done = _DONE.search(log)
+    seconds = int(done[1]) if done else seconds
     covered = max((int(n) for n in _COVERED.findall(log)), default=0)
     peak = max((rss for _, rss in lines), default=0)
-    return Outcome(name, inputs, round(seconds, 1), round(inputs / seconds), covered, early, peak, found)
+    return Outcome(name, inputs, round(seconds), round(inputs / seconds), covered, early, peak, found)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

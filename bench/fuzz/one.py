@@ -18,9 +18,6 @@ INSTRUMENTED = [
     "api",
     "bench.fuzz.readers",
     "pickletools",
-    "zipfile",
-    "gzip",
-    "json",
     "python_multipart",
     "starlette.responses",
 ]

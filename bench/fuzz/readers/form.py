@@ -1,62 +1,64 @@
-"""An upload, raw or in a form: the first line is its Content-Type, the rest its body.
+"""An upload in a form: the first line is its Content-Type, the rest its body.
 
 How a body is cut into pieces on its way makes no difference to what is received.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
+import io
+from collections.abc import Iterable
+from typing import Any, cast
 
-from fastapi import Request
+from python_multipart.multipart import parse_options_header
 
 from api.problems import Rejected
-from api.tickets.upload import Upload, receive
-from bench.fuzz.reader import Scratch
-from core.catalog.artifacts import LocalStore
+from api.tickets.upload import Form, Upload
+from core.catalog.artifacts import Staged
 
 REFUSED = (Rejected,)
 _MOST = 1 << 12
-_SCRATCH = Scratch()
-_STORE = LocalStore(_SCRATCH.path)
-_RUNNER = asyncio.Runner()
 
-Received = tuple[int, list[str], dict[str, str], bytes]
+Received = tuple[bytes, list[str], dict[str, str]]
 
 
 def seeds() -> list[bytes]:
-    """A raw body; a form with a file, tags and a field."""
+    """A form with a file, a tag and a field."""
     parts = {
         b'name="file"; filename="a.ticket"': bytes(range(64)),
         b'name="tag"': b"paper",
         b'name="said"': b"more",
     }
     form = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % pair for pair in parts.items())
-    return [b"\nraw", b"multipart/form-data; boundary=x\n" + form + b"--x--\r\n"]
+    return [b"multipart/form-data; boundary=x\n" + form + b"--x--\r\n"]
 
 
 def read(data: bytes) -> None:
     """Receive it at once, and in pieces."""
     kind, _, body = data.partition(b"\n")
-    whole = _received(kind, [body])
+    _, options = parse_options_header(kind)
+    boundary = options.get(b"boundary")
+    whole = _received(boundary, [body])
     for size in (1, 7):
-        assert whole == _received(kind, [body[n : n + size] for n in range(0, len(body), size)]), "other pieces"
+        pieces = (body[n : n + size] for n in range(0, len(body), size))
+        assert whole == _received(boundary, pieces), "other pieces, another file"
 
 
-def _received(kind: bytes, pieces: list[bytes]) -> Received:
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}
-    with _STORE.stage() as staged:
-        upload = Upload(staged, _MOST)
-        said = _RUNNER.run(receive(Request(scope, _sent(pieces)), upload, ("said",)))
-        return upload.size, upload.tags, said, staged.path.read_bytes()
+class _Kept(Upload):
+    """An upload that stays in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(cast("Staged", io.BytesIO()), _MOST)
+        self.content = bytearray()
+
+    def take(self, data: Any) -> None:
+        super().take(data)
+        self.content += data
 
 
-def _sent(pieces: list[bytes]) -> Callable[[], Any]:
-    left = iter(pieces)
-
-    async def receive_next() -> dict[str, Any]:
-        piece = next(left, None)
-        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
-
-    return receive_next
+def _received(boundary: bytes | None, pieces: Iterable[bytes]) -> Received:
+    upload = _Kept()
+    form = Form(upload, boundary, ("said",))
+    for piece in pieces:
+        form.feed(piece)
+    form.finish()
+    return bytes(upload.content), upload.tags, form.said

@@ -15,7 +15,7 @@ def seeds() -> list[bytes]:
     return [
         b'id: 1\nevent: state\ndata: {"state": "running"}\n\n: ping\n\nid: 2\nevent: epoch\ndata: {"epoch": 1}\n\n',
         b'event: progress\r\ndata: {"step": 1,\r\ndata: "of": 2}\r\n\r\nretry: 3\r\r',
-        'data: {"text": "lines\u2028of\x85text\x0c"}\n\n'.encode(),
+        'data: {"text": "lines\u2028of\x85text"}\n\n'.encode(),
     ]
 
 
