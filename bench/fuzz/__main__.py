@@ -80,7 +80,8 @@ def _outcome(name: str, log: str, seconds: float, found: list[str]) -> Outcome:
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes in Markdown."""
-    head = "| Reader | Inputs | Seconds | Inputs/s | Edges | RSS early, MB | RSS peak, MB | Found |\n|---|--:|--:|--:|--:|--:|--:|---|\n"
+    titles = ("Reader", "Inputs", "Seconds", "Inputs/s", "Edges", "RSS early, MB", "RSS peak, MB", "Found")
+    head = f"| {' | '.join(titles)} |\n|---|{6 * '--:|'}---|\n"
     return head + "".join(
         f"| {one.reader} | {one.inputs:,} | {one.seconds:,.0f} | {one.per_second:,} | {one.covered:,} |"
         f" {one.early_rss} | {one.peak_rss} | {', '.join(one.found) or 'nothing'} |\n"

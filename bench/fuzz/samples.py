@@ -43,9 +43,7 @@ NETWORK = posted_architecture(DEFINITION)
 def arrays(seed: int = 0) -> dict[str, np.ndarray]:
     """A state dict of random weights, none of them 0."""
     numbers = np.random.default_rng(seed)
-    return {
-        spec.name: numbers.random(spec.shape, np.float32) + np.float32(0.1) for spec in NETWORK.tensors
-    }
+    return {spec.name: numbers.random(spec.shape, np.float32) + np.float32(0.1) for spec in NETWORK.tensors}
 
 
 def masks(seed: int = 0) -> dict[str, np.ndarray]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,8 +69,7 @@ def _binary(path: Path, form: Form, count: int, size: int) -> _Batch:
 def _pickled(path: Path, form: Form, count: int, size: int) -> _Batch:
     """A pickled dict with `data`, uint8 [count, C·H·W], and labels, a list of integers."""
     try:
-        with path.open("rb") as stream:
-            batch = _Unpickler(stream, encoding="bytes").load()
+        batch = _unpickled(path.read_bytes())
         pixels, labels = batch[b"data"], batch[form.key]
         if not isinstance(pixels, _Array) or not all(type(label) is int for label in labels):
             raise DatasetInvalid(path, "data is not a uint8 array, or labels are not a list of integers")
@@ -80,6 +81,18 @@ def _pickled(path: Path, form: Form, count: int, size: int) -> _Batch:
     if classes.shape != (count,):
         raise DatasetInvalid(path, f"holds {len(classes)} labels, expected {count}")
     return images, classes
+
+
+def _unpickled(content: bytes) -> Any:
+    """What a pickle builds of inert objects, after a look at what it asks for before it has any of it.
+
+    A few bytes can announce a string of exabytes, or a memo of which only the last of 2^32 places is used, and pickle
+    makes room for either at once.
+    """
+    for opcode, argument, _ in pickletools.genops(content):  # a string must be there whole
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(content):
+            raise pickle.UnpicklingError(f"place {argument} of its memo")
+    return _Unpickler(io.BytesIO(content), encoding="bytes").load()
 
 
 class _Dtype:

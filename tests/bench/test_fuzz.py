@@ -10,7 +10,20 @@ from bench.fuzz.reader import NAMES, Reader, reader
 
 SECONDS = 0.2
 MOST = 2000
-TOKENS = (b"\0", b"\xff", b"\n", b'"', b"{", b"}", b"[", b",", b":", b"-1", b"99999999999999999999", b"\xff" * 8)
+TOKENS = (
+    b"\0",
+    b"\xff",
+    b"\n",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b",",
+    b":",
+    b"-1",
+    b"99999999999999999999",
+    b"\xff" * 8,
+)
 
 
 def mutated(seeds: list[bytes], numbers: random.Random) -> bytes:

@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 
-from bench.fuzz.readers.idx import FACTS
 from bench.fuzz.reader import Scratch
+from bench.fuzz.readers.idx import FACTS
 from core.datasets import cifar
 from core.datasets.errors import DatasetInvalid
 

@@ -22,7 +22,9 @@ def seeds() -> list[bytes]:
     weights = samples.arrays()
     pruned = {name: values * samples.masks().get(name, 1) for name, values in weights.items()}
     masks = {f"{name}_mask": mask.astype("float32") for name, mask in samples.masks().items()}
-    originals = {f"{name}_orig" if f"{name}_mask" in masks else name: values for name, values in weights.items()}
+    originals = {
+        f"{name}_orig" if f"{name}_mask" in masks else name: values for name, values in weights.items()
+    }
     files = []
     for state in (pruned, originals | masks):
         plain = {name: values.astype("float32") for name, values in state.items()}

@@ -28,7 +28,9 @@ def seeds() -> list[bytes]:
         b'name="tag"': b"paper",
         b'name="said"': b"more",
     }
-    form = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % pair for pair in parts.items())
+    form = b"".join(
+        b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % pair for pair in parts.items()
+    )
     return [b"multipart/form-data; boundary=x\n" + form + b"--x--\r\n"]
 
 

@@ -7,8 +7,8 @@ import io
 import numpy as np
 from scipy.io import savemat
 
-from bench.fuzz.readers.idx import FACTS
 from bench.fuzz.reader import Scratch
+from bench.fuzz.readers.idx import FACTS
 from core.datasets import svhn
 from core.datasets.errors import DatasetInvalid
 

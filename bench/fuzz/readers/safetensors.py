@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.fuzz import samples
 from bench.fuzz.reader import Scratch
@@ -16,8 +19,13 @@ _SCRATCH = Scratch()
 
 def seeds() -> list[bytes]:
     """Weights; weights and masks, with metadata; other types."""
-    weights, masks = samples.arrays(), {f"{name}_mask": mask for name, mask in samples.masks().items()}
-    others = {"a": np.zeros((2, 3), np.float16), "b": np.ones(3, np.int64), "c": np.ones((), np.bool_)}
+    weights: dict[str, NDArray[Any]] = samples.arrays()
+    masks = {f"{name}_mask": mask for name, mask in samples.masks().items()}
+    others: dict[str, NDArray[Any]] = {
+        "a": np.zeros((2, 3), np.float16),
+        "b": np.ones(3, np.int64),
+        "c": np.ones((), np.bool_),
+    }
     return [
         samples.safetensors(weights),
         samples.safetensors(weights | masks, format="pt"),

@@ -19,17 +19,44 @@ REFUSED = (BadArchive, ValidationError, Refused)
 def seeds() -> list[bytes]:
     """A finished study of one job."""
     run = {
-        "architecture": "mlp_2", "dataset": "digits", "ticket": None, "seed": 0, "order_seed": 0, "level": None,
-        "sparsity": 0.5, "start_step": 0, "steps": 480, "seconds": 1.5, "shared": False, "speed": None,
-        "fingerprint": 0, "weights_digest": "0" * 64,
+        "architecture": "mlp_2",
+        "dataset": "digits",
+        "ticket": None,
+        "seed": 0,
+        "order_seed": 0,
+        "level": None,
+        "sparsity": 0.5,
+        "start_step": 0,
+        "steps": 480,
+        "seconds": 1.5,
+        "shared": False,
+        "speed": None,
+        "fingerprint": 0,
+        "weights_digest": "0" * 64,
     }
     result = {
-        "run": 0, "point": "last", "dataset": "digits", "correct": 9, "total": 10, "loss": 0.5, "epoch": 1,
-        "seed": 0, "ticket": None, "alpha": None,
+        "run": 0,
+        "point": "last",
+        "dataset": "digits",
+        "correct": 9,
+        "total": 10,
+        "loss": 0.5,
+        "epoch": 1,
+        "seed": 0,
+        "ticket": None,
+        "alpha": None,
     }
     job = {
-        "key": "dense", "kind": "train", "state": "succeeded", "spec": {"kind": "train"}, "error": None,
-        "started_at": None, "finished_at": None, "tickets": [], "runs": [run], "results": [result],
+        "key": "dense",
+        "kind": "train",
+        "state": "succeeded",
+        "spec": {"kind": "train"},
+        "error": None,
+        "started_at": None,
+        "finished_at": None,
+        "tickets": [],
+        "runs": [run],
+        "results": [result],
     }
     study = {
         "format": "elasticket-study/1",

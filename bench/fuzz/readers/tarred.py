@@ -14,9 +14,9 @@ REFUSED = (Unreadable,)
 def seeds() -> list[bytes]:
     """The three dialects, with names that need their extensions."""
     members = {"a": b"first", "folder/" + 101 * "b": bytes(300)}
-    return [
-        samples.tarred(members, form=form) for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)
-    ] + [samples.tarred({"a": b"first"}, form=tarfile.USTAR_FORMAT)]
+    return [samples.tarred(members, form=form) for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)] + [
+        samples.tarred({"a": b"first"}, form=tarfile.USTAR_FORMAT)
+    ]
 
 
 def read(data: bytes) -> None:

@@ -6,7 +6,8 @@ import io
 
 from bench.fuzz import samples
 from bench.fuzz.reader import Scratch
-from core.tickets import InvalidTicket, Metadata, read as read_ticket, ticket_id, write
+from core.tickets import InvalidTicket, Metadata, ticket_id, write
+from core.tickets import read as read_ticket
 
 REFUSED = (InvalidTicket,)
 _SCRATCH = Scratch()
