@@ -45,6 +45,19 @@ class TestHead:
         assert (client.head("/find").status_code, client.head("/nothing").status_code) == (405, 404)
         assert client.put("/healthz").headers["Allow"] == "GET, HEAD"
 
+    @pytest.mark.parametrize(
+        ("path", "methods"),
+        [
+            ("/tickets", "GET, HEAD, POST"),
+            (f"/jobs/{'4b1d' * 8}", "GET, HEAD, PATCH"),
+            ("/find", "POST"),
+            ("/studies/import", "POST"),
+        ],
+    )
+    def test_every_method_of_a_resource_is_told(self, client, path, methods):
+        answer = client.delete(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+
 
 class TestEveryError:
     @pytest.mark.parametrize(

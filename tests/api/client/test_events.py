@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.client import ApiError, Client, ServerEvent, events
-from api.client.events import parse_events
+from api.client.events import event_lines, parse_events
 from api.jobs import examples
 
 
@@ -96,6 +96,26 @@ class TestParseEvents:
 
     def test_an_event_that_is_cut_off_is_none(self) -> None:
         assert list(parse_events(["event: log", 'data: {"text": 1}'])) == []
+
+    @pytest.mark.parametrize("data", ["[]", "1", "nothing", "[" * 100_000])
+    def test_data_that_are_no_object_are_refused(self, data: str) -> None:
+        with pytest.raises(ValueError, match=r"no JSON object|Expecting value"):
+            list(parse_events([f"data: {data}", ""]))
+
+
+class TestEventLines:
+    def test_only_cr_and_lf_end_a_line(self) -> None:
+        text = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+        assert list(event_lines([f"{text}\n{text}\r{text}\r\n".encode()])) == [text] * 3
+
+    @pytest.mark.parametrize(
+        "pieces", [[b"a\r", b"\nb\n"], [b"a", b"\r\nb", b"\n"], [b"a\r\n", b"b\r", b"c"]]
+    )
+    def test_an_end_may_arrive_in_two_pieces(self, pieces: list[bytes]) -> None:
+        assert list(event_lines(pieces)) == ["a", "b"]
+
+    def test_what_no_end_follows_is_no_line(self) -> None:
+        assert list(event_lines([b"a\nb"])) == ["a"]
 
 
 class TestPolling:

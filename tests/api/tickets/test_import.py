@@ -176,6 +176,7 @@ class TestRefused:
             ("format", "keras", "open_lth, huggingface, torch_prune"),
             ("dataset", "imagenet21k", "digits, digits_32, mnist"),
             ("input", "3x32x32", "text that matches"),
+            ("input", "3,4097,32", "text that matches"),
             ("seed", "-1", "≥ 0"),
             ("level", "x", ""),
             ("colour", "red", "tag, format, architecture"),

@@ -221,6 +221,24 @@ class TestPickleRefusals:
     ) -> None:
         self.refused(facts, tmp_path, pickle.dumps(call, protocol=2), "does not belong in such a file")
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            # LONG_BINPUT at place 175 million: room for as many, of eight bytes each, in the memo.
+            (b"\x80\x02]r\x02\x63\x79\x0a.", "of its memo"),
+            (b"\x80\x04]p175726962\n.", "of its memo"),
+            # BINBYTES8 of an exabyte.
+            (
+                b"\x80\x04\x8e" + (1 << 60).to_bytes(8, "little") + b"few.",
+                "expected 1152921504606846976 bytes",
+            ),
+        ],
+    )
+    def test_what_would_take_memory_for_nothing(
+        self, facts: DatasetFacts, tmp_path: Path, content: bytes, said: str
+    ) -> None:
+        self.refused(facts, tmp_path, content, said)
+
     def test_an_array_of_objects(self, facts: DatasetFacts, tmp_path: Path) -> None:
         content = pickle.dumps({b"data": np.array([None]), b"labels": [1]}, protocol=2)
         self.refused(facts, tmp_path, content, "an array of 'O8', not of bytes")

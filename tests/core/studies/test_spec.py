@@ -46,6 +46,8 @@ class TestStudySpec:
         ("change", "said"),
         [
             ({"study": "table_9"}, "accepted: rivals, elth_depth"),
+            ({"study": ["rivals"]}, "accepted: rivals, elth_depth"),
+            ({"scale": {}}, "'paper' or 'small'"),
             ({"datasets": ["places365"]}, "accepted: digits"),
             ({"found_on": ["places365"]}, "accepted: digits"),
             ({"recipes": {"places365": {}}}, "accepted: digits"),
