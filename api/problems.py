@@ -18,7 +18,7 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from api.methods import allowed
+from api.methods import told_methods
 from core.catalog.artifacts import ArtifactMissing
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
@@ -328,8 +328,7 @@ def install(app: FastAPI) -> None:
         if error.status_code == 400 and error.__cause__ is not None:
             return ProblemResponse(_unreadable(error.__cause__))
         detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
-        headers = {"Allow": allowed(request)} if error.status_code == 405 else error.headers
-        return ProblemResponse(plain_problem(error.status_code, detail), headers)
+        return ProblemResponse(plain_problem(error.status_code, detail), told_methods(request, error))
 
     @app.exception_handler(OperationalError)
     def _database(_: Request, error: OperationalError) -> Response:
