@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.tickets.imports import Said, is_foreign
 from bench.fuzz import samples
 from bench.fuzz.reader import Scratch
 from core.families.known import describer
@@ -37,8 +38,9 @@ def seeds() -> list[bytes]:
 
 
 def read(data: bytes) -> None:
-    """Check as an upload is checked; then enter, and name, every ticket."""
+    """Look at it and check it as an upload is; then enter, and name, every ticket."""
     path = _SCRATCH.file(data)
+    is_foreign(path, Said())
     precheck(path, _SCRATCH.path, _LIMIT)
     spec = ImportSpec(sha256="0" * 64, size=len(data))
     for one in entered(path, spec, _SCRATCH.path, [samples.DEFINITION], _DESCRIBE, _LIMIT):
