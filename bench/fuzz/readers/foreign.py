@@ -40,7 +40,7 @@ def seeds() -> list[bytes]:
 def read(data: bytes) -> None:
     """Look at it and check it as an upload is; then enter, and name, every ticket."""
     path = _SCRATCH.file(data)
-    is_foreign(path, Said())
+    is_foreign(path, Said.model_validate({}))
     precheck(path, _SCRATCH.path, _LIMIT)
     spec = ImportSpec(sha256="0" * 64, size=len(data))
     for one in entered(path, spec, _SCRATCH.path, [samples.DEFINITION], _DESCRIBE, _LIMIT):
