@@ -13,6 +13,10 @@ from starlette.types import ASGIApp
 from api import docs, health, problems
 from api.catalogue import routes as catalogue
 from api.fleet import routes as fleet
+from api.gate.bodies import TOO_SLOW, Bodies
+from api.gate.connections import allow_connections
+from api.gate.origins import FOREIGN, MISDIRECTED, SAFE, Origins
+from api.gate.rates import TOO_OFTEN, Rates
 from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
@@ -26,7 +30,7 @@ from api.pages import ticket as ticket_page
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.plans import routes as plans
-from api.problems import Problem
+from api.problems import Problem, documented
 from api.runs import routes as runs
 from api.studies import archive as study_archives
 from api.studies import routes as studies
@@ -77,12 +81,22 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for methods in document["paths"].values():
-        for operation in methods.values():
+        for method, operation in methods.items():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
+            _add(operation["responses"], documented(MISDIRECTED, TOO_OFTEN))
+            if method.upper() not in SAFE:
+                _add(operation["responses"], documented(FOREIGN, TOO_SLOW))
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "Problem": problem}
     return document
+
+
+def _add(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> None:
+    """Add what a request may be answered with before it reaches its route."""
+    for status, response in more.items():
+        for media, said in responses.setdefault(str(status), response)["content"].items():
+            said["examples"] |= response["content"][media]["examples"]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -112,6 +126,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.store = LocalStore(settings.artifact_directory)
     app.state.feed = feed
+    # The last one is the first that a request meets.
+    app.add_middleware(Bodies)
+    app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
+    app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
     problems.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
@@ -129,6 +147,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def from_environment() -> FastAPI:
     """The API of the installation that the environment describes: what uvicorn starts."""
+    allow_connections()
     return create_app(environment())
 
 

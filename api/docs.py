@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+
+from api.pages.rendering import render
 
 _ASSETS = "/docs/assets"
 
@@ -22,12 +23,4 @@ def install(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="Elasticket API",
-            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url="data:,",
-            # Otherwise Swagger UI sends the document to a validator on the internet.
-            swagger_ui_parameters={"validatorUrl": None},
-        )
+        return render("docs.html", assets=_ASSETS)

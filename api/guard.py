@@ -1,4 +1,4 @@
-"""The outermost layer: HEAD wherever there is GET, a header on every response, and no error but problem documents."""
+"""The outermost layer: HEAD wherever there is GET, browsers told to be careful, no error but problem documents."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.gate.headers import secure
 from api.problems import BAD_RANGE, TOO_LARGE, ProblemResponse, bad_range, plain_problem, too_large
-
-_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 class Guard:
-    """Answers HEAD with the headers of a GET, adds `nosniff`, and replaces the framework's plain-text errors."""
+    """Answers HEAD with the headers of a GET, adds the headers of every response, replaces plain-text errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -46,14 +45,16 @@ class Guard:
             nonlocal replaced
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_NOSNIFF)
+                secure(headers)
                 if headers.get("allow") == "GET":
                     headers["Allow"] = "GET, HEAD"
                 if message["status"] >= 400 and headers.get("content-type", "").startswith("text/plain"):
                     replaced = True
                     kept = {"Content-Range": headers["content-range"]} if "content-range" in headers else {}
                     problem = _problem(scope, message["status"], kept)
-                    await ProblemResponse(problem, kept | _NOSNIFF)(scope, receive, send)
+                    response = ProblemResponse(problem, kept)
+                    secure(response.headers)
+                    await response(scope, receive, send)
             if not replaced:
                 await send(message)
 

@@ -160,9 +160,17 @@ NOT_READY = ProblemKind("not-ready", 503, "The service is not ready", "The datab
 class Rejected(Exception):
     """A request that is answered with a problem."""
 
-    def __init__(self, kind: ProblemKind, detail: str, *errors: Flaw, **members: Any) -> None:
+    def __init__(
+        self,
+        kind: ProblemKind,
+        detail: str,
+        *errors: Flaw,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
         super().__init__(detail)
         self.kind = kind
+        self.headers = headers
         self.document = kind.document(detail, errors, **members)
 
 
@@ -274,7 +282,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Rejected)
     def _rejected(_: Request, error: Rejected) -> Response:
-        return ProblemResponse(error.document)
+        return ProblemResponse(error.document, error.headers)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> Response:
@@ -325,6 +333,8 @@ def install(app: FastAPI) -> None:
             return Response(status_code=error.status_code, headers=error.headers)
         if error.status_code == TOO_LARGE.status:
             return ProblemResponse(too_large(request.scope[MAX_BODY_SIZE_SCOPE_KEY]))
+        if isinstance(error.__cause__, Rejected):  # while FastAPI read the body
+            return ProblemResponse(error.__cause__.document, error.__cause__.headers)
         if error.status_code == 400 and error.__cause__ is not None:
             return ProblemResponse(_unreadable(error.__cause__))
         detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail

@@ -57,6 +57,7 @@ def api(host: Host = None, port: Port = None) -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
+        http="api.gate.connections:Patient",
         timeout_graceful_shutdown=5,
     )
 

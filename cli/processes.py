@@ -64,6 +64,8 @@ def api(settings: Settings) -> Process:
         settings.host,
         "--port",
         str(settings.port),
+        "--http",
+        "api.gate.connections:Patient",
         "--no-access-log",
         "--timeout-graceful-shutdown",
         "2",

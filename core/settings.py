@@ -28,7 +28,20 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535)
+    hosts: str = Field(
+        default="", description="names that it is reached by, beside localhost and its address; a,b,c"
+    )
     max_upload_bytes: PositiveInt = Field(default=4 * 2**30, description="largest accepted ticket file")
+    uploads: PositiveInt = Field(default=16, description="uploads that one API receives at a time")
+    quota_bytes: PositiveInt | None = Field(
+        default=None, description="past this size of the artifact store nothing is received; unset: no quota"
+    )
+    writes_per_minute: int = Field(
+        default=600, ge=0, description="requests of one client that change something; 0: no limit"
+    )
+    reads_per_minute: int = Field(
+        default=6000, ge=0, description="requests of one client that only read; 0: no limit"
+    )
 
     slots: PositiveInt = Field(default=os.cpu_count() or 1, description="jobs one worker runs at a time")
     threads: PositiveInt | None = Field(default=None, description="threads per trainer; unset: cores / slots")

@@ -80,7 +80,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
     """Settings of an installation that lives in the test's directory, on `database_url`."""
-    return Settings(home=tmp_path, database_url=database_url)
+    return Settings(home=tmp_path, database_url=database_url, hosts="testserver")
 
 
 def _named(url: str, database: str) -> str:

@@ -18,7 +18,6 @@ from api.jobs.admission import shape_of
 from api.jobs.plans import TicketPlan
 from api.jobs.preview import preview
 from api.pages.blocks import Pick, StageDrawing, drawings
-from api.pages.forms import SameOrigin
 from api.pages.rendering import render
 from api.pages.stretching import Asked, asked, refused
 from api.pages.targets import suggested
@@ -49,7 +48,7 @@ def stretch_page(
     return _page(request.query_params, database, store, ticket_id)
 
 
-@router.post("/ui/tickets/{ticket_id}/stretch", dependencies=[SameOrigin])
+@router.post("/ui/tickets/{ticket_id}/stretch")
 async def stretch(
     request: Request, database: DatabaseDep, store: StoreDep, settings: SettingsDep, ticket_id: TicketPath
 ) -> Response:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
+from api.gate.headers import INERT
 from api.idempotency import REPLAYED, OnceDep
 from api.paging import Listing, Paging, listing
 from api.problems import (
@@ -125,8 +126,6 @@ _TEXTS: dict[str, Any] = {
     for name, media in _MEDIA.items()
 }
 _TABLE: dict[int | str, dict[str, Any]] = {200: {"content": _TEXTS}}
-# What a browser opens at these addresses runs nothing and loads nothing.
-_INERT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 @router.get(
@@ -146,7 +145,7 @@ def study_table(
     spec, rows = service.rows(database, store, study)
     if format == "json":
         return TableBody.of(spec, rows)
-    return Response(getattr(table(spec, rows), format)(), media_type=_MEDIA[format], headers=_INERT)
+    return Response(getattr(table(spec, rows), format)(), media_type=_MEDIA[format], headers=INERT)
 
 
 @router.get("/studies/{study}/figures", responses=documented(NOT_FOUND))
@@ -189,7 +188,7 @@ def study_figure(
     if format == "json":
         return figure
     media = {"svg": "image/svg+xml", "png": "image/png"}[format]
-    return Response(draw(figure, format), media_type=media, headers=_INERT)
+    return Response(draw(figure, format), media_type=media)
 
 
 @router.get("/studies/{study}/ledger", responses=documented(NOT_FOUND))

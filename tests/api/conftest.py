@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.gate.connections import Patient
 from core.catalog import attempts, jobs, tickets
 from core.catalog.database import Database
 from core.families import architecture
@@ -34,7 +35,11 @@ class Server(uvicorn.Server):
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """Run an application in a thread; yields its address."""
-    server = Server(uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=1, ws="none"))
+    server = Server(
+        uvicorn.Config(
+            app, port=0, log_level="critical", timeout_graceful_shutdown=1, ws="none", http=Patient
+        )
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -51,7 +51,7 @@ class TestProcess:
     def test_memory_stays_flat_while_a_large_upload_arrives(self, process, form):
         api, socket = process
         transport = httpx.HTTPTransport(uds=socket)
-        with httpx.Client(transport=transport, base_url="http://api", timeout=60) as client:
+        with httpx.Client(transport=transport, base_url="http://localhost", timeout=60) as client:
             client.get("/healthz").raise_for_status()
             client.get("/jobs").raise_for_status()
             before = api.memory_info().rss
