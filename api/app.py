@@ -36,6 +36,7 @@ from api.studies import archive as study_archives
 from api.studies import routes as studies
 from api.tickets import anatomy, files, masks
 from api.tickets import routes as tickets
+from api.tickets.reception import Reception
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.settings import Settings
@@ -126,6 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.store = LocalStore(settings.artifact_directory)
     app.state.feed = feed
+    app.state.reception = Reception(settings)
     # The last one is the first that a request meets.
     app.add_middleware(Bodies)
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)

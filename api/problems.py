@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -154,6 +155,7 @@ BAD_RANGE = ProblemKind(
     "The range is not in the file",
     "No such bytes; accepted: bytes=FIRST-LAST within 0 to 47395, bytes=FIRST- and bytes=-LENGTH.",
 )
+NO_ROOM = ProblemKind("no-room", 507, "There is no room for it", "The disk of the service is full.")
 NOT_READY = ProblemKind("not-ready", 503, "The service is not ready", "The database cannot be reached.")
 
 
@@ -343,9 +345,18 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def _database(_: Request, error: OperationalError) -> Response:
         log.error("database: %s", error.orig)
+        if "disk is full" in str(error.orig):  # SQLite's words
+            return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
         flaw = Flaw(location="service", where="database", what="does not answer as it should")
         document = NOT_READY.document("The database cannot be used at the moment.", [flaw])
         return ProblemResponse(document, {"Retry-After": "1"})
+
+    @app.exception_handler(OSError)
+    def _disk(_: Request, error: OSError) -> Response:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        log.error("disk: %s", error.strerror)
+        return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
 
     @app.exception_handler(ClientDisconnect)
     def _gone(_: Request, __: ClientDisconnect) -> Response:

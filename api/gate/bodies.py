@@ -53,7 +53,8 @@ class _Timed:
             with fail_after(max(self._left, 0.0)):
                 message = await self._receive()
         except TimeoutError:
-            told = f"Of the body {self._piece} bytes, or all that is left, must arrive within {self._seconds:g} seconds."
+            within = f"must arrive within {self._seconds:g} seconds"
+            told = f"Of the body {self._piece} bytes, or all that is left, {within}."
             raise Rejected(TOO_SLOW, told, headers={"Connection": "close"}) from None
         self._left -= time.monotonic() - began
         self._arrived += len(message.get("body", b""))

@@ -112,7 +112,7 @@ def _client(scope: Scope) -> str | None:
     try:
         address = ip_address(scope["client"][0])
     except ValueError:
-        return None if scope["client"][0] == "testclient" else str(scope["client"][0])
+        return str(scope["client"][0])
     if address.is_loopback:
         return None
     return str(IPv6Address(int(address) >> 64 << 64)) if address.version == 6 else str(address)

@@ -13,11 +13,12 @@ from api.dependencies import DatabaseDep, SettingsDep, StoreDep
 from api.idempotency import Once
 from api.pages.forms import told
 from api.pages.rendering import render
-from api.problems import Rejected, flaws
+from api.problems import INVALID_REQUEST, TOO_LARGE, Rejected, flaws
 from api.tickets import service
 from api.tickets.imports import Said
+from api.tickets.reception import ReceptionDep
 from api.tickets.recognition import Recognised, recognise
-from api.tickets.upload import Upload, receive
+from api.tickets.upload import receive
 from core.interchange.failure import Unreadable
 from core.interchange.imports.registry import FORMATS
 from core.jobs.datasets import DATASETS
@@ -54,11 +55,12 @@ def upload_page() -> HTMLResponse:
 
 
 @router.post("/ui/upload")
-async def upload(request: Request, database: DatabaseDep, store: StoreDep, settings: SettingsDep) -> Response:
+async def upload(
+    request: Request, database: DatabaseDep, store: StoreDep, settings: SettingsDep, reception: ReceptionDep
+) -> Response:
     """Say what the file is; or, where the form was sent to upload it, go to its ticket or to its import."""
     sent = _Sent()
-    with store.stage() as staged:
-        received = Upload(staged, settings.max_upload_bytes)
+    async with reception.upload(store) as received:
         try:
             given = await receive(request, received, {*FIELDS, "tags", "do"})
             sent.fields = {name: value.strip() for name, value in given.items()}
@@ -75,6 +77,8 @@ async def upload(request: Request, database: DatabaseDep, store: StoreDep, setti
             for flaw in flaws(one | {"loc": ("query", *one["loc"])} for one in error.errors()):
                 sent.errors.setdefault(flaw.where.split(".")[0], []).append(told(flaw.model_dump()))
         except Rejected as error:
+            if error.kind not in (INVALID_REQUEST, TOO_LARGE):
+                raise
             for one in error.document["errors"] or [{"where": "", "what": error.document["detail"]}]:
                 where = {"tag": "tags"}.get(one["where"], one["where"])
                 sent.errors.setdefault(where if where in (*FIELDS, "tags") else "", []).append(told(one))

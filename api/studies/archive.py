@@ -12,12 +12,22 @@ from fastapi.responses import StreamingResponse
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.health import VERSION
 from api.idempotency import REPLAYED, OnceDep
-from api.problems import INVALID_REQUEST, KEY_REUSED, NOT_FOUND, REFUSED, TOO_LARGE, UNSUITABLE, documented
+from api.problems import (
+    INVALID_REQUEST,
+    KEY_REUSED,
+    NO_ROOM,
+    NOT_FOUND,
+    REFUSED,
+    TOO_LARGE,
+    UNSUITABLE,
+    documented,
+)
 from api.queries import OnlyDocumented
 from api.studies import imports, service
 from api.studies.imports import INVALID_ARCHIVE
 from api.studies.schemas import StudyBody
-from api.tickets.upload import Upload, receive_raw
+from api.tickets.reception import BUSY, ReceptionDep
+from api.tickets.upload import receive_raw
 from core.catalog import archives, study_results, tickets
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
@@ -70,7 +80,9 @@ def _members(database: Database, store: ArtifactStore, study_id: str) -> Iterato
     status_code=202,
     response_model=StudyBody,
     openapi_extra={"requestBody": {"required": True, "content": {ZIP: _FILE}}},
-    responses=documented(INVALID_ARCHIVE, INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, TOO_LARGE),
+    responses=documented(
+        INVALID_ARCHIVE, INVALID_REQUEST, UNSUITABLE, REFUSED, KEY_REUSED, TOO_LARGE, BUSY, NO_ROOM
+    ),
 )
 async def import_study(
     request: Request,
@@ -78,6 +90,7 @@ async def import_study(
     database: DatabaseDep,
     settings: SettingsDep,
     store: StoreDep,
+    reception: ReceptionDep,
     once: OnceDep,
     exact: Annotated[
         bool, Query(description="run it in exact mode, even if it was not run so before")
@@ -88,8 +101,7 @@ async def import_study(
     Its tickets are registered where they are not here yet. It is run again from nothing but its specification: what
     the archive says answers no job. A file that is no sound archive is refused, and nothing of it is kept.
     """
-    with store.stage() as staged:
-        upload = Upload(staged, settings.max_upload_bytes)
+    async with reception.upload(store) as upload:
         await receive_raw(request, upload)
         made, replayed = await run_in_threadpool(
             imports.enter, database, settings, store, once, upload, exact

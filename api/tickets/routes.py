@@ -19,6 +19,7 @@ from api.problems import (
     INVALID_REQUEST,
     INVALID_TICKET,
     KEY_REUSED,
+    NO_ROOM,
     NOT_FOUND,
     TOO_LARGE,
     UNREADABLE,
@@ -31,9 +32,10 @@ from api.tickets.examples import IMPORTED, TICKET_BODY
 from api.tickets.files import FILE
 from api.tickets.imports import Said
 from api.tickets.layers import Layers, layers
+from api.tickets.reception import BUSY, ReceptionDep
 from api.tickets.recognition import RECOGNISED, Recognised, recognise
 from api.tickets.schemas import Lineage, Results, TicketBody
-from api.tickets.upload import TAG, Upload, receive
+from api.tickets.upload import TAG, receive
 from core.catalog.tickets import TicketFilter
 
 router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
@@ -89,7 +91,9 @@ _RECEIVED: dict[int | str, dict[str, Any]] = {
     response_model=TicketBody,
     openapi_extra={"requestBody": _UPLOAD_BODY},
     responses=_RECEIVED
-    | documented(INVALID_TICKET, UNREADABLE, INVALID_REQUEST, KEY_REUSED, NAME_TAKEN, TOO_LARGE),
+    | documented(
+        INVALID_TICKET, UNREADABLE, INVALID_REQUEST, KEY_REUSED, NAME_TAKEN, TOO_LARGE, BUSY, NO_ROOM
+    ),
 )
 async def upload_ticket(
     request: Request,
@@ -97,6 +101,7 @@ async def upload_ticket(
     database: DatabaseDep,
     store: StoreDep,
     settings: SettingsDep,
+    reception: ReceptionDep,
     once: OnceDep,
     submission: SubmissionDep,
     said: Annotated[Said, Query()],
@@ -109,8 +114,7 @@ async def upload_ticket(
     another tool becomes a job that imports it, where nothing in it can be refused at once; what the file cannot say
     the query may. With `dry_run` the answer is what was recognised, and what would become of the file.
     """
-    with store.stage() as staged:
-        upload = Upload(staged, settings.max_upload_bytes)
+    async with reception.upload(store) as upload:
         await receive(request, upload)
         tags = [*said.tag, *upload.tags]
         if dry_run:

@@ -22,10 +22,14 @@ _LONGEST_FIELD = 256
 
 @dataclass
 class Upload:
-    """Where an upload goes: counted and written in blocks. `tags` are those that came in the form."""
+    """Where an upload goes: counted and written in blocks. `tags` are those that came in the form.
+
+    `count` is told of all bytes as they arrive, and may refuse them.
+    """
 
     staged: Staged
     most: int
+    count: Callable[[int], None]
     size: int = 0
     tags: list[str] = field(default_factory=list)
 
@@ -39,6 +43,7 @@ class Upload:
             accepted = f"at most {self.most} bytes"
             flaw = Flaw(location="body", where="", what="the file is too large", accepted=accepted)
             raise Rejected(TOO_LARGE, f"The file is too large: {accepted} are accepted.", flaw)
+        self.count(len(data))
         self._block += data
 
     async def write(self, *, rest: bool = False) -> None:

@@ -66,6 +66,9 @@ class ArtifactStore(Protocol):
     def delete(self, digest: str) -> None:
         """Remove an artifact; a missing one is no error."""
 
+    def size(self) -> int:
+        """Bytes of all that is kept, of unfinished jobs and on its way in too."""
+
 
 class _StagedFile:
     def __init__(self, store: LocalStore, path: Path, descriptor: int) -> None:
@@ -141,6 +144,14 @@ class LocalStore:
 
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
+
+    def size(self) -> int:
+        total = 0
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    total += Path(folder, name).stat().st_size
+        return total
 
     def sweep(self, older_than: float) -> None:
         """Remove what processes that were killed left half written, `older_than` seconds ago or more."""

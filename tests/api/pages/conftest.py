@@ -306,7 +306,7 @@ def application(settings: Settings) -> FastAPI:
 @pytest.fixture
 def client(application: FastAPI) -> Iterator[TestClient]:
     """A browser without scripts."""
-    with TestClient(application, headers={"Accept": BROWSER}) as client:
+    with TestClient(application, headers={"Accept": BROWSER}, client=("127.0.0.1", 1)) as client:
         yield client
 
 

@@ -1,0 +1,72 @@
+"""Takes uploads in: so many at a time, and none past the quota."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Request
+
+from api.problems import NO_ROOM, ProblemKind, Rejected
+from api.tickets.upload import Upload
+from core.catalog.artifacts import ArtifactStore
+from core.settings import Settings
+
+BUSY = ProblemKind(
+    "too-many-uploads",
+    503,
+    "Too many uploads arrive at once",
+    "16 uploads are received at a time; send it again in a while.",
+)
+RETRY_SECONDS = 5
+RECOUNT_SECONDS = 30.0
+"""The store is counted again no more often: what others put there is noticed that late."""
+
+
+class Reception:
+    """One per API: knows how many uploads are arriving, and how many bytes are stored."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._places = settings.uploads
+        self._most = settings.max_upload_bytes
+        self._quota = settings.quota_bytes
+        self._arriving = 0
+        self._stored = 0
+        self._counted = -math.inf
+
+    @asynccontextmanager
+    async def upload(self, store: ArtifactStore) -> AsyncIterator[Upload]:
+        """A place to receive into, removed when the block ends; raises `Rejected` where there is none."""
+        if self._arriving >= self._places:
+            told = f"{self._places} uploads are received at a time; send it again in a while."
+            raise Rejected(BUSY, told, headers={"Retry-After": str(RETRY_SECONDS)})
+        self._arriving += 1
+        try:
+            if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
+                self._stored = await run_sync(store.size)
+                self._counted = time.monotonic()
+            with store.stage() as staged:
+                yield Upload(staged, self._most, self._count)
+        except BaseException:
+            self._counted = -math.inf  # it is not kept
+            raise
+        finally:
+            self._arriving -= 1
+
+    def _count(self, size: int) -> None:
+        self._stored += size
+        if self._quota is not None and self._stored > self._quota:
+            told = f"Of {self._quota} bytes that may be stored here there are not enough left."
+            raise Rejected(NO_ROOM, told)
+
+
+async def _reception(request: Request) -> Reception:
+    found: Reception = request.app.state.reception
+    return found
+
+
+ReceptionDep = Annotated[Reception, Depends(_reception)]
