@@ -14,7 +14,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """One installation's settings; the defaults run everything on one machine from one directory."""
 
-    model_config = SettingsConfigDict(env_prefix="ELASTICKET_", env_ignore_empty=True)
+    # An error must not show its input: database and broker URLs hold passwords.
+    model_config = SettingsConfigDict(
+        env_prefix="ELASTICKET_", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         default=Path("~/.elasticket"), description="directory of everything this installation keeps"

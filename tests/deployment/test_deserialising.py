@@ -19,8 +19,6 @@ MODULES = {
     "joblib",
     "marshal",
     "shelve",
-    "jsonpickle",
-    "code",
 }
 BUILTINS = {"eval", "exec", "compile", "__import__"}
 CALLS = {
@@ -33,9 +31,6 @@ CALLS = {
     "yaml.unsafe_load",
     "os.system",
     "os.popen",
-    "numpy.loadtxt",
-    "numpy.fromregex",
-    "pandas.read_pickle",
 }
 OBJECTS = {"broadcast_object_list", "all_gather_object", "gather_object", "scatter_object_list"}
 READERS = {
@@ -58,10 +53,8 @@ def imported(tree: ast.AST) -> dict[str, str]:
     names = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {
-                one.asname or one.name.split(".")[0]: (one.asname and one.name) or one.name.split(".")[0]
-                for one in node.names
-            }
+            names |= {one.asname: one.name for one in node.names if one.asname}
+            names |= {(top := one.name.split(".")[0]): top for one in node.names if not one.asname}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
     return names

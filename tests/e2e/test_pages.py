@@ -201,6 +201,17 @@ class TestEveryPage:
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
             assert "owned" not in page.title()
 
+    def test_the_documentation_of_the_api_too(self, page: sync_api.Page) -> None:
+        page.goto("/docs")
+        expect_one(page, "#operations-health-healthz").click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        sync_api.expect(page.get_by_text('"status": "ok"').first).to_be_visible(timeout=10_000)
+
+    def test_a_drawing_is_shown_by_itself_and_runs_nothing(self, page: sync_api.Page) -> None:
+        page.goto("/static/favicon.svg")
+        assert page.evaluate("getComputedStyle(document.documentElement).color") == "rgb(29, 95, 184)"
+
     def test_the_keyboard_reaches_the_content_first(self, page: sync_api.Page) -> None:
         page.goto("/")
         page.keyboard.press("Tab")
