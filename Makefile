@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly lint docs fuzz fuzz-api screenshots bench bench-accuracy gpu-report client lock clean
+.PHONY: help demo up test nightly lint audit sbom docs fuzz fuzz-api screenshots bench bench-accuracy gpu-report client lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,13 @@ lint: .venv/dev ## check style, types and the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: .venv/audit ## look for known vulnerabilities in what is installed; needs the network
+	$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict --progress-spinner off
+
+sbom: .venv/audit ## list what is installed, with versions and licences, in build/sbom.json (CycloneDX)
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json $(BIN)/python
 
 docs: .venv/dev ## build the documents into build/site: pages that need no network
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/site
@@ -64,6 +71,10 @@ clean: ## remove the environment and everything that was made
 
 .venv/run: .venv/python pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
+	@touch $@
+
+.venv/audit: .venv/run
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[audit]'
 	@touch $@
 
 .venv/dev: .venv/run
