@@ -51,8 +51,11 @@ class Backoff:
         self.succeeded()
 
 
+LATER = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+
+
 class Transport:
-    """One server. `patience`: seconds for which a request is sent again where no answer, or 503, came back.
+    """One server. `patience`: seconds for which a request is sent again where no answer, 429 or 503 came back.
 
     A server that has never answered is not waited for, unless `starting`.
     """
@@ -140,9 +143,7 @@ class Transport:
                 self._met = True
                 if not response.is_error:
                     return response
-                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or not backoff.again(
-                    pause(response)
-                ):
+                if response.status_code not in LATER or not backoff.again(pause(response)):
                     raise ApiError.of(response)
             if rewind is not None:
                 rewind()

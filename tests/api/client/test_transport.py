@@ -70,8 +70,9 @@ class TestLost:
 
 
 class TestBusy:
-    def test_a_server_that_cannot_answer_now_is_asked_again(self, server: Any) -> None:
-        server.answers["/jobs/j"] = [body({"detail": "busy"}, 503), body(SUCCEEDED)]
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_server_that_cannot_answer_now_is_asked_again(self, server: Any, status: int) -> None:
+        server.answers["/jobs/j"] = [body({"detail": "busy"}, status), body(SUCCEEDED)]
         with Client(server.url) as client:
             assert client.job("j").state == "succeeded"
         assert len(server.seen) == 2
