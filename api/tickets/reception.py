@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+from anyio import Lock
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
@@ -37,6 +38,7 @@ class Reception:
         self._arriving = 0
         self._stored = 0
         self._counted = -math.inf
+        self._counting = Lock()
 
     @asynccontextmanager
     async def upload(self, store: ArtifactStore) -> AsyncIterator[Upload]:
@@ -44,24 +46,29 @@ class Reception:
         if self._arriving >= self._places:
             told = f"{self._places} uploads are received at a time; send it again in a while."
             raise Rejected(BUSY, told, headers={"Retry-After": str(RETRY_SECONDS)})
+        received = 0
+
+        def count(size: int) -> None:
+            nonlocal received
+            received += size
+            self._stored += size
+            if self._quota is not None and self._stored > self._quota:
+                told = f"Of {self._quota} bytes that may be stored here there are not enough left."
+                raise Rejected(NO_ROOM, told)
+
         self._arriving += 1
         try:
-            if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
-                self._stored = await run_sync(store.size)
-                self._counted = time.monotonic()
+            async with self._counting:
+                if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
+                    self._stored = await run_sync(store.size)
+                    self._counted = time.monotonic()
             with store.stage() as staged:
-                yield Upload(staged, self._most, self._count)
+                yield Upload(staged, self._most, count)
         except BaseException:
-            self._counted = -math.inf  # it is not kept
+            self._stored -= received  # it is not kept
             raise
         finally:
             self._arriving -= 1
-
-    def _count(self, size: int) -> None:
-        self._stored += size
-        if self._quota is not None and self._stored > self._quota:
-            told = f"Of {self._quota} bytes that may be stored here there are not enough left."
-            raise Rejected(NO_ROOM, told)
 
 
 async def _reception(request: Request) -> Reception:

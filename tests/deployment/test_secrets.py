@@ -58,7 +58,7 @@ class TestSecrets:
         logs = [tmp_path / name for name in PROGRAMS]
         given = environment(tmp_path / "home")
         processes = [start(words, log, given) for words, log in zip(PROGRAMS.values(), logs, strict=True)]
-        for text in said(processes, logs, 30):
+        for text in said(processes, logs, 60):
             assert text
             assert SECRET not in text
 
