@@ -118,5 +118,4 @@ def _stored(store: ArtifactStore, path: Path) -> str:
 
 def _rejected(problem: BadArchive) -> Rejected:
     flaw = Flaw(location="file", where=problem.where, what=problem.what, accepted=problem.accepted)
-    members = {"where": problem.where, "accepted": problem.accepted}
-    return Rejected(INVALID_ARCHIVE, str(problem), flaw, **members)
+    return Rejected(INVALID_ARCHIVE, str(problem), flaw, where=problem.where, accepted=problem.accepted)
