@@ -1,4 +1,4 @@
-"""What the pages' forms say of a wrong field."""
+"""What the pages' forms take, and what they say of a wrong field."""
 
 from __future__ import annotations
 

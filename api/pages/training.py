@@ -20,7 +20,7 @@ from api.idempotency import Once
 from api.jobs import service as job_service
 from api.jobs.admission import admit
 from api.pages import tickets as ticket_views
-from api.pages.forms import SameOrigin, length, told
+from api.pages.forms import length, told
 from api.problems import Rejected, flaws
 from api.tickets import service as ticket_service
 from core.catalog.database import Database
@@ -94,7 +94,7 @@ def offer(session: Session, ticket: Ticket, query: Mapping[str, str]) -> Offer |
     return Offer(datasets, recipe, list(PRESETS), training, secrets.token_hex(16))
 
 
-@router.post("/ui/tickets/{ticket_id}/train", dependencies=[SameOrigin])
+@router.post("/ui/tickets/{ticket_id}/train")
 async def train(
     request: Request, database: DatabaseDep, settings: SettingsDep, ticket_id: TicketPath
 ) -> RedirectResponse:
