@@ -25,6 +25,7 @@ import httpx
 from core.catalog.migrate import upgrade
 from core.settings import Settings
 
+SPREAD = 8.0
 HALF = b"GET /tickets HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
 
@@ -34,27 +35,39 @@ class Attack:
 
     port: int
     opened: int = 0
-    open: int = 0
 
-    async def hold(self, number: int) -> None:
+    async def hold(self, number: int, after: float) -> None:
         """Keep one connection open for as long as the server lets it."""
+        await asyncio.sleep(after)
         while True:
             with suppress(OSError):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
                 self.opened += 1
-                self.open += 1
                 try:
                     if number % 2:
                         writer.write(HALF)
                     await reader.read(1)
                 finally:
-                    self.open -= 1
                     writer.close()
             await asyncio.sleep(0.1)
 
 
+async def attack(port: int, sockets: int) -> None:
+    """Open them one after another within `SPREAD` seconds, say so, and hold them until standard input ends."""
+    going = Attack(port)
+    holding = [asyncio.create_task(going.hold(n, SPREAD * n / sockets)) for n in range(sockets)]
+    while going.opened < sockets:
+        await asyncio.sleep(0.05)
+    print("open", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    print(going.opened)
+    for task in holding:
+        task.cancel()
+    await asyncio.gather(*holding, return_exceptions=True)
+
+
 async def healthy(client: httpx.AsyncClient, seconds: float) -> list[float]:
-    """Milliseconds that each of ten requests a second took."""
+    """Milliseconds that each of fifty requests a second took, or of as many as it answers."""
     took: list[float] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -72,20 +85,24 @@ def told(when: str, took: list[float]) -> str:
     return f"{when:<24} {len(ranked):>5} requests   median {half:6.1f} ms   p99 {most:6.1f} ms"
 
 
+def connected(port: int) -> httpx.AsyncClient:
+    """A client as others are."""
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+
+
 async def measure(port: int, sockets: int, seconds: float) -> None:
     """Before, and during the attack."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+    async with connected(port) as client:
         await healthy(client, 1.0)
         print(told("before", await healthy(client, seconds)), flush=True)
-        attack = Attack(port)
-        holding = [asyncio.create_task(attack.hold(number)) for number in range(sockets)]
-        while attack.opened < sockets:
-            await asyncio.sleep(0.05)
-        print(told(f"{attack.open} sockets held", await healthy(client, seconds)))
-        print(f"opened {attack.opened} in all; {attack.open} are open")
-        for task in holding:
-            task.cancel()
-        await asyncio.gather(*holding, return_exceptions=True)
+    # In a process of its own: what the attacker computes is not to delay the one who measures.
+    words = [sys.executable, "-m", "bench.load.slowloris", "--attack", str(port), "--sockets", str(sockets)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as attacker:
+        assert attacker.stdout is not None
+        attacker.stdout.readline()
+        async with connected(port) as client:
+            print(told(f"{sockets} sockets held", await healthy(client, seconds)))
+        print(f"connections opened in all: {attacker.communicate()[0].strip()}")
 
 
 def main() -> None:
@@ -94,7 +111,11 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--http", default="api.gate.connections:Patient")
+    parser.add_argument("--attack", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.attack is not None:
+        asyncio.run(attack(given.attack, given.sockets))
+        return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
