@@ -25,7 +25,7 @@ lint: .venv/dev ## check style, types and the floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-audit: .venv/audit ## look for known vulnerabilities in what is installed; needs the network
+audit: .venv/audit ## look for known vulnerabilities in what requirements.lock pins; needs the network
 	$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip --strict --progress-spinner off
 
 sbom: .venv/audit ## list what is installed, with versions and licences, in build/sbom.json (CycloneDX)
