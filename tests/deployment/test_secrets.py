@@ -16,11 +16,12 @@ SECRET = "Tz9-marked_secret"
 DATABASE = f"postgresql://elasticket:{SECRET}@127.0.0.1:1/elasticket"
 BROKER = f"redis://elasticket:{SECRET}@127.0.0.1:1/0"
 PROGRAMS = {
-    "doctor": ["cli.main", "doctor"],
-    "migrate": ["cli.main", "migrate"],
-    "dispatcher": ["workers.dispatcher"],
-    "worker": ["celery", "-A", "workers.app", "worker", "--concurrency", "1", "--loglevel", "DEBUG"],
+    "doctor": ["-m", "cli.main", "doctor"],
+    "migrate": ["-m", "cli.main", "migrate"],
+    "dispatcher": ["-m", "workers.dispatcher"],
+    "worker": ["-m", "celery", "-A", "workers.app", "worker", "--concurrency", "1", "--loglevel", "DEBUG"],
 }
+OPEN = "from core.catalog.database import Database as D; from core.settings import settings; D(settings().database)"
 MALFORMED = {
     "a database of another kind": {"DATABASE_URL": f"mysql://elasticket:{SECRET}@127.0.0.1/elasticket"},
     "a database without a port": {"DATABASE_URL": f"postgresql://elasticket:{SECRET}@127.0.0.1:x/elasticket"},
@@ -37,7 +38,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def start(words: list[str], log: Path, given: dict[str, str]) -> subprocess.Popen[bytes]:
     with log.open("wb") as stream:
-        return subprocess.Popen([sys.executable, "-m", *words], env=given, stdout=stream, stderr=stream)
+        return subprocess.Popen([sys.executable, *words], env=given, stdout=stream, stderr=stream)
 
 
 def said(processes: list[subprocess.Popen[bytes]], logs: list[Path], seconds: float) -> list[str]:
@@ -65,7 +66,7 @@ class TestSecrets:
     def test_are_in_no_complaint_about_a_setting(self, tmp_path: Path) -> None:
         logs = [tmp_path / name for name in MALFORMED]
         processes = [
-            start(["cli.main", "migrate"], log, environment(tmp_path / "home", **wrong))
+            start(["-c", OPEN], log, environment(tmp_path / "home", **wrong))
             for wrong, log in zip(MALFORMED.values(), logs, strict=True)
         ]
         for text in said(processes, logs, 60):
@@ -77,6 +78,7 @@ class TestSecrets:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         words = [
+            "-m",
             "uvicorn",
             "--factory",
             "api.app:from_environment",
