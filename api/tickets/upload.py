@@ -29,7 +29,7 @@ class Upload:
 
     staged: Staged
     most: int
-    count: Callable[[int], None]
+    count: Callable[[int], None] = lambda size: None
     size: int = 0
     tags: list[str] = field(default_factory=list)
 
