@@ -13,14 +13,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.methods import told_methods
-from core.catalog.artifacts import ArtifactMissing
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
 from core.interchange.failure import Unreadable
@@ -83,7 +84,16 @@ FILE_MISSING = ProblemKind(
     "file-missing",
     404,
     "The file is not in the artifact store",
-    "The catalog knows it, but the artifact store has no file 9f2c…: restore the store from a backup.",
+    "The catalog knows it, but the artifact store has no file 9f2c…: upload the ticket again, or restore the store"
+    " from a backup.",
+    {"artifact": "9f2c" * 16},
+)
+FILE_DAMAGED = ProblemKind(
+    "file-damaged",
+    404,
+    "The file in the artifact store is damaged",
+    "The artifact store's file 9f2c… no longer has the content it is named by: upload the ticket again, or restore"
+    " the store from a backup; elasticket doctor --verify tells what else is damaged.",
     {"artifact": "9f2c" * 16},
 )
 INVALID_REQUEST = ProblemKind(
@@ -299,12 +309,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ArtifactMissing)
     def _file_missing(_: Request, error: ArtifactMissing) -> Response:
         log.error("store: %s", error)
-        detail = (
-            f"The catalog knows it, but the artifact store has no file {error.digest[:12]}…:"
-            " restore the store from a backup."
-        )
-        flaw = Flaw(location="service", where="artifacts", what="the file is missing")
-        return ProblemResponse(FILE_MISSING.document(detail, [flaw], artifact=error.digest))
+        damaged = isinstance(error, ArtifactDamaged)
+        kind, what = (FILE_DAMAGED, "damaged") if damaged else (FILE_MISSING, "missing")
+        flaw = Flaw(location="service", where="artifacts", what=f"the file is {what}")
+        detail = kind.example.replace("9f2c…", f"{error.digest[:12]}…")
+        return ProblemResponse(kind.document(detail, [flaw], artifact=error.digest))
 
     @app.exception_handler(InvalidTicket)
     def _invalid_ticket(_: Request, error: InvalidTicket) -> Response:
@@ -342,10 +351,12 @@ def install(app: FastAPI) -> None:
         detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
         return ProblemResponse(plain_problem(error.status_code, detail), told_methods(request, error))
 
+    @app.exception_handler(NoConnectionFree)
     @app.exception_handler(OperationalError)
-    def _database(_: Request, error: OperationalError) -> Response:
-        log.error("database: %s", error.orig)
-        if "disk is full" in str(error.orig):  # SQLite's words
+    def _database(_: Request, error: SQLAlchemyError) -> Response:
+        told = str(getattr(error, "orig", error))
+        log.error("database: %s", told)
+        if "disk is full" in told:  # SQLite's words
             return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
         flaw = Flaw(location="service", where="database", what="does not answer as it should")
         document = NOT_READY.document("The database cannot be used at the moment.", [flaw])

@@ -12,6 +12,7 @@ with writer.connect() as connection:
         # Changing a large table takes longer than any request may.
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("SET lock_timeout = 0")
+        connection.connection.driver_connection.answer_seconds = None
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, queue
+from core.catalog import attempts, queue, tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
@@ -121,8 +121,13 @@ class Supervisor:
         return lambda session: attempts.lose(session, *held, ending.how)
 
     def _produced(self, ticket: ProducedTicket) -> ProducedFile:
-        file = read(self._store.path(ticket.digest))
-        return ProducedFile(ticket_id(file.ticket), ticket.digest, file, ticket.weights)
+        file = read(self._store.verified(ticket.digest))
+        identity = ticket_id(file.ticket)
+        with self._database.read() as session:
+            known = tickets.get(session, identity)
+        # What the job wrote is in the store already: where it is the file that was lost, it is lost no longer.
+        lost = known.file_digest if known and not self._store.has_intact(known.file_digest) else None
+        return ProducedFile(identity, ticket.digest, file, ticket.weights, lost)
 
 
 def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:

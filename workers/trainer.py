@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, LocalStore
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, DiskFull, LocalStore
 from core.catalog.trainings import SharedTrainings
 from core.elastic.refusal import Refused
 from core.experiments import Journal, Lab, conduct
@@ -143,6 +144,9 @@ def _do(
     )
     if reports is not None:
         reports.send("device", name=_named(device, ranks.size))
+        store = LocalStore(Path(request.artifacts))
+        for path in request.inputs.artifacts():
+            store.verified(Path(path).name)
     if request.confinement is not None:
         confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)
@@ -177,6 +181,11 @@ def failure_of(error: Exception) -> Failure:
             return Failure("refused_transformation", str(error), {"reason": error.reason})
         case DevicesUnavailable():
             return Failure("devices_unavailable", str(error))
+        case ArtifactMissing():
+            how = "damaged" if isinstance(error, ArtifactDamaged) else "missing"
+            return Failure(f"input_{how}", str(error), {"artifact": error.digest})
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return Failure("disk_full", str(error) if isinstance(error, DiskFull) else f"disk full: {error}")
     # torch's CPU allocator raises a plain RuntimeError: "can't allocate memory".
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
         return Failure("out_of_memory", f"the trainer ran out of memory: {error}")

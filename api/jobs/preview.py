@@ -67,9 +67,9 @@ def _given(session: Session, identity: str, spec: TransformSpec) -> _Given:
 
 def _carried(given: _Given, store: ArtifactStore) -> TicketPlan:
     def dense(step: int) -> Mapping[str, NDArray[Any]] | None:
-        return read_weights(store.path(given.weights[step])) if step in given.weights else None
+        return read_weights(store.intact(given.weights[step])) if step in given.weights else None
 
-    before = read(store.path(given.digest)).ticket
+    before = read(store.intact(given.digest)).ticket
     after = carry(given.way, before, given.seed, dense)
     return _ticket_plan(given.identity, given.way, before, after, given.level)
 

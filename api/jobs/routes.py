@@ -33,6 +33,7 @@ from api.jobs.stream import has_more, stream
 from api.jobs.submission import SubmissionDep, answer
 from api.paging import Listing, Paging, listing
 from api.problems import (
+    FILE_DAMAGED,
     FILE_MISSING,
     INVALID_REQUEST,
     KEY_REUSED,
@@ -110,7 +111,7 @@ _PLANNED: dict[int | str, dict[str, Any]] = {
     "/transform",
     status_code=202,
     response_model=JobBody,
-    responses=_PLANNED | documented(REFUSED, FILE_MISSING, *_REFUSALS),
+    responses=_PLANNED | documented(REFUSED, FILE_MISSING, FILE_DAMAGED, *_REFUSALS),
 )
 async def transform(
     spec: TransformRequest,

@@ -70,7 +70,9 @@ async def upload(
                 sent.found = await run_in_threadpool(recognise, database, settings, received, said, tags)
                 return _shown(sent, 200)
             once = Once(f"POST {request.url.path}", None)
-            made, _ = await run_in_threadpool(service.enter, database, settings, once, received, said, tags)
+            made, _ = await run_in_threadpool(
+                service.enter, database, store, settings, once, received, said, tags
+            )
             where = "jobs" if made.status == 202 else "tickets"
             return RedirectResponse(f"/ui/{where}/{made.resource}", 303)
         except ValidationError as error:

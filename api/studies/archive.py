@@ -13,6 +13,8 @@ from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.health import VERSION
 from api.idempotency import REPLAYED, OnceDep
 from api.problems import (
+    FILE_DAMAGED,
+    FILE_MISSING,
     INVALID_REQUEST,
     KEY_REUSED,
     NO_ROOM,
@@ -46,7 +48,7 @@ _SENT: dict[int | str, dict[str, Any]] = {200: {"content": {ZIP: _FILE}}}
 @router.get(
     "/studies/{study}/archive",
     response_class=StreamingResponse,
-    responses=_SENT | documented(NOT_FOUND),
+    responses=_SENT | documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED),
 )
 def study_archive(study: StudyPath, database: DatabaseDep, store: StoreDep) -> StreamingResponse:
     """Download all that is needed to run a study again and to compare: a zip archive.
@@ -70,7 +72,7 @@ def _members(database: Database, store: ArtifactStore, study_id: str) -> Iterato
         Member(HISTORIES, archives.histories(database, ran)),
         Member(STUDY, [archive.model_dump_json(indent=1).encode()]),
         Member(TABLE, [shown.csv().encode()]),
-        *(Member(ticket_member(identity), store.path(digest)) for identity, digest in files.items()),
+        *(Member(ticket_member(identity), store.intact(digest)) for identity, digest in files.items()),
     ]
     return iter(members)
 

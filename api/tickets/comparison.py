@@ -82,7 +82,7 @@ def comparison(database: Database, store: ArtifactStore, a: str, b: str) -> Comp
     """Two tickets compared, from their files."""
     with database.read() as session:
         digests = [existing(session, identity).file_digest for identity in (a, b)]
-    found = compare(*(read(store.path(digest)).ticket for digest in digests))
+    found = compare(*(read(store.intact(digest)).ticket for digest in digests))
     return ComparisonBody(
         a=a,
         b=b,

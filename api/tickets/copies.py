@@ -10,6 +10,7 @@ from api.problems import EXPORT_FAILED, Rejected
 from api.tickets.formats import downloads
 from api.tickets.service import existing
 from core.catalog import jobs, tickets
+from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.tables import Job, Ticket
 from core.jobs.specs import ExportSpec
@@ -19,15 +20,24 @@ from core.settings import Settings
 
 def find_or_queue(
     database: Database,
+    store: ArtifactStore,
     settings: Settings,
     identity: str,
     format: str,  # noqa: A002
 ) -> tuple[str | None, str | None]:
-    """The digest of a ticket's copy; or, while there is none, the job that makes it, which may be at it already."""
+    """The digest of a ticket's copy; or, while there is none, the job that makes it, which may be at it already.
+
+    A copy that is missing in the store, or damaged there, is made again.
+    """
+    with database.read() as session:
+        made = tickets.copy(session, identity, format)
+    lost = made if made and not store.has_intact(made) else None
     with database.write() as session:
         # Requests for one ticket wait for each other, so that one job is queued and not several.
         session.execute(select(Ticket.id).where(Ticket.id == identity).with_for_update())
         ticket = existing(session, identity)
+        if lost is not None:
+            tickets.forget_copy(session, identity, format, lost)
         digest = tickets.copy(session, identity, format)
         if digest is not None:
             return digest, None

@@ -16,6 +16,7 @@ from api.preferences import LONGEST_WAIT, WaitDep
 from api.problems import (
     BAD_RANGE,
     EXPORT_FAILED,
+    FILE_DAMAGED,
     FILE_MISSING,
     INVALID_REQUEST,
     NOT_FOUND,
@@ -64,7 +65,7 @@ def _content(example: str) -> dict[str, Any]:
         202: {"model": JobBody, "description": "It takes longer: the job that converts it; ask again later"},
         206: {"description": "The range asked for", "content": _content("(some of its bytes)")},
         304: {"description": "What `If-None-Match` names is still right"},
-        **documented(NOT_FOUND, FILE_MISSING, INVALID_REQUEST, EXPORT_FAILED, BAD_RANGE),
+        **documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED, INVALID_REQUEST, EXPORT_FAILED, BAD_RANGE),
     },
 )
 async def download_ticket(
@@ -84,7 +85,7 @@ async def download_ticket(
     if format == OWN.name:
         digest: str | JobBody = await run_in_threadpool(service.file_digest, database, ticket)
     else:
-        found, job = await run_in_threadpool(copies.find_or_queue, database, settings, ticket, format)
+        found, job = await run_in_threadpool(copies.find_or_queue, database, store, settings, ticket, format)
         if job is not None:
             await ended(feed, job, min(WAIT if wait is None else wait, LONGEST_WAIT))
             digest = await run_in_threadpool(copies.outcome, database, job, ticket, format)
@@ -99,7 +100,7 @@ async def download_ticket(
         return Response(status_code=304, headers=headers)
     facts = DOWNLOADS[format]
     return TicketFile(
-        store.path(digest),
+        await run_in_threadpool(store.intact, digest),
         headers=headers,
         media_type=facts.media_type,
         filename=f"{ticket[:12]}{facts.suffix}",

@@ -112,5 +112,5 @@ def layers(database: Database, store: ArtifactStore, identity: str) -> Layers:
 
 def reached(store: ArtifactStore, row: Ticket) -> Reach:
     """What of a ticket's mask does any work; raises `ArtifactMissing` where its file is gone."""
-    ticket = read(store.path(row.file_digest)).ticket
+    ticket = read(store.intact(row.file_digest)).ticket
     return reach(ticket.architecture, ticket.bool_masks())

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Response
 from PIL import Image
 
 from api.dependencies import DatabaseDep, StoreDep, TicketPath
-from api.problems import FILE_MISSING, NOT_FOUND, documented, not_found
+from api.problems import FILE_DAMAGED, FILE_MISSING, NOT_FOUND, documented, not_found
 from api.queries import OnlyDocumented
 from api.tickets.files import matches
 from api.tickets.service import existing
@@ -44,7 +44,7 @@ _DRAWN = "1"
             "headers": _BLOCK,
         },
         304: {"description": "What `If-None-Match` names is still right"},
-        **documented(NOT_FOUND, FILE_MISSING),
+        **documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED),
     },
 )
 def draw_mask(
@@ -64,7 +64,7 @@ def draw_mask(
         if layer not in {kept.name for kept in row.layers}:
             raise not_found("layer", layer)
         digest = row.file_digest
-    path = store.path(digest)
+    path = store.intact(digest)
     # An id is the hash of what the ticket holds: its masks never change.
     name = hashlib.sha256(f"{_DRAWN} {MOST_SIDE} {ticket} {layer}".encode()).hexdigest()
     headers = {"ETag": f'"{name[:32]}"', "Cache-Control": "max-age=31536000, immutable"}

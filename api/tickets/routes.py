@@ -15,6 +15,7 @@ from api.jobs.schemas import JobBody
 from api.jobs.submission import SubmissionDep, as_json
 from api.paging import Listing, Paging, listing
 from api.problems import (
+    FILE_DAMAGED,
     FILE_MISSING,
     INVALID_REQUEST,
     INVALID_TICKET,
@@ -120,7 +121,9 @@ async def upload_ticket(
         if dry_run:
             found = await run_in_threadpool(recognise, database, settings, upload, said, tags)
             return Response(found.model_dump_json(), media_type="application/json")
-        made, replayed = await run_in_threadpool(service.enter, database, settings, once, upload, said, tags)
+        made, replayed = await run_in_threadpool(
+            service.enter, database, store, settings, once, upload, said, tags
+        )
     if made.status == JOB:
         return as_json(await submission.answer((made, replayed)), response)
     response.status_code = made.status
@@ -163,7 +166,7 @@ def show_ticket(ticket: TicketPath, database: DatabaseDep) -> TicketBody:
     return service.show(database, ticket)
 
 
-@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND, FILE_MISSING))
+@router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED))
 def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> Layers:
     """Show the survivors of each prunable tensor, and which of them any path from input to output takes."""
     return layers(database, store, ticket)
@@ -181,7 +184,7 @@ def show_results(ticket: TicketPath, database: DatabaseDep) -> Results:
     return service.results(database, ticket)
 
 
-@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND, FILE_MISSING))
+@router.get("/tickets/{ticket}/compare/{other}", responses=documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED))
 def compare_tickets(
     ticket: TicketPath, other: OtherTicketPath, database: DatabaseDep, store: StoreDep
 ) -> ComparisonBody:

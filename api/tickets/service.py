@@ -14,6 +14,7 @@ from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import Upload, check_tags, too_many_tags
 from core.catalog import tickets
 from core.catalog.architectures import NameTaken
+from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
@@ -24,20 +25,28 @@ from core.tickets import read, ticket_id
 
 
 def enter(
-    database: Database, settings: Settings, once: Once, upload: Upload, said: Said, tags: list[str]
+    database: Database,
+    store: ArtifactStore,
+    settings: Settings,
+    once: Once,
+    upload: Upload,
+    said: Said,
+    tags: list[str],
 ) -> tuple[Made, bool]:
     """Enter a received file: a ticket, or the job that is to import one; raises `InvalidTicket` or `Unreadable`."""
     check_tags(tags)
     if is_foreign(upload.staged.path, said):
         return enter_import(database, settings, once, upload, said, tags)
     refuse_options(said)
-    return enter_ticket(database, once, upload, tags)
+    return enter_ticket(database, store, once, upload, tags)
 
 
-def enter_ticket(database: Database, once: Once, upload: Upload, tags: list[str]) -> tuple[Made, bool]:
+def enter_ticket(
+    database: Database, store: ArtifactStore, once: Once, upload: Upload, tags: list[str]
+) -> tuple[Made, bool]:
     """Enter a ticket file; raises `InvalidTicket`. It is durable before any row speaks of it.
 
-    Where the ticket is here already its first file is kept, and this one is not.
+    Where the ticket is here already its first file is kept, and this one is not, unless that is missing or damaged.
     """
     file = read(upload.staged.path)
     identity = ticket_id(file.ticket)
@@ -45,13 +54,14 @@ def enter_ticket(database: Database, once: Once, upload: Upload, tags: list[str]
     with database.read() as session:
         earlier = once.earlier(session, content)
         known = tickets.get(session, identity)
+    lost = known.file_digest if known and not store.has_intact(known.file_digest) else None
+    digest = upload.staged.commit() if known is None or lost else known.file_digest
     if earlier is not None:
         return earlier, True
-    digest = known.file_digest if known else upload.staged.commit()
 
     def register(session: Session) -> Made:
         try:
-            new = tickets.register(session, identity, file, digest)
+            new = tickets.register(session, identity, file, digest, lost=lost)
             tickets.tag(session, identity, tags)
         except NameTaken as error:
             # The file brings along a posted architecture.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import math
 import os
 import re
 import tempfile
@@ -14,6 +16,9 @@ from typing import Protocol
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
+_TRUSTED_SECONDS = 600.0
+"""A download in thousands of ranges reads one file as often: it is hashed again after this long."""
+_MOST_TRUSTED = 4096
 
 UPLOAD = "upload"
 """The file in an import job's scratch folder that it is to import."""
@@ -28,8 +33,23 @@ class ArtifactMissing(LookupError):
         self.digest = digest
 
 
-class ArtifactDamaged(ValueError):
-    """The stored bytes no longer have the digest they are filed under."""
+class ArtifactDamaged(ArtifactMissing):
+    """The file is there, but its bytes no longer have the digest they are filed under: the artifact is not."""
+
+    def __init__(self, digest: str, found: str) -> None:
+        super().__init__(digest)
+        self.args = (f"artifact {digest} is damaged: its file has digest {found}",)
+
+
+class DiskFull(OSError):
+    """There is no room for an artifact: the disk, or a quota, is full."""
+
+    def __init__(self, cause: OSError, root: Path) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.root = root
+
+    def __str__(self) -> str:
+        return f"disk full: {self.root}"
 
 
 class Staged(Protocol):
@@ -62,6 +82,12 @@ class ArtifactStore(Protocol):
 
     def verified(self, digest: str) -> Path:
         """The same, after hashing every byte; raises ArtifactMissing or ArtifactDamaged."""
+
+    def intact(self, digest: str) -> Path:
+        """The same, but a file hashed lately, and not written to since, is not hashed again."""
+
+    def has_intact(self, digest: str) -> bool:
+        """Whether the artifact is here, every byte of it."""
 
     def delete(self, digest: str) -> None:
         """Remove an artifact; a missing one is no error."""
@@ -107,17 +133,29 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._trusted: dict[str, tuple[float, tuple[int, ...]]] = {}
 
     @contextmanager
     def stage(self) -> Iterator[_StagedFile]:
         """Open a new artifact; what is not committed when the block ends is removed."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=_STAGED, dir=self.root)
-        staged = _StagedFile(self, Path(name), descriptor)
+        with self._room():
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=_STAGED, dir=self.root)
+            staged = _StagedFile(self, Path(name), descriptor)
+            try:
+                yield staged
+            finally:
+                staged.discard()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Say which disk is full: the system does not."""
         try:
-            yield staged
-        finally:
-            staged.discard()
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT) and not isinstance(error, DiskFull):
+                raise DiskFull(error, self.root) from error
+            raise
 
     def adopt(self, staged: Path, digest: str) -> None:
         """Rename a synced file to its digest, and sync the directories that now name it."""
@@ -139,8 +177,27 @@ class LocalStore:
         with place.open("rb") as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != digest:
-            raise ArtifactDamaged(f"artifact {digest} has digest {found}")
+            raise ArtifactDamaged(digest, found)
         return place
+
+    def intact(self, digest: str) -> Path:
+        place = self.path(digest)
+        now, as_it_is = time.monotonic(), _signature(place)
+        hashed, as_it_was = self._trusted.get(digest, (-math.inf, ()))
+        if as_it_is != as_it_was or now - hashed > _TRUSTED_SECONDS:
+            self._trusted.pop(digest, None)
+            self.verified(digest)
+            if len(self._trusted) >= _MOST_TRUSTED:
+                self._trusted.clear()
+            self._trusted[digest] = (now, as_it_is)
+        return place
+
+    def has_intact(self, digest: str) -> bool:
+        try:
+            self.intact(digest)
+        except ArtifactMissing:
+            return False
+        return True
 
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
@@ -164,6 +221,12 @@ class LocalStore:
         if not _DIGEST.fullmatch(digest):
             raise ValueError(f"not a SHA-256 digest: {digest!r}")
         return self.root / digest[:2] / digest
+
+
+def _signature(place: Path) -> tuple[int, ...]:
+    """What changes when anything writes to a file, or puts another in its place."""
+    found = place.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _sync_directory(directory: Path) -> None:

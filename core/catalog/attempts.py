@@ -137,12 +137,16 @@ def checkpoints(session: Session, job_id: str) -> list[Saved]:
 
 @dataclass(frozen=True)
 class ProducedFile:
-    """A ticket file that a job wrote: the ticket's id, the file's digest and content, its dense weights by step."""
+    """A ticket file that a job wrote: the ticket's id, the file's digest and content, its dense weights by step.
+
+    `lost`: the digest of the ticket's present file, where that is no longer in the store.
+    """
 
     identity: str
     digest: str
     file: TicketFile
     weights: Mapping[str, str] = field(default_factory=dict)
+    lost: str | None = None
 
 
 def succeed(
@@ -167,6 +171,7 @@ def succeed(
             produced.digest,
             job_id=job_id,
             weights=produced.weights,
+            lost=produced.lost,
         )
         with suppress(tickets.TooManyTags):
             tickets.tag(session, produced.identity, tags)

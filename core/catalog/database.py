@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
-from core.catalog import sqlite
+from core.catalog import postgresql, sqlite
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
@@ -31,12 +31,8 @@ def _now_postgresql(*_: object, **__: object) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
 
-# A worker that waits for a lost connection as long as TCP would cannot keep its lease, nor see a cancellation.
-_PROMPT = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 10_000,
-    "options": "-c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
-}
+_POOL_SECONDS = 10.0
+"""While the database is away its connections are all waited with: a request is told so rather than kept."""
 
 
 class Database:
@@ -46,10 +42,14 @@ class Database:
         parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql":
             self.engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=_PROMPT
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                pool_timeout=_POOL_SECONDS,
+                connect_args=postgresql.PROMPT,
             )
+            event.listen(self.engine, "do_connect", postgresql.connect)
         elif parsed.get_backend_name() == "sqlite":
-            self.engine = create_engine(parsed, module=sqlite.driver())
+            self.engine = create_engine(parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS)
             event.listen(self.engine, "connect", sqlite.prepare)
             event.listen(self.engine, "begin", _begin)
         else:
@@ -83,7 +83,11 @@ def _begin(connection: Connection) -> None:
 
 def dialect_insert(session: Session) -> Any:
     """The dialect's `insert`, for ON CONFLICT."""
-    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.dialects import postgresql as postgresql_dialect
     from sqlalchemy.dialects import sqlite as sqlite_dialect
 
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite_dialect.insert
+    return (
+        postgresql_dialect.insert
+        if session.get_bind().dialect.name == "postgresql"
+        else sqlite_dialect.insert
+    )

@@ -92,7 +92,7 @@ def _dead(session: Session, store: ArtifactStore, tickets: set[str]) -> dict[str
     files = session.execute(select(Ticket.id, Ticket.file_digest).where(Ticket.id.in_(tickets)))
     for identity, digest in files:
         try:
-            found[identity] = _dead_in(store.path(digest))
+            found[identity] = _dead_in(store.intact(digest))
         except (ArtifactMissing, InvalidTicket, OSError):
             continue
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from core.catalog import architectures
@@ -67,16 +67,18 @@ def register(
     *,
     job_id: str | None = None,
     weights: Mapping[str, str] | None = None,
+    lost: str | None = None,
 ) -> bool:
     """Enter a ticket, whose id is `identity`, and where it came from; whether it is new.
 
     `weights` are artifacts of the dense weights that its mask was laid over, by step; the first that are known of a
-    step stay. A posted architecture that the file brings along is entered too.
+    step stay. A posted architecture that the file brings along is entered too. `lost` is the digest of a file of this
+    ticket that is no longer in the store: where it is still the ticket's, this one takes its place.
 
     The same content again adds only a provenance row, and only one that says something new. Past `MOST_UPLOADS` of
     them an upload adds none.
     """
-    return enter(session, identity, Figures.of(file), file_digest, job_id=job_id, weights=weights)
+    return enter(session, identity, Figures.of(file), file_digest, job_id=job_id, weights=weights, lost=lost)
 
 
 def enter(
@@ -87,6 +89,7 @@ def enter(
     *,
     job_id: str | None = None,
     weights: Mapping[str, str] | None = None,
+    lost: str | None = None,
 ) -> bool:
     """`register` for a file that was read before."""
     network, metadata = figures.architecture, figures.metadata
@@ -122,6 +125,8 @@ def enter(
             )
             for position, layer in enumerate(figures.layers)
         )
+    elif lost is not None:
+        _replace_file(session, identity, lost, figures, file_digest)
     architectures.ensure(session, network)
     for step, digest in (weights or {}).items():
         row = dict(ticket_id=identity, step=int(step), digest=digest)
@@ -143,6 +148,15 @@ def enter(
         session.add(provenance)
     session.flush()
     return new
+
+
+def _replace_file(session: Session, identity: str, lost: str, figures: Figures, file_digest: str) -> None:
+    """Let another file hold a ticket: the same tensors, perhaps with another header."""
+    values = dict(
+        file_digest=file_digest, header_bytes=figures.header_bytes, payload_bytes=figures.payload_bytes
+    )
+    same = (Ticket.id == identity, Ticket.file_digest == lost)
+    session.execute(update(Ticket).where(*same).values(values))
 
 
 def _known(session: Session, provenance: Provenance) -> bool:
@@ -172,6 +186,12 @@ def copy(session: Session, identity: str, format: str) -> str | None:  # noqa: A
     """The artifact that holds a ticket in another format."""
     found = session.get(TicketCopy, (identity, format))
     return found.digest if found else None
+
+
+def forget_copy(session: Session, identity: str, format: str, digest: str) -> None:  # noqa: A002
+    """Drop a ticket's file in another format, which is no longer in the store: it is made again when asked for."""
+    same = (TicketCopy.ticket_id == identity, TicketCopy.format == format, TicketCopy.digest == digest)
+    session.execute(delete(TicketCopy).where(*same))
 
 
 def add_copy(session: Session, identity: str, format: str, digest: str) -> None:  # noqa: A002

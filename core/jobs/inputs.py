@@ -46,6 +46,11 @@ class Inputs:
     upload: str | None = None
     about: dict[str, Any] = field(default_factory=dict)
 
+    def artifacts(self) -> list[str]:
+        """The paths of all that comes from the artifact store, where a file's name is its digest."""
+        of_tickets = [path for one in self.tickets.values() for path in (one.path, *one.weights.values())]
+        return [*of_tickets, *(one.path for one in self.weights)]
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The inputs of `dataclasses.asdict`'s object, which has been through JSON."""
