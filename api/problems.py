@@ -13,8 +13,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect
@@ -22,6 +20,7 @@ from starlette.responses import Response
 
 from api.methods import told_methods
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing
+from core.catalog.database import UNREACHABLE
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
 from core.interchange.failure import Unreadable
@@ -351,9 +350,7 @@ def install(app: FastAPI) -> None:
         detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
         return ProblemResponse(plain_problem(error.status_code, detail), told_methods(request, error))
 
-    @app.exception_handler(NoConnectionFree)
-    @app.exception_handler(OperationalError)
-    def _database(_: Request, error: SQLAlchemyError) -> Response:
+    def _database(_: Request, error: Exception) -> Response:
         told = str(getattr(error, "orig", error))
         log.error("database: %s", told)
         if "disk is full" in told:  # SQLite's words
@@ -361,6 +358,9 @@ def install(app: FastAPI) -> None:
         flaw = Flaw(location="service", where="database", what="does not answer as it should")
         document = NOT_READY.document("The database cannot be used at the moment.", [flaw])
         return ProblemResponse(document, {"Retry-After": "1"})
+
+    for kind in UNREACHABLE:
+        app.add_exception_handler(kind, _database)
 
     @app.exception_handler(OSError)
     def _disk(_: Request, error: OSError) -> Response:

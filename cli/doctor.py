@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,13 +41,31 @@ class Finding:
     words: str
 
 
-def doctor() -> None:
+def doctor(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every artifact instead: is it there, is it whole?")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what --verify finds, as far as it can be.")
+    ] = False,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Backup or artifact store that --repair copies from; several are tried."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The verdict of --verify as JSON.")] = False,
+) -> None:
     """Check this machine and this installation; exit status 1 where something must be mended."""
     from rich.console import Console
     from rich.table import Table
 
     from core.settings import settings
 
+    if verify or repair:
+        from cli.verifying import verified
+
+        raise typer.Exit(0 if verified(settings(), repair, source or [], as_json) else 1)
+    if source or as_json:
+        raise typer.BadParameter("--from and --json go with --verify and --repair")
     found = [finding for check in CHECKS for finding in check(settings())]
     table = Table(box=None, show_header=False)
     for finding in found:
@@ -122,7 +140,7 @@ def database(settings: Settings) -> list[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from core.catalog.database import Database
-    from core.catalog.migrate import is_current
+    from core.catalog.migrate import NewerDatabase, is_current, refuse_newer
     from core.catalog.sqlite import UnsafeSQLite
 
     url = make_url(settings.database)
@@ -133,8 +151,11 @@ def database(settings: Settings) -> list[Finding]:
         ]
     try:
         opened = Database(settings.database)
+        refuse_newer(settings.database)
         current = is_current(opened, settings.database)
         opened.close()
+    except NewerDatabase as error:
+        return [Finding(Mark.BAD, "database", str(error))]
     except (SQLAlchemyError, UnsafeSQLite, ValueError) as error:
         return [Finding(Mark.BAD, "database", f"{shown} cannot be read: {str(error).splitlines()[0]}")]
     if not current:

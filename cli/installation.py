@@ -33,7 +33,7 @@ def running(settings: Settings, say: Callable[[str], None]) -> Iterator[tuple[Se
 
     Raises `CannotStart` where the home or the port is taken, `StartFailed` where a process does not come up.
     """
-    with interruptible(), _locked(settings.root), _runtime_directory() as runtime:
+    with interruptible(), locked(settings.root), _runtime_directory() as runtime:
         settings = settings.model_copy(update={"port": free_port(settings.host, settings.port)})
         with Stack(logged(embedded(settings, runtime), settings.root / "logs"), say) as stack:
             yield settings, stack
@@ -73,7 +73,7 @@ def free_port(host: str, port: int) -> int:
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def locked(home: Path) -> Iterator[None]:
     """Hold the home's lock; the kernel lets go of it with this process, however that ends."""
     try:
         home.mkdir(parents=True, exist_ok=True)

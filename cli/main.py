@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from cli import carrying, catalogue, files, jobs, operate, studies, study_files, tickets, verbs
+from cli import carrying, catalogue, files, jobs, keeping, operate, studies, study_files, tickets, verbs
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.planning import plan
@@ -23,7 +23,16 @@ app = typer.Typer(
 )
 
 _PANELS: dict[str, list[Callable[..., None]]] = {
-    "Run it": [operate.up, operate.api, operate.worker, operate.migrate, doctor, demo],
+    "Run it": [
+        operate.up,
+        operate.api,
+        operate.worker,
+        operate.migrate,
+        keeping.backup,
+        keeping.restore,
+        doctor,
+        demo,
+    ],
     "Find, carry, train": [verbs.find, carrying.transform, verbs.train, verbs.evaluate, verbs.connect],
     "Tickets": [
         files.push,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from core.settings import Settings
 
 Home = Annotated[
     Path | None,
@@ -52,6 +55,7 @@ def api(host: Host = None, port: Port = None) -> None:
     from cli.installation import chosen
 
     settings = chosen(host=host, port=port)
+    _refuse_newer(settings)
     uvicorn.run(
         "api.app:from_environment",
         factory=True,
@@ -70,6 +74,7 @@ def worker(slots: Slots = None) -> None:
 
     settings = chosen(slots=slots)
     settings.root.mkdir(parents=True, exist_ok=True)
+    _refuse_newer(settings)
     try:
         with interruptible(), Stack(workers(settings), say) as stack:
             stack.wait()
@@ -82,8 +87,27 @@ def worker(slots: Slots = None) -> None:
 
 def migrate() -> None:
     """Create the database or bring it to the newest schema."""
-    from core.catalog.migrate import upgrade
+    from core.catalog.migrate import NewerDatabase, upgrade
     from core.settings import settings
 
     settings().root.mkdir(parents=True, exist_ok=True)
-    upgrade(settings().database)
+    try:
+        upgrade(settings().database)
+    except NewerDatabase as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+
+
+def _refuse_newer(settings: Settings) -> None:
+    """End with status 1 where the database is a newer version's. One that cannot be asked is waited for elsewhere."""
+    from sqlalchemy.exc import OperationalError
+
+    from core.catalog.migrate import NewerDatabase, refuse_newer
+
+    try:
+        refuse_newer(settings.database)
+    except NewerDatabase as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+    except OperationalError as error:
+        say(f"the database cannot be reached yet: {error.orig}")

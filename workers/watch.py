@@ -13,17 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
-
 from core.catalog import attempts
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import Report, Saved
-from core.catalog.database import Database
+from core.catalog.database import UNREACHABLE, Database
 from core.catalog.jobs import JobEvent
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure
 from core.jobs.states import State
 from core.settings import Settings
+from workers.outage import Outage
 from workers.zygote import Trainer
 
 log = logging.getLogger(__name__)
@@ -67,6 +66,7 @@ class Watch:
         self._unread = b""
         self._lease_ends = time.monotonic() + settings.lease_seconds
         self._kill_at: float | None = None
+        self._outage = Outage(log, f"job {job.id}: the heartbeat")
 
     def until_it_ends(self) -> Ending:
         """Watch until the trainer's report pipe ends."""
@@ -120,11 +120,12 @@ class Watch:
                 beat = attempts.heartbeat(
                     session, self._job.id, self._job.attempt, self._settings.lease_seconds, self._report
                 )
-        except OperationalError:
-            log.exception("job %s: the database did not take a heartbeat", self._job.id)
+        except UNREACHABLE as error:
+            self._outage.goes_on(error)
             if time.monotonic() > self._lease_ends:
                 self._ending.state = None
             return
+        self._outage.is_over()
         self._ending.state = beat.state
         self._report = Report()
         self._lease_ends = time.monotonic() + self._settings.lease_seconds

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 _TRUSTED_SECONDS = 600.0
 """A download in thousands of ranges reads one file as often: it is hashed again after this long."""
@@ -22,7 +22,7 @@ _MOST_TRUSTED = 4096
 
 UPLOAD = "upload"
 """The file in an import job's scratch folder that it is to import."""
-_STAGED = ".staged-"
+STAGED = ".staged-"
 
 
 class ArtifactMissing(LookupError):
@@ -38,6 +38,7 @@ class ArtifactDamaged(ArtifactMissing):
 
     def __init__(self, digest: str, found: str) -> None:
         super().__init__(digest)
+        self.found = found
         self.args = (f"artifact {digest} is damaged: its file has digest {found}",)
 
 
@@ -140,7 +141,7 @@ class LocalStore:
         """Open a new artifact; what is not committed when the block ends is removed."""
         with self._room():
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=_STAGED, dir=self.root)
+            descriptor, name = tempfile.mkstemp(prefix=STAGED, dir=self.root)
             staged = _StagedFile(self, Path(name), descriptor)
             try:
                 yield staged
@@ -212,13 +213,13 @@ class LocalStore:
 
     def sweep(self, older_than: float) -> None:
         """Remove what processes that were killed left half written, `older_than` seconds ago or more."""
-        for staged in self.root.glob(f"{_STAGED}*"):
+        for staged in self.root.glob(f"{STAGED}*"):
             with suppress(FileNotFoundError):
                 if time.time() - staged.stat().st_mtime >= older_than:
                     staged.unlink()
 
     def _place(self, digest: str) -> Path:
-        if not _DIGEST.fullmatch(digest):
+        if not DIGEST.fullmatch(digest):
             raise ValueError(f"not a SHA-256 digest: {digest!r}")
         return self.root / digest[:2] / digest
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Double, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
@@ -30,6 +32,9 @@ def _now_sqlite(*_: object, **__: object) -> str:
 def _now_postgresql(*_: object, **__: object) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
+
+UNREACHABLE = (OperationalError, InterfaceError, InternalError, NoConnectionFree)
+"""What a database raises that is away, restarting, locked, full or too busy: the same may work later."""
 
 _POOL_SECONDS = 10.0
 """While the database is away its connections are all waited with: a request is told so rather than kept."""

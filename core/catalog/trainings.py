@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,16 @@ class FinishedTraining:
 
     weights: Path
     about: dict[str, Any]
+
+
+def named_by_trainings(store: LocalStore) -> set[str]:
+    """The artifacts that finished trainings are made of, as far as they can be read."""
+    named = set()
+    for pointer in (store.root / "trainings").glob("*"):
+        with suppress(LookupError, ValueError, OSError):
+            record = pointer.read_text()
+            named |= {record, json.loads(store.path(record).read_bytes())["weights"]}
+    return named
 
 
 class SharedTrainings:

@@ -1,0 +1,58 @@
+"""`elasticket doctor --verify`: every artifact is read, and what is wrong with it is told and mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.keeping import progress
+
+if TYPE_CHECKING:
+    from core.catalog.verification import Verdict
+    from core.settings import Settings
+
+SHOWN = 20
+"""Names listed of what does no harm; --json has all."""
+
+
+def verified(settings: Settings, mend: bool, sources: Sequence[Path], as_json: bool) -> bool:
+    """Look at every artifact, mend what can be if asked to, and say it all; whether all is well in the end."""
+    from core.catalog.artifacts import LocalStore
+    from core.catalog.backup import ARTIFACTS, closing_database
+    from core.catalog.verification import repair, verify
+
+    store = LocalStore(settings.artifact_directory)
+    done: list[str] = []
+    with closing_database(settings.database) as database:
+        with progress("verify") as tell:
+            verdict = verify(database, store, tell)
+        if mend:
+            folders = [folder / ARTIFACTS if (folder / ARTIFACTS).is_dir() else folder for folder in sources]
+            done = repair(database, store, verdict, [LocalStore(folder) for folder in folders])
+            with progress("verify again") as tell:
+                verdict = verify(database, store, tell)
+    if as_json:
+        typer.echo(json.dumps({**verdict.as_json(), "repaired": done}, indent=1))
+    else:
+        _tell(verdict, done)
+    return not verdict.faults
+
+
+def _tell(verdict: Verdict, done: Sequence[str]) -> None:
+    for words in done:
+        typer.echo(f"repaired  {words}")
+    for fault in verdict.faults:
+        typer.echo(f"{fault.digest}  {fault.fault}")
+        for whose in fault.needed_by:
+            typer.echo(f"  needed by {whose}")
+    for what, names in (("named by nothing", verdict.orphans), ("never finished", verdict.unfinished)):
+        for name in names[:SHOWN]:
+            typer.echo(f"{name}  {what}")
+        if len(names) > SHOWN:
+            typer.echo(f"… and {len(names) - SHOWN} more that are {what}")
+    whole = verdict.checked - len(verdict.faults)
+    typer.echo(f"{whole} of {verdict.checked} artifacts are whole; {verdict.bytes / 2**20:.1f} MiB read")

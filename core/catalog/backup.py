@@ -1,0 +1,159 @@
+"""An installation in a folder, and back. First the database's snapshot, then what it names, which never changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import make_url
+
+from core.catalog import sqlite
+from core.catalog.artifacts import DIGEST, UPLOAD, ArtifactMissing, LocalStore
+from core.catalog.database import Database
+from core.catalog.references import references, saved_states, unfinished_jobs
+from core.catalog.trainings import named_by_trainings
+from core.catalog.verification import copy
+from core.settings import Settings
+
+DATABASE = "elasticket.db"
+ARTIFACTS = "artifacts"
+
+Progress = Callable[[int, int], None]
+
+
+class NotPossible(RuntimeError):
+    """There is something in the way of a backup, or of its restoration."""
+
+
+def backup(settings: Settings, target: Path, progress: Progress = lambda *_: None) -> list[str]:
+    """Save a running or stopped installation in `target`; digests that are missing or damaged, and so not saved.
+
+    What an earlier backup saved there stays, and only what is new is copied. Of PostgreSQL only what the database
+    names is saved: its own tools dump it, before.
+    """
+    store, kept = LocalStore(settings.artifact_directory), LocalStore(target / ARTIFACTS)
+    if target.exists() and not target.is_dir():
+        raise NotPossible(f"{target} is not a directory")
+    if target.is_dir() and any(target.iterdir()) and not kept.root.is_dir():
+        raise NotPossible(f"{target} is neither empty nor an earlier backup")
+    kept.root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".database-", dir=target) as folder:
+        snapshot = _snapshot(settings, Path(folder) / DATABASE)
+        with closing_database(snapshot or settings.database) as database:
+            named = {reference.digest for reference in references(database)} | named_by_trainings(store)
+            lost = _copy_all(store, kept, sorted(named), progress)
+            _copy_trainings(store.root, kept.root)
+            _copy_scratch(settings.scratch_directory, kept.root / "scratch", database)
+        if snapshot:
+            _publish(Path(folder) / DATABASE, target / DATABASE)
+    return lost
+
+
+def restore(source: Path, settings: Settings, progress: Progress = lambda *_: None) -> list[str]:
+    """Put a backup where there is no installation yet; digests that are damaged in it, and so not restored.
+
+    The database comes last: until it is there, an interrupted restoration can simply be repeated.
+    """
+    kept, store = LocalStore(source / ARTIFACTS), LocalStore(settings.artifact_directory)
+    path = _sqlite_file(settings)
+    if not kept.root.is_dir() or (path is not None and not (source / DATABASE).is_file()):
+        raise NotPossible(
+            f"{source} is not a backup{'' if path is None else ' of an installation on SQLite'}"
+        )
+    if path is not None and path.exists():
+        raise NotPossible(f"there is a database already: {path}; restore into another home, or move it away")
+    digests = sorted(p.name for p in kept.root.glob("[0-9a-f][0-9a-f]/*") if DIGEST.fullmatch(p.name))
+    store.root.mkdir(parents=True, exist_ok=True)
+    lost = _copy_all(kept, store, digests, progress)
+    _copy_trainings(kept.root, store.root)
+    if (kept.root / "scratch").is_dir():
+        shutil.copytree(kept.root / "scratch", settings.scratch_directory, dirs_exist_ok=True)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".database-", dir=path.parent) as folder:
+            shutil.copyfile(source / DATABASE, Path(folder) / DATABASE)
+            _publish(Path(folder) / DATABASE, path)
+    return lost
+
+
+@contextmanager
+def closing_database(url: str) -> Iterator[Database]:
+    """An open database."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    url = make_url(settings.database)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _snapshot(settings: Settings, path: Path) -> str | None:
+    """Copy an SQLite database with its own means, whoever is writing to it; the copy's URL."""
+    live = _sqlite_file(settings)
+    if live is None:
+        return None
+    if not live.exists():
+        raise NotPossible(f"there is no database {live}")
+    driver = sqlite.driver()
+    with closing(driver.connect(str(live))) as source, closing(driver.connect(str(path))) as target:
+        source.backup(target)
+        # One file: there is nothing beside it that could be forgotten.
+        target.execute("PRAGMA journal_mode = DELETE")
+    return f"sqlite:///{path}"
+
+
+def _copy_all(source: LocalStore, target: LocalStore, digests: list[str], progress: Progress) -> list[str]:
+    lost = []
+    for number, digest in enumerate(digests, 1):
+        if not target.has_intact(digest):
+            try:
+                copy(source, target, digest)
+            except ArtifactMissing:
+                lost.append(digest)
+        progress(number, len(digests))
+    return lost
+
+
+def _copy_trainings(source: Path, target: Path) -> None:
+    """The pointers to finished trainings: small files, renamed into place whole."""
+    (target / "trainings").mkdir(parents=True, exist_ok=True)
+    for pointer in (source / "trainings").glob("*"):
+        if DIGEST.fullmatch(pointer.name):
+            shutil.copyfile(pointer, target / "trainings" / pointer.name)
+
+
+def _copy_scratch(source: Path, target: Path, database: Database) -> None:
+    """What unfinished jobs go on from. A state that was superseded meanwhile costs the job some of its progress."""
+    shutil.rmtree(target, ignore_errors=True)
+    for job_id in unfinished_jobs(database):
+        upload = source / job_id / UPLOAD
+        if upload.is_file():
+            (target / job_id).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(upload, target / job_id / UPLOAD)
+    for job_id, digest in saved_states(database):
+        try:
+            copy(LocalStore(source / job_id), LocalStore(target / job_id), digest)
+        except ArtifactMissing:
+            continue
+
+
+def _publish(part: Path, place: Path) -> None:
+    """Rename a finished database into place, so that it is all there or not at all."""
+    for suffix in ("-wal", "-shm"):
+        part.with_name(part.name + suffix).unlink(missing_ok=True)
+    for path in (part, place.parent):
+        if path == place.parent:
+            part.replace(place)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
