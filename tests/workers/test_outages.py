@@ -159,9 +159,8 @@ class TestValkey:
         for job in jobs:
             behind.ended_once(job)
         warnings = [line for line in behind.log().splitlines() if "will be tried again" in line]
-        print(
-            f"{trouble.__name__}: {share:.0%} of a core, {len(warnings)} warnings, {len(behind.log().splitlines())} lines"
-        )
+        lines = len(behind.log().splitlines())
+        print(f"{trouble.__name__}: {share:.0%} of a core, {len(warnings)} warnings, {lines} lines")
         assert share < 0.5 or trouble in (flushed, reset)
         assert len(warnings) <= 12, warnings
         assert behind.log().count("Traceback") <= 12, behind.log()[-5000:]
