@@ -1,12 +1,10 @@
 """The database away or busy, and a full disk: requests are told to come back, and nothing acknowledged is lost."""
 
 import errno
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,6 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from api.app import create_app
 from core.settings import Settings
+from tests.locking import locked
 from tests.proxy import Proxy
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
@@ -35,15 +34,12 @@ class TestLockedSQLite:
         self, client: httpx.Client, database_url: str
     ) -> None:
         accepted = client.post("/find", json=FIND).json()["id"]
-        with closing(sqlite3.connect(make_url(database_url).database or "", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with locked(make_url(database_url).database or ""), ThreadPoolExecutor(20) as pool:
             # More at a time than there are connections.
-            with ThreadPoolExecutor(20) as pool:
-                refused = [pool.submit(client.post, "/find", json=FIND) for _ in range(20)]
-                assert client.get(f"/jobs/{accepted}").json()["state"] == "queued"
-                for answer in refused:
-                    is_told_to_come_back(answer.result())
-            other.execute("ROLLBACK")
+            refused = [pool.submit(client.post, "/find", json=FIND) for _ in range(20)]
+            assert client.get(f"/jobs/{accepted}").json()["state"] == "queued"
+            for answer in refused:
+                is_told_to_come_back(answer.result())
         assert client.post("/find", json=FIND).status_code == 202
         assert len(client.get("/jobs").json()["items"]) == 2
 
