@@ -37,7 +37,7 @@ def backup(
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(help="Directory that `elasticket backup` made.", exists=True)],
+    source: Annotated[Path, typer.Argument(help="Directory that `elasticket backup` made.")],
     home: Home = None,
 ) -> None:
     """Put a backup where there is no installation yet. With PostgreSQL: all but the database itself."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 
 class Outage:
-    """The log of one thing that may be away: each error once, and again by the minute."""
+    """The log of one thing that may be away: each kind of error once, and again by the minute."""
 
     EVERY_SECONDS = 60.0
 
@@ -15,16 +16,18 @@ class Outage:
         self._log = log
         self._what = what
         self._begun: float | None = None
-        self._said: tuple[str, float] = ("", 0.0)
+        self._said: dict[str, float] = {}
 
     def goes_on(self, error: Exception) -> None:
         """It failed: log that, unless it was logged lately."""
         now = time.monotonic()
-        first = self._begun is None
-        self._begun = now if self._begun is None else self._begun
-        words, at = self._said
-        if first or words != _gist(error) or now - at >= self.EVERY_SECONDS:
-            self._said = (_gist(error), now)
+        if self._begun is None:
+            self._begun = now
+            self._said.clear()
+        # A cut connection is told in several ways, by turns.
+        kind = type(error).__name__
+        if now - self._said.get(kind, -math.inf) >= self.EVERY_SECONDS:
+            self._said[kind] = now
             self._log.warning("%s failed and will be tried again: %s", self._what, _gist(error))
 
     def is_over(self) -> None:

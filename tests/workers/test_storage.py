@@ -23,7 +23,7 @@ ONE = [pytest.param("sqlite"), pytest.param("postgresql", marks=pytest.mark.nigh
 
 def find(*, exact: bool = True) -> FindSpec:
     return FindSpec(
-        architecture="mlp_1",
+        architecture="mlp_2",
         dataset="digits",
         parameters=ImpParameters(level=1),
         recipe=RecipeChoice(length="2ep", rewind="5it"),
@@ -46,7 +46,7 @@ class TestDamagedInput:
         with fleet.database.read() as session:
             (ticket,) = tickets.page(session, 10).rows
         store = LocalStore(fleet.settings.artifact_directory)
-        stretch = TransformSpec(tickets=[ticket.id], architecture="mlp_2")
+        stretch = TransformSpec(tickets=[ticket.id], architecture="mlp_3")
         harms: dict[str, Callable[[Path], None]] = {"input_damaged": flip, "input_missing": Path.unlink}
         for reason, harm in harms.items():
             harm(store.path(ticket.file_digest))
