@@ -100,6 +100,7 @@ class TestFullDisk:
             assert again is not None
         assert fleet.result(again.id).state == State.SUCCEEDED
 
+    @pytest.mark.nightly
     def test_a_training_goes_on_without_saving_and_saves_again_when_there_is_room(
         self, disk: Path, fleet: "Fleet"
     ) -> None:
