@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import insert, text
 
@@ -51,7 +52,13 @@ def fill(database: Database, number: int) -> None:
     began = time.time() - number
     with database.write() as session:
         about = search.about(session, spec)
-        common = {"kind": "find", "spec": spec.model_dump(mode="json"), "about": about, "max_attempts": 5}
+        common: dict[str, Any] = {
+            "project": "default",
+            "kind": "find",
+            "spec": spec.model_dump(mode="json"),
+            "about": about,
+        }
+        common |= {"max_attempts": 5}
         for first in range(0, number, 1000):
             rows = [
                 common

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,13 @@ class Settings(BaseSettings):
     hosts: str = Field(
         default="", description="names that it is reached by, beside localhost and its address; a,b,c"
     )
+    auth: Literal["none", "keys"] = Field(
+        default="none",
+        description="none: whoever reaches the API may do everything; keys: nobody without an API key",
+    )
+    allow_anyone: bool = Field(
+        default=False, description="listen elsewhere than on this machine's loopback although auth is none"
+    )
     max_upload_bytes: PositiveInt = Field(default=4 * 2**30, description="largest accepted ticket file")
     uploads: PositiveInt = Field(default=16, description="uploads that one API receives at a time")
     quota_bytes: PositiveInt | None = Field(
@@ -57,6 +65,16 @@ class Settings(BaseSettings):
     rendezvous: str = Field(
         default="", description="HOST:PORT of the first of several machines, where their ranks meet"
     )
+
+    @model_validator(mode="after")
+    def _strangers_need_keys(self) -> Self:
+        if self.auth == "none" and not self.allow_anyone and not _is_loopback(self.host):
+            raise ValueError(
+                f"the API would listen on {self.host or 'every address'}, where anyone who reaches it could do"
+                " everything: set ELASTICKET_AUTH=keys (and make a key with `elasticket admin key`), or"
+                " ELASTICKET_ALLOW_ANYONE=true where whoever reaches it may"
+            )
+        return self
 
     @model_validator(mode="after")
     def _several_nodes_meet_somewhere(self) -> Self:
@@ -119,6 +137,13 @@ class Settings(BaseSettings):
     def trainer_threads(self) -> int:
         """A trainer's share of the cores: two trainers with all cores each would run many times slower than one."""
         return self.threads or max(1, (os.cpu_count() or 1) // self.slots)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache

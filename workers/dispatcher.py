@@ -33,7 +33,7 @@ class Dispatcher:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        self._database = Database(chosen.database)
+        self._database = Database(chosen.database).everywhere()
         self._pulses: dict[str, studies.Pulse] = {}
         self._outages: dict[str, Outage] = {}
         self._not_before: dict[str, float] = {}
@@ -76,7 +76,7 @@ class Dispatcher:
             }
         for study_id, look in looks.items():
             if look.ready or look.over:
-                with self._database.write() as session:
+                with self._database.of(pulses[study_id].project).write() as session:
                     studies.advance(session, study_id, self._settings.max_attempts)
         self._pulses = pulses
 

@@ -41,6 +41,7 @@ def request_for(session: Session, job: Job, store: LocalStore, settings: Setting
     scratch, spec = settings.scratch_directory / job.id, parse_spec(job.spec)
     return Request(
         spec=job.spec,
+        project=job.project,
         artifacts=str(settings.artifact_directory),
         scratch=str(scratch),
         datasets=str(settings.dataset_directory),

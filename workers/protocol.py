@@ -37,6 +37,7 @@ class Request:
     """Everything a trainer needs to know; it never sees the database."""
 
     spec: dict[str, Any]
+    project: str
     artifacts: str
     scratch: str
     datasets: str

@@ -40,7 +40,7 @@ class Supervisor:
         self._settings = settings
         self._worker = worker
         self._stopping = stopping
-        self._database = Database(settings.database)
+        self._database = Database(settings.database).everywhere()
         self._store = LocalStore(settings.artifact_directory)
         self._outage = Outage(log, "the database")
         self._zygote = Zygote(settings)
@@ -75,12 +75,13 @@ class Supervisor:
 
     def _attend(self, job: Job) -> Ending:
         """Run a trainer to its end. Whatever goes wrong here is the attempt's end, never the slot's."""
+        database = self._database.of(job.project)
         try:
-            with self._database.read() as session:
+            with database.read() as session:
                 request = request_for(session, job, self._store, self._settings)
             trainer = self._zygote.start(request)
             try:
-                ending = Watch(self._settings, self._database, job, trainer, self._stopping).until_it_ends()
+                ending = Watch(self._settings, database, job, trainer, self._stopping).until_it_ends()
             finally:
                 trainer.close()
             ending.how = f"the trainer {self._zygote.collect()}"
@@ -102,7 +103,7 @@ class Supervisor:
         while True:
             try:
                 write_down = self._verdict(job, ending)
-                with self._database.write() as session:
+                with self._database.of(job.project).write() as session:
                     write_down(session)
             except UNREACHABLE as error:
                 self._outage.goes_on(error)

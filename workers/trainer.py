@@ -207,7 +207,7 @@ class PipeJournal:
     def __init__(self, request: Request, reports: Reports) -> None:
         self._artifacts = LocalStore(Path(request.artifacts))
         self._scratch = LocalStore(Path(request.scratch))
-        self._trainings = SharedTrainings(self._artifacts)
+        self._trainings = SharedTrainings(self._artifacts, request.project)
         self._fresh = request.spec.get("fresh", False)
         self._saved = request.states
         self._reports = reports

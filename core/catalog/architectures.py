@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert
+from core.catalog.scope import project_of
 from core.catalog.tables import PostedArchitecture
 from core.families import UnknownArchitecture
 from core.families import architecture as built_in
@@ -43,7 +44,12 @@ def post(session: Session, definition: Definition) -> bool:
     one stands in its place.
     """
     posted_architecture(definition)
-    key = dict(name=definition.name, shape=_text(definition.shape), classes=definition.classes or 0)
+    key = dict(
+        project=project_of(session),
+        name=definition.name,
+        shape=_text(definition.shape),
+        classes=definition.classes or 0,
+    )
     content = definition.model_dump(mode="json", exclude_defaults=True)
     insert = dialect_insert(session)(PostedArchitecture).values(**key, definition=content)
     if (
@@ -65,7 +71,7 @@ def ensure(session: Session, architecture: Architecture) -> None:
 
 def get(session: Session, name: str, input: Shape, classes: int) -> Definition | None:  # noqa: A002
     """The definition of a family by its name, without counts."""
-    row = session.get(PostedArchitecture, (name, _text(input), classes))
+    row = session.get(PostedArchitecture, (project_of(session), name, _text(input), classes))
     return None if row is None else Definition.model_validate(row.definition)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
-from core.catalog import postgresql, sqlite
+from core.catalog import postgresql, scope, sqlite
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
@@ -41,7 +42,10 @@ _POOL_SECONDS = 10.0
 
 
 class Database:
-    """A catalog on SQLite or PostgreSQL. Transactions are short: none stays open while anything is computed."""
+    """A catalog on SQLite or PostgreSQL, as one project has it: its sessions see nothing of others.
+
+    Transactions are short: none stays open while anything is computed.
+    """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
@@ -62,17 +66,31 @@ class Database:
                 f"unsupported database {parsed.get_backend_name()!r}; accepted: sqlite, postgresql"
             )
         self._writer = self.engine.execution_options(writes=True)
+        self._bind(scope.DEFAULT)
+
+    def of(self, project: str) -> Database:
+        """The same database, as another project has it."""
+        return copy.copy(self)._bind(project)
+
+    def everywhere(self) -> Database:
+        """The same database with the rows of all projects: for what serves them all, and never for a request."""
+        return copy.copy(self)._bind(None)
+
+    def _bind(self, project: str | None) -> Database:
+        self.project = project
+        self._criteria = scope.criteria(project)
+        return self
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A read transaction: one consistent snapshot on SQLite."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with scope.session(self.engine, self.project, self._criteria) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A write transaction, committed at the end of the block and rolled back on any exception."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with scope.session(self._writer, self.project, self._criteria) as session, session.begin():
             yield session
 
     def close(self) -> None:

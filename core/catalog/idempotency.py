@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert
+from core.catalog.scope import project_of
 from core.catalog.tables import IdempotencyKey
 
 
@@ -38,7 +39,14 @@ def earlier(session: Session, key: str, scope: str, fingerprint: str) -> Made | 
 def remember(session: Session, key: str, scope: str, fingerprint: str, made: Made) -> bool:
     """Bind a key to what was made; False where another request bound it meanwhile: then roll back and look again."""
     insert = dialect_insert(session)
-    row = dict(key=key, scope=scope, fingerprint=fingerprint, status=made.status, resource=made.resource)
+    row = dict(
+        project=project_of(session),
+        key=key,
+        scope=scope,
+        fingerprint=fingerprint,
+        status=made.status,
+        resource=made.resource,
+    )
     bound = session.execute(
         insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(IdempotencyKey.key)
     ).first()

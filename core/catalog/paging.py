@@ -45,7 +45,7 @@ class Cursor:
             not isinstance(created_at, float)
             or not math.isfinite(created_at)
             or not isinstance(identity, str)
-            or re.fullmatch("[0-9a-f]{32,64}", identity) is None
+            or re.fullmatch("[0-9a-f]{12,64}", identity) is None
         ):
             raise ValueError("not a cursor")
         return cls(created_at, identity)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.catalog import architectures, tickets
-from core.catalog.tables import Job, Ticket
+from core.catalog.tables import Job
 from core.jobs.identity import job_digest
 from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
@@ -42,7 +42,7 @@ def digest(session: Session, spec: JobSpec) -> str | None:
 
 
 def _origin(session: Session, identity: str) -> list[str | int | None]:
-    row = session.get(Ticket, identity)
+    row = tickets.get(session, identity)
     assert row is not None, "it was admitted"
     origin = tickets.origin(row)
     return [origin.dataset, origin.seed, origin.level]

@@ -113,20 +113,24 @@ def outlook(session: Session, study_id: str) -> Outlook:
     return Outlook(ready, all(state == BLOCKED or state in TERMINAL for state in states.values()))
 
 
-Pulse = tuple[int, float | None]
-"""How many of a study's jobs have ended, and when the last did."""
+class Pulse(NamedTuple):
+    """How many of a study's jobs have ended, and when the last did; whose study it is."""
+
+    project: str
+    ended: int
+    last: float | None
 
 
 def pulses(session: Session) -> dict[str, Pulse]:
     """Of every open study. While it is the same, `advance` would change nothing that it did not change before."""
-    query = select(Study.id, func.count(Job.finished_at), func.max(Job.finished_at))
+    query = select(Study.id, Study.project, func.count(Job.finished_at), func.max(Job.finished_at))
     rows = session.execute(
         query.outerjoin(Study.jobs)
         .outerjoin(StudyJob.job)
         .where(Study.finished_at.is_(None))
         .group_by(Study.id)
     )
-    return {study: (ended, last) for study, ended, last in rows}
+    return {study: Pulse(project, ended, last) for study, project, ended, last in rows}
 
 
 def advance(session: Session, study_id: str, max_attempts: int) -> None:

@@ -21,10 +21,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from core.catalog.database import now
+from core.catalog.scope import Name, OfJob, OfProject, OfStudy
+from core.catalog.scope import RandomId as JobId
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Digest = String(64)
-JobId = String(32)
+KeyId = String(12)
 # SQLite numbers rows itself only for INTEGER PRIMARY KEY.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -49,14 +51,61 @@ class Base(DeclarativeBase):
     }
 
 
-class Ticket(Base):
-    """One ticket, by content: figures that its file also states, kept here to be searched."""
+class Project(Base):
+    """One of those who share an installation and see nothing of each other."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(Name, primary_key=True)
+    created_at: Mapped[float] = mapped_column(server_default=now())
+
+
+def _ticket() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["project", "ticket_id"], ["tickets.project", "tickets.id"])
+
+
+class ApiKey(OfProject, Base):
+    """What lets someone into a project. `digest`: the SHA-256 of the key, of which nothing else is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "project", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(KeyId, primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest)
+    name: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[float] = mapped_column(server_default=now())
+    expires_at: Mapped[float | None]
+    revoked_at: Mapped[float | None]
+    last_used_at: Mapped[float | None]
+
+
+class SignIn(Base):
+    """A browser that was signed in with a key. `digest`: the SHA-256 of its cookie."""
+
+    __tablename__ = "sign_ins"
+
+    digest: Mapped[str] = mapped_column(Digest, primary_key=True)
+    key_id: Mapped[str] = mapped_column(KeyId, ForeignKey("api_keys.id"), index=True)
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class Ticket(OfProject, Base):
+    """One ticket of a project, by content: figures that its file also states, kept here to be searched.
+
+    Projects that have the same ticket share no row: whose file it is, and when it came, is each one's own.
+    """
 
     __tablename__ = "tickets"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "family", "sparsity"))
+    __table_args__ = (
+        Index(None, "project", "created_at", "id"),
+        Index(None, "project", "family", "sparsity"),
+        Index(None, "project", "architecture"),
+    )
 
+    project: Mapped[str] = mapped_column(Name, ForeignKey("projects.name"), primary_key=True)
     id: Mapped[str] = mapped_column(Digest, primary_key=True)
-    architecture: Mapped[str] = mapped_column(String(64), index=True)
+    architecture: Mapped[str] = mapped_column(String(64))
     family: Mapped[str] = mapped_column(String(64))
     input: Mapped[list[int]]
     classes: Mapped[int]
@@ -71,18 +120,20 @@ class Ticket(Base):
 
     layers: Mapped[list[TicketLayer]] = relationship(order_by="TicketLayer.position")
     provenance: Mapped[list[Provenance]] = relationship(
-        foreign_keys="Provenance.ticket_id", order_by="Provenance.id"
+        foreign_keys="[Provenance.project, Provenance.ticket_id]", order_by="Provenance.id"
     )
     tags: Mapped[list[TicketTag]] = relationship(order_by="TicketTag.tag")
     weights: Mapped[list[TicketWeights]] = relationship(order_by="TicketWeights.step")
 
 
-class TicketLayer(Base):
+class TicketLayer(OfProject, Base):
     """One prunable tensor of a ticket."""
 
     __tablename__ = "ticket_layers"
+    __table_args__ = (_ticket(),)
 
-    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    project: Mapped[str] = mapped_column(Name, primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(256))
     shape: Mapped[list[int]]
@@ -90,48 +141,60 @@ class TicketLayer(Base):
     survivors: Mapped[int]
 
 
-class Provenance(Base):
+class Provenance(OfProject, Base):
     """One way a ticket came here: an upload, or a job that found or transformed it. A ticket may have several."""
 
     __tablename__ = "provenance"
+    __table_args__ = (
+        _ticket(),
+        Index(None, "project", "ticket_id"),
+        Index(None, "project", "dataset"),
+        Index(None, "project", "parent_id"),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), index=True)
+    project: Mapped[str] = mapped_column(Name)
+    ticket_id: Mapped[str] = mapped_column(Digest)
     method: Mapped[str] = mapped_column(String(32))
-    dataset: Mapped[str | None] = mapped_column(String(64), index=True)
+    dataset: Mapped[str | None] = mapped_column(String(64))
     seed: Mapped[int | None]
     level: Mapped[int | None]
-    parent_id: Mapped[str | None] = mapped_column(Digest, index=True)
+    parent_id: Mapped[str | None] = mapped_column(Digest)
     job_id: Mapped[str | None] = mapped_column(JobId, ForeignKey("jobs.id"), index=True)
     details: Mapped[dict[str, Any]]
     created_at: Mapped[float] = mapped_column(server_default=now())
 
 
-class TicketWeights(Base):
+class TicketWeights(OfProject, Base):
     """Dense weights that a ticket's mask was laid over: θ at the rewind step, or θ_0, before anything was pruned."""
 
     __tablename__ = "ticket_weights"
+    __table_args__ = (_ticket(),)
 
-    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    project: Mapped[str] = mapped_column(Name, primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(Digest)
 
 
-class TicketCopy(Base):
+class TicketCopy(OfProject, Base):
     """A ticket's file in another format, made by an export job."""
 
     __tablename__ = "ticket_copies"
+    __table_args__ = (_ticket(),)
 
-    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
+    project: Mapped[str] = mapped_column(Name, primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)
     format: Mapped[str] = mapped_column(String(32), primary_key=True)
     digest: Mapped[str] = mapped_column(Digest)
 
 
-class PostedArchitecture(Base):
-    """A family described as data: one row per name, input and number of classes."""
+class PostedArchitecture(OfProject, Base):
+    """A project's family described as data: one row per name, input and number of classes."""
 
     __tablename__ = "posted_architectures"
 
+    project: Mapped[str] = mapped_column(Name, ForeignKey("projects.name"), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     shape: Mapped[str] = mapped_column(String(48), primary_key=True)
     classes: Mapped[int] = mapped_column(primary_key=True)
@@ -139,16 +202,18 @@ class PostedArchitecture(Base):
     created_at: Mapped[float] = mapped_column(server_default=now())
 
 
-class TicketTag(Base):
+class TicketTag(OfProject, Base):
     """A word a person put on a ticket."""
 
     __tablename__ = "ticket_tags"
+    __table_args__ = (_ticket(), Index(None, "project", "tag"))
 
-    ticket_id: Mapped[str] = mapped_column(Digest, ForeignKey("tickets.id"), primary_key=True)
-    tag: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+    project: Mapped[str] = mapped_column(Name, primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
-class Job(Base):
+class Job(OfProject, Base):
     """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are.
 
     `about` is what it is searched by, and `priority` its place among the queued: neither is part of what it does.
@@ -156,9 +221,9 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index(None, "created_at", "id"),
+        Index(None, "project", "created_at", "id"),
         Index(None, "state", "lease_until"),
-        Index(None, "state", "created_at", "id"),
+        Index(None, "project", "state", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(JobId, primary_key=True)
@@ -190,12 +255,11 @@ class Job(Base):
 Index("ix_jobs_queue", Job.state, Job.priority.desc(), Job.created_at, Job.id)
 
 
-class Attempt(Base):
+class Attempt(OfJob, Base):
     """One try at a job."""
 
     __tablename__ = "attempts"
 
-    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
     worker: Mapped[str] = mapped_column(String(255))
     device: Mapped[str | None] = mapped_column(String(255))
@@ -204,12 +268,11 @@ class Attempt(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
 
 
-class Event(Base):
+class Event(OfJob, Base):
     """One thing that happened to a job; `seq` counts per job without gaps, in commit order."""
 
     __tablename__ = "events"
 
-    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
     attempt: Mapped[int]
     kind: Mapped[str] = mapped_column(String(32))
@@ -217,12 +280,11 @@ class Event(Base):
     at: Mapped[float] = mapped_column(server_default=now())
 
 
-class Checkpoint(Base):
+class Checkpoint(OfJob, Base):
     """A pointer to a training state in the job's scratch store; `complete` marks the end of that training."""
 
     __tablename__ = "checkpoints"
 
-    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     training: Mapped[str] = mapped_column(String(128), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
@@ -230,12 +292,11 @@ class Checkpoint(Base):
     digest: Mapped[str] = mapped_column(Digest)
 
 
-class Run(Base):
+class Run(OfJob, Base):
     """One training of a finished job, with its metrics."""
 
     __tablename__ = "runs"
 
-    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     architecture: Mapped[str] = mapped_column(String(64))
     dataset: Mapped[str] = mapped_column(String(64))
@@ -254,7 +315,7 @@ class Run(Base):
     weights_digest: Mapped[str] = mapped_column(Digest)
 
 
-class Result(Base):
+class Result(OfJob, Base):
     """One measured accuracy: after the last step (`last`), test-selected (`best`), by an evaluate job, or on the
     line between two trainings (`between`, at `alpha` from the first to the second).
     """
@@ -262,7 +323,6 @@ class Result(Base):
     __tablename__ = "results"
     __table_args__ = (ForeignKeyConstraint(["job_id", "run"], ["runs.job_id", "runs.ordinal"]),)
 
-    job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     run: Mapped[int | None]
     ticket_id: Mapped[str | None] = mapped_column(Digest, index=True)
@@ -277,11 +337,11 @@ class Result(Base):
     latency: Mapped[dict[str, Any] | None]
 
 
-class Study(Base):
+class Study(OfProject, Base):
     """A set of jobs whose results form a table; `archive`: what the one that it repeats came to, if it was imported."""
 
     __tablename__ = "studies"
-    __table_args__ = (Index(None, "created_at", "id"),)
+    __table_args__ = (Index(None, "project", "created_at", "id"),)
 
     id: Mapped[str] = mapped_column(JobId, primary_key=True)
     spec: Mapped[dict[str, Any]]
@@ -294,12 +354,11 @@ class Study(Base):
     jobs: Mapped[list[StudyJob]] = relationship(order_by="StudyJob.position")
 
 
-class StudyJob(Base):
+class StudyJob(OfStudy, Base):
     """A job of a study, which is asked for once those that its body refers to have succeeded."""
 
     __tablename__ = "study_jobs"
 
-    study_id: Mapped[str] = mapped_column(JobId, ForeignKey("studies.id"), primary_key=True)
     key: Mapped[str] = mapped_column(String(256), primary_key=True)
     position: Mapped[int]
     kind: Mapped[str] = mapped_column(String(32))
@@ -311,7 +370,7 @@ class StudyJob(Base):
     job: Mapped[Job | None] = relationship(lazy="joined")
 
 
-class Outbox(Base):
+class Outbox(OfJob, Base):
     """A job to announce to the workers, written in the transaction that queued it."""
 
     __tablename__ = "outbox"
@@ -320,11 +379,12 @@ class Outbox(Base):
     job_id: Mapped[str] = mapped_column(JobId, ForeignKey("jobs.id"))
 
 
-class IdempotencyKey(Base):
+class IdempotencyKey(OfProject, Base):
     """What a POST with an `Idempotency-Key` made, so that its repetition makes nothing more."""
 
     __tablename__ = "idempotency_keys"
 
+    project: Mapped[str] = mapped_column(Name, ForeignKey("projects.name"), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     scope: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(Digest)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from core.catalog import architectures
 from core.catalog.database import dialect_insert
 from core.catalog.paging import Cursor, Page, newest_first
+from core.catalog.scope import project_of
 from core.catalog.tables import (
     Job,
     Provenance,
@@ -94,8 +95,9 @@ def enter(
     """`register` for a file that was read before."""
     network, metadata = figures.architecture, figures.metadata
     prunable, survivors = network.prunable_weights, sum(layer.survivors for layer in figures.layers)
-    insert = dialect_insert(session)
+    insert, project = dialect_insert(session), project_of(session)
     row = dict(
+        project=project,
         id=identity,
         architecture=network.name,
         family=network.family,
@@ -129,7 +131,7 @@ def enter(
         _replace_file(session, identity, lost, figures, file_digest)
     architectures.ensure(session, network)
     for step, digest in (weights or {}).items():
-        row = dict(ticket_id=identity, step=int(step), digest=digest)
+        row = dict(project=project, ticket_id=identity, step=int(step), digest=digest)
         session.execute(insert(TicketWeights).values(row).on_conflict_do_nothing())
     provenance = Provenance(
         ticket_id=identity,
@@ -164,7 +166,7 @@ def _known(session: Session, provenance: Provenance) -> bool:
     same = [
         getattr(Provenance, column).is_not_distinct_from(getattr(provenance, column)) for column in columns
     ]
-    return session.scalar(select(exists().where(*same))) or False
+    return session.scalar(select(Provenance.id).where(*same).limit(1)) is not None
 
 
 def _uploads(session: Session, identity: str) -> int:
@@ -174,17 +176,17 @@ def _uploads(session: Session, identity: str) -> int:
 
 def get(session: Session, identity: str) -> Ticket | None:
     """One ticket."""
-    return session.get(Ticket, identity)
+    return session.get(Ticket, (project_of(session), identity))
 
 
 def file_digest(session: Session, identity: str) -> str:
     """The artifact that holds the file of a ticket that is here."""
-    return session.get_one(Ticket, identity).file_digest
+    return session.get_one(Ticket, (project_of(session), identity)).file_digest
 
 
 def copy(session: Session, identity: str, format: str) -> str | None:  # noqa: A002
     """The artifact that holds a ticket in another format."""
-    found = session.get(TicketCopy, (identity, format))
+    found = session.get(TicketCopy, (project_of(session), identity, format))
     return found.digest if found else None
 
 
@@ -196,7 +198,7 @@ def forget_copy(session: Session, identity: str, format: str, digest: str) -> No
 
 def add_copy(session: Session, identity: str, format: str, digest: str) -> None:  # noqa: A002
     """Enter a ticket's file in another format; the first one stays."""
-    row = dict(ticket_id=identity, format=format, digest=digest)
+    row = dict(project=project_of(session), ticket_id=identity, format=format, digest=digest)
     session.execute(dialect_insert(session)(TicketCopy).values(row).on_conflict_do_nothing())
 
 
@@ -255,14 +257,19 @@ def page(
         (Provenance.parent_id, wanted.parent),
     ):
         if value is not None:
-            clauses.append(exists().where(Provenance.ticket_id == Ticket.id, origin == value))
+            clauses.append(exists().where(*_of(Provenance), origin == value))
     if wanted.tag is not None:
-        clauses.append(exists().where(TicketTag.ticket_id == Ticket.id, TicketTag.tag == wanted.tag))
+        clauses.append(exists().where(*_of(TicketTag), TicketTag.tag == wanted.tag))
     if wanted.sparsity_min is not None:
         clauses.append(Ticket.sparsity >= wanted.sparsity_min)
     if wanted.sparsity_max is not None:
         clauses.append(Ticket.sparsity <= wanted.sparsity_max)
     return newest_first(session, Ticket, limit, after, *clauses)
+
+
+def _of(part: type[Provenance | TicketTag]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """What joins a part of a ticket to it."""
+    return part.project == Ticket.project, part.ticket_id == Ticket.id
 
 
 def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
@@ -275,7 +282,8 @@ def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
         )
     insert = dialect_insert(session)
     for word in new:
-        session.execute(insert(TicketTag).values(ticket_id=identity, tag=word).on_conflict_do_nothing())
+        row = dict(project=project_of(session), ticket_id=identity, tag=word)
+        session.execute(insert(TicketTag).values(row).on_conflict_do_nothing())
 
 
 def ancestors(session: Session, identity: str) -> list[Ticket]:
@@ -298,7 +306,7 @@ def ancestors(session: Session, identity: str) -> list[Ticket]:
 
 def children(session: Session, identity: str) -> Sequence[Ticket]:
     """The tickets transformed from it."""
-    made_from = exists().where(Provenance.ticket_id == Ticket.id, Provenance.parent_id == identity)
+    made_from = exists().where(*_of(Provenance), Provenance.parent_id == identity)
     return session.scalars(select(Ticket).where(made_from).order_by(Ticket.created_at, Ticket.id)).all()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalog.artifacts import LocalStore
+from core.catalog.scope import DEFAULT
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,16 @@ def named_by_trainings(store: LocalStore) -> set[str]:
 class SharedTrainings:
     """`trainings/KEY` in an artifact store names the record of a finished training, which names its weights.
 
+    Every project has a folder of its own in there, the default one apart: that a training was there already would
+    tell what others do.
+
     Both are artifacts. What is torn, damaged or missing is not there: it is trained again. Removing the whole folder
     costs time and nothing else.
     """
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: LocalStore, project: str) -> None:
         self._store = store
-        self._root = store.root / "trainings"
+        self._root = store.root / "trainings" / ("" if project == DEFAULT else project)
 
     def find(self, key: str) -> FinishedTraining | None:
         """The finished training of this key, as far as every byte of it can be read."""
@@ -68,7 +72,7 @@ class SharedTrainings:
         with self._store.stage() as staged:
             staged.write(json.dumps({"weights": weights, "about": about}, allow_nan=False).encode())
             record = staged.commit()
-        self._root.mkdir(exist_ok=True)
+        self._root.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._root)
         with os.fdopen(descriptor, "w") as file:
             file.write(record)

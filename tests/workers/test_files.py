@@ -60,7 +60,7 @@ class TestImport:
         assert fleet.result(job_id).state == State.SUCCEEDED
         (identity,) = fleet.tickets(job_id)
         with fleet.database.read() as session:
-            ticket = session.get_one(Ticket, identity)
+            ticket = session.get_one(Ticket, ("default", identity))
             assert (ticket.architecture, [tag.tag for tag in ticket.tags]) == ("mlp_2", ["paper"])
             assert tickets.origin(ticket).method == "import"
         fleet.wait_until_tidy()
@@ -79,7 +79,7 @@ class TestImport:
         assert fleet.result(stretched).state == State.SUCCEEDED
         with fleet.database.read() as session:
             (made,) = fleet.tickets(stretched)
-            assert session.get_one(Ticket, made).prunable == 6 * 16
+            assert session.get_one(Ticket, ("default", made)).prunable == 6 * 16
 
     def test_a_file_that_is_refused_leaves_only_the_reason(self, fleet: "Fleet", tmp_path: Path) -> None:
         state = build(architecture("mlp_1", (1, 8, 8), 10)).state_dict()

@@ -81,7 +81,7 @@ class TestMainJob:
         job_id = fleet.submit(spec)
         assert fleet.result(job_id).state == State.SUCCEEDED
         with fleet.database.read() as session:
-            rows = [session.get_one(Ticket, identity) for identity in fleet.tickets(job_id)]
+            rows = [session.get_one(Ticket, ("default", identity)) for identity in fleet.tickets(job_id)]
         assert [row.survivors for row in rows] == [12_345, 12_345]
 
 

@@ -114,7 +114,8 @@ class TestPlan:
     """With a queue of 100,000 a claim must not sort it."""
 
     def test_the_first_is_read_from_the_index(self, database: Database, spec: TrainSpec) -> None:
-        row = {"kind": "train", "spec": spec.model_dump(mode="json"), "attempt": 0, "max_attempts": 3}
+        row = {"project": "default", "kind": "train", "spec": spec.model_dump(mode="json")}
+        row |= {"attempt": 0, "max_attempts": 3}
         with database.write() as session:
             session.execute(
                 insert(Job),

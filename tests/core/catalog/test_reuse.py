@@ -25,7 +25,7 @@ def chain(classes: int) -> Definition:
 
 def enter(session: Session, dataset: str | None) -> None:
     """A ticket, or another origin of it."""
-    if session.get(Ticket, TICKET) is None:
+    if session.get(Ticket, ("default", TICKET)) is None:
         counts = dict(prunable=1, survivors=1, sparsity=0.0, header_bytes=1, payload_bytes=1)
         shape = dict(architecture="mlp_1", family="mlp", input=[1, 8, 8], classes=10, rewind_step=0)
         session.add(Ticket(id=TICKET, file_digest="cd" * 32, **shape, **counts))
@@ -50,7 +50,7 @@ class TestDigest:
             unknown = reuse.digest(session, spec)
             enter(session, "digits")
             known = reuse.digest(session, spec)
-            assert tickets.origin(session.get_one(Ticket, TICKET)).dataset == "digits"
+            assert tickets.origin(session.get_one(Ticket, ("default", TICKET))).dataset == "digits"
             enter(session, "mnist")
             assert unknown != known == reuse.digest(session, spec)
 

@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def trainings(store: LocalStore) -> SharedTrainings:
-    return SharedTrainings(store)
+    return SharedTrainings(store, "default")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.trainings import SharedTrainings
 root, key, wait = sys.argv[1:]
 store = LocalStore(Path(root))
-trainings = SharedTrainings(store)
+trainings = SharedTrainings(store, "default")
 with trainings.turn(key, wait=bool(int(wait))) as found:
     print("found" if found else "mine", flush=True)
     if not found and sys.stdin.readline():
