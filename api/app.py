@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from api import docs, health, problems
+from api.access import policies
+from api.access import routes as keys
+from api.access.documented import with_keys
+from api.access.gate import Gate
 from api.catalogue import routes as catalogue
 from api.fleet import routes as fleet
 from api.gate.bodies import TOO_SLOW, Bodies
@@ -22,7 +26,7 @@ from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
 from api.pages import compare as compare_page
-from api.pages import compare_tickets, job_pages, stretch, ticket_list, training, upload
+from api.pages import compare_tickets, job_pages, sign_in, stretch, ticket_list, training, upload
 from api.pages import fleet as fleet_page
 from api.pages import plan as plan_page
 from api.pages import studies as study_pages
@@ -56,6 +60,7 @@ _TAGS = [
     },
     {"name": "studies", "description": "Compare, in one request: many jobs whose results form a table."},
     {"name": "catalogue", "description": "What this installation can do."},
+    {"name": "keys", "description": "Who may come into this project, and what they may do in it."},
     {"name": "health", "description": "For whoever operates it."},
 ]
 
@@ -72,7 +77,7 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document: the same for all applications of a process, as their routes are."""
         if Api._document is None:
-            Api._document = _with_problems(super().openapi())
+            Api._document = with_keys(self, _with_problems(super().openapi()))
         return Api._document
 
 
@@ -103,7 +108,7 @@ def _add(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> No
 def create_app(settings: Settings) -> FastAPI:
     """The API of one installation."""
     database = Database(settings.database)
-    feed = Feed(database)
+    feed = Feed(database.everywhere())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -122,6 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=LARGEST_BODY,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(policies.enforce)],
     )
     app.state.settings = settings
     app.state.database = database
@@ -130,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.reception = Reception(settings)
     # The last one is the first that a request meets.
     app.add_middleware(Bodies)
+    app.add_middleware(Gate, database=database, asks=settings.auth == "keys")
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
     app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
@@ -137,13 +144,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    resources = (files, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, health)
+    resources = (files, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, keys, health)
     of_tickets = (ticket_list, ticket_page, compare_tickets, stretch, training)
-    of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page)
+    of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page, sign_in)
     for part in (*resources, *of_tickets, *of_work):
         app.include_router(part.router)
     mount_static(app)
     docs.install(app)
+    policies.require_policies(app)
     return app
 
 

@@ -24,7 +24,7 @@ from core.settings import Settings
 FOLDER = Path(__file__).parent / "client" / "models"
 Schema = dict[str, Any]
 
-_FIRST = ("jobs", "tickets", "studies", "catalogue", "health")
+_FIRST = ("jobs", "tickets", "studies", "catalogue", "health", "keys")
 """What several tags answer with stands in the module of the first."""
 _OF_THE_CLIENT = frozenset({"after", "dry_run"})
 """Parameters that the client's methods set themselves."""

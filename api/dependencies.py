@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
 
+from api.access.caller import caller_of
+from api.access.problems import unauthenticated
 from api.jobs.feed import Feed
 from api.problems import not_found
 from core.catalog.artifacts import ArtifactStore
@@ -22,7 +24,18 @@ def _shared(name: str) -> Any:
     return Depends(given)
 
 
-DatabaseDep = Annotated[Database, _shared("database")]
+async def _callers_database(request: Request) -> Database:
+    caller = caller_of(request)
+    if caller is None:
+        raise unauthenticated("none was sent")
+    database: Database = request.app.state.database
+    return database.of(caller.project)
+
+
+DatabaseDep = Annotated[Database, Depends(_callers_database)]
+"""The catalog as the caller's project has it: whatever a route asks of it, it sees and makes nothing of others'."""
+InstallationDep = Annotated[Database, _shared("database")]
+"""The catalog for what is no project's: whether it can be reached, and whose a key is."""
 StoreDep = Annotated[ArtifactStore, _shared("store")]
 SettingsDep = Annotated[Settings, _shared("settings")]
 FeedDep = Annotated[Feed, _shared("feed")]
@@ -44,4 +57,5 @@ OtherTicketPath = Annotated[
     str, Path(description="another ticket's id", examples=["c07e" * 16]), _identity("ticket", 64)
 ]
 StudyPath = Annotated[str, Path(description="a study's id", examples=["7c5e" * 8]), _identity("study", 32)]
+KeyPath = Annotated[str, Path(description="a key's id", examples=["4b1d" * 3]), _identity("key", 12)]
 JobPath = Annotated[str, Path(description="a job's id", examples=["4b1d" * 8]), _identity("job", 32)]

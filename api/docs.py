@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
+from api.access.policies import reads
 from api.pages.rendering import render
 
 _ASSETS = "/docs/assets"
@@ -21,6 +22,6 @@ def install(app: FastAPI) -> None:
     assert package.origin is not None, "it is a regular package"
     app.mount(_ASSETS, StaticFiles(directory=Path(package.origin).parent / "static"), name="docs-assets")
 
-    @app.get("/docs", include_in_schema=False)
+    @app.get("/docs", include_in_schema=False, dependencies=[reads])
     async def docs() -> HTMLResponse:
         return render("docs.html", assets=_ASSETS)

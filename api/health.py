@@ -10,13 +10,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.dependencies import DatabaseDep, SettingsDep, StoreDep
+from api.access.policies import opens
+from api.dependencies import InstallationDep, SettingsDep, StoreDep
 from api.problems import NOT_READY, Flaw, Rejected, documented
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.settings import Settings
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[opens])
 VERSION = version("elasticket")
 
 
@@ -44,7 +45,7 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=documented(NOT_READY))
-def readyz(database: DatabaseDep, store: StoreDep, settings: SettingsDep) -> Readiness:
+def readyz(database: InstallationDep, store: StoreDep, settings: SettingsDep) -> Readiness:
     """Tell whether the database, its schema and the artifact store are ready."""
     flaws = unready(database, store, settings)
     if flaws:

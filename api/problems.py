@@ -201,6 +201,18 @@ class ProblemResponse(Response):
         super().__init__(content, document["status"], headers)
 
 
+def refused(error: Rejected) -> ProblemResponse:
+    """The answer to a request that was rejected."""
+    return ProblemResponse(error.document, error.headers)
+
+
+def database_away() -> ProblemResponse:
+    """The answer while the database cannot be used."""
+    flaw = Flaw(location="service", where="database", what="does not answer as it should")
+    document = NOT_READY.document("The database cannot be used at the moment.", [flaw])
+    return ProblemResponse(document, {"Retry-After": "1"})
+
+
 def too_large(most: int) -> dict[str, Any]:
     """The problem document of a body of more than `most` bytes."""
     flaw = Flaw(location="body", where="", what="too large", accepted=f"at most {most} bytes")
@@ -293,7 +305,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Rejected)
     def _rejected(_: Request, error: Rejected) -> Response:
-        return ProblemResponse(error.document, error.headers)
+        return refused(error)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> Response:
@@ -355,9 +367,7 @@ def install(app: FastAPI) -> None:
         log.error("database: %s", told)
         if "disk is full" in told:  # SQLite's words
             return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
-        flaw = Flaw(location="service", where="database", what="does not answer as it should")
-        document = NOT_READY.document("The database cannot be used at the moment.", [flaw])
-        return ProblemResponse(document, {"Retry-After": "1"})
+        return database_away()
 
     for kind in UNREACHABLE:
         app.add_exception_handler(kind, _database)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cli.processes import embedded, logged, reachable
 from cli.stack import Stack
 from core.settings import Settings
@@ -23,8 +25,15 @@ class CannotStart(RuntimeError):
 
 
 def chosen(**given: Any) -> Settings:
-    """The settings of the environment, with those that were given on the command line instead."""
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    """The settings of the environment, with those that were given on the command line instead.
+
+    Raises `CannotStart` where they are not valid, or where strangers could do everything.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        told = (f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in error.errors())
+        raise CannotStart("; ".join(text.removeprefix("Value error, ") for text in told)) from None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,17 @@ Slots = Annotated[int | None, typer.Option(min=1, help="Jobs to run at a time.",
 def say(text: str) -> None:
     """Tell the operator something, beside any output."""
     typer.echo(f"elasticket: {text}", err=True)
+
+
+def settings_or_exit(**given: Any) -> Settings:
+    """The settings; what is wrong with them is told, and ends the command with status 1."""
+    from cli.installation import CannotStart, chosen
+
+    try:
+        return chosen(**given)
+    except CannotStart as error:
+        say(str(error))
+        raise typer.Exit(1) from None
 
 
 def up(home: Home = None, host: Host = None, port: Port = None, slots: Slots = None) -> None:
@@ -52,9 +63,7 @@ def api(host: Host = None, port: Port = None) -> None:
     """Run the API and its pages alone."""
     import uvicorn
 
-    from cli.installation import chosen
-
-    settings = chosen(host=host, port=port)
+    settings = settings_or_exit(host=host, port=port)
     _refuse_newer(settings)
     uvicorn.run(
         "api.app:from_environment",
@@ -68,11 +77,11 @@ def api(host: Host = None, port: Port = None) -> None:
 
 def worker(slots: Slots = None) -> None:
     """Run a worker and a dispatcher, for the database and the broker that the environment names."""
-    from cli.installation import chosen, interruptible
+    from cli.installation import interruptible
     from cli.processes import workers
     from cli.stack import Stack, StartFailed
 
-    settings = chosen(slots=slots)
+    settings = settings_or_exit(slots=slots)
     settings.root.mkdir(parents=True, exist_ok=True)
     _refuse_newer(settings)
     try:

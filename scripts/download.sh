@@ -4,4 +4,4 @@
 [ $# -eq 2 ] || usage "$0 TICKET FILE   e.g. 9f2c… mlp_2.ticket.safetensors"
 
 call "/tickets/$1" >/dev/null
-curl --silent --show-error --fail --output "$2" "$server/tickets/$1/file"
+curl --silent --show-error --fail --config <(credentials) --output "$2" "$server/tickets/$1/file"

@@ -5,7 +5,7 @@
 
 trap 'rm -f "$3.part"' EXIT
 while true; do
-    status=$(curl --silent --show-error --output "$3.part" --write-out '%{http_code}' "$server/tickets/$1/file?format=$2")
+    status=$(curl --silent --show-error --config <(credentials) --output "$3.part" --write-out '%{http_code}' "$server/tickets/$1/file?format=$2")
     case $status in
         200) mv "$3.part" "$3" && exit ;;
         202) ;; # It takes longer than a request waits.

@@ -13,7 +13,7 @@ while true; do
             id:*) last=${line#id: } ;;
             event:* | data:*) printf '%s\n' "$line" >&2 ;;
         esac
-    done < <(curl --silent --no-buffer --header "Last-Event-ID: $last" "$server/jobs/$1/events")
+    done < <(curl --silent --no-buffer --config <(credentials) --header "Last-Event-ID: $last" "$server/jobs/$1/events")
     state=$(call "/jobs/$1" | pick state)
     case $state in
         succeeded | failed | cancelled) break ;;

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from api.access.policies import reads, writes
 from api.catalogue import examples, service
 from api.catalogue.schemas import ArchitectureBody, DatasetBody, FamilyBody, MethodBody
 from api.catalogue.service import NAME_TAKEN
@@ -26,7 +27,7 @@ from core.families.definition import LARGEST, Definition
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS
 
-router = APIRouter(tags=["catalogue"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["catalogue"], dependencies=[reads, OnlyDocumented])
 
 _DEFINITIONS = {
     "transformer": {"summary": "A vision transformer of two blocks", "value": examples.DEFINITION},
@@ -36,6 +37,7 @@ _DEFINITIONS = {
 
 @router.post(
     "/architectures",
+    dependencies=[writes],
     status_code=201,
     max_body_size=2 * LARGEST,
     responses={

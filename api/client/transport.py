@@ -64,6 +64,7 @@ class Transport:
         self,
         server: str | None = None,
         *,
+        key: str | None = None,
         patience: float = 30.0,
         starting: bool = False,
         timeout: float = 60.0,
@@ -74,7 +75,7 @@ class Transport:
         self._http = httpx.Client(
             base_url=self.server,
             timeout=httpx.Timeout(timeout, connect=5),
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json", **_bearer(key or os.environ.get("ELASTICKET_API_KEY"))},
             # A proxy of the environment does not lead to this machine.
             trust_env=httpx.URL(self.server).host not in ("127.0.0.1", "localhost", "::1"),
         )
@@ -194,6 +195,10 @@ class Transport:
             f"cannot reach {self.server}: {error or type(error).__name__}; is `elasticket up` running?",
             passing=self._met or not isinstance(error, httpx.ConnectError),
         )
+
+
+def _bearer(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key.strip()}"} if key and key.strip() else {}
 
 
 def given(fields: Mapping[str, Any] | None) -> dict[str, Any]:

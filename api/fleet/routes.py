@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep
 from api.fleet.schemas import FleetBody
 from api.queries import OnlyDocumented
 from core.catalog.fleet import fleet
 
-router = APIRouter(tags=["health"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["health"], dependencies=[reads, OnlyDocumented])
 
 
 @router.get("/fleet")

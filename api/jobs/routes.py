@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, FeedDep, JobPath, StoreDep
 from api.idempotency import OnceDep
 from api.jobs import examples, service
@@ -51,7 +52,7 @@ from core.catalog.queue import HIGHEST, LOWEST
 from core.catalog.search import JobFilter, Order
 from core.jobs.states import State
 
-router = APIRouter(tags=["jobs"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["jobs"], dependencies=[reads, OnlyDocumented])
 
 LONGEST = 200
 """Characters of a filter."""
@@ -84,7 +85,7 @@ Priority = Annotated[
 ]
 
 
-@router.post("/find", status_code=202, responses=_MADE)
+@router.post("/find", dependencies=[writes], status_code=202, responses=_MADE)
 async def find(spec: FindRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Find a ticket per seed, by IMP or another pruning method, on an architecture and a dataset."""
     return await submission.of(spec, priority)
@@ -109,6 +110,7 @@ _PLANNED: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/transform",
+    dependencies=[writes],
     status_code=202,
     response_model=JobBody,
     responses=_PLANNED | documented(REFUSED, FILE_MISSING, FILE_DAMAGED, *_REFUSALS),
@@ -131,19 +133,19 @@ async def transform(
     return await submission.of(spec, priority)
 
 
-@router.post("/train", status_code=202, responses=_MADE)
+@router.post("/train", dependencies=[writes], status_code=202, responses=_MADE)
 async def train(spec: TrainRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Train tickets from their rewind points, or a dense network from its initialisation."""
     return await submission.of(spec, priority)
 
 
-@router.post("/evaluate", status_code=202, responses=_MADE)
+@router.post("/evaluate", dependencies=[writes], status_code=202, responses=_MADE)
 async def evaluate(spec: EvaluateRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Measure tickets as they are, or what a train job trained, on a dataset's test images."""
     return await submission.of(spec, priority)
 
 
-@router.post("/connect", status_code=202, responses=_MADE)
+@router.post("/connect", dependencies=[writes], status_code=202, responses=_MADE)
 async def connect(spec: ConnectRequest, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Measure the networks on the line between two trainings of one ticket: linear mode connectivity."""
     return await submission.of(spec, priority)
@@ -195,7 +197,9 @@ def show_job(job: JobPath, database: DatabaseDep) -> JobBody:
 
 
 @router.patch(
-    "/jobs/{job}", responses=documented(NOT_FOUND, WRONG_STATE, INVALID_REQUEST, NOT_JSON, TOO_LARGE)
+    "/jobs/{job}",
+    dependencies=[writes],
+    responses=documented(NOT_FOUND, WRONG_STATE, INVALID_REQUEST, NOT_JSON, TOO_LARGE),
 )
 def prioritise_job(job: JobPath, change: PriorityChange, database: DatabaseDep) -> JobBody:
     """Give a job another priority, as long as it waits: before others in the queue, or after them."""
@@ -268,13 +272,13 @@ def read_log(job: JobPath, database: DatabaseDep) -> StreamingResponse:
 _STEERED = documented(NOT_FOUND, WRONG_STATE, KEY_REUSED, INVALID_REQUEST)
 
 
-@router.post("/jobs/{job}/cancel", status_code=202, responses=_STEERED)
+@router.post("/jobs/{job}/cancel", dependencies=[writes], status_code=202, responses=_STEERED)
 def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Response) -> JobBody:
     """Cancel a job: at once where it waits, else its worker is told to stop it. Again, it changes nothing."""
     return answer(database, response, service.cancel(database, once, job))
 
 
-@router.post("/jobs/{job}/retry", status_code=202, responses=_FINISHED | _STEERED)
+@router.post("/jobs/{job}/retry", dependencies=[writes], status_code=202, responses=_FINISHED | _STEERED)
 async def retry_job(job: JobPath, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec, which its studies go on with."""
     return await submission.again(job, priority)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.orm import Session
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep
 from api.pages.formats import percent, short
 from api.pages.rendering import HEADERS, render
@@ -24,7 +25,7 @@ from api.runs.schemas import ComparedRun
 from core.catalog import jobs
 from core.catalog.tables import Run
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 PAGE = "/ui/compare"
 

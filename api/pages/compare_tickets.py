@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, StoreDep
 from api.pages.rendering import render
 from api.tickets.comparison import comparison
@@ -17,7 +18,7 @@ from core.catalog.artifacts import ArtifactMissing
 from core.catalog.tables import Ticket
 from core.catalog.tickets import TicketFilter
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 OFFERED = 50
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep
 from api.health import unready
 from api.pages.formats import duration
@@ -17,7 +18,7 @@ from api.pages.rendering import render
 from core.catalog.fleet import Day, Hour, fleet
 from core.jobs.states import TERMINAL, State
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 IDLE_SHOWN = 50
 ENDED = [state for state in State if state in TERMINAL]

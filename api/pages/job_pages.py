@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.responses import Response
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, JobPath, SettingsDep
 from api.jobs import service as job_service
 from api.jobs.schemas import Kind, barrier, device_seconds
@@ -26,7 +27,7 @@ from core.catalog.search import JobFilter, Order
 from core.jobs.datasets import DATASETS
 from core.jobs.states import State
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 
 @router.get("/")
@@ -90,7 +91,7 @@ def _choices(query: Any, wanted: JobFilter, order: Order) -> dict[str, Any]:
     }
 
 
-@router.post("/ui/jobs/batch")
+@router.post("/ui/jobs/batch", dependencies=[writes])
 def steer_several(
     request: Request, database: DatabaseDep, settings: SettingsDep, asked: Annotated[Batch, Form()]
 ) -> Response:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, SettingsDep
 from api.pages.forms import length
 from api.pages.rendering import render
@@ -28,7 +29,7 @@ from core.studies.plans import ELTH, WAYS
 from core.studies.spec import StudySpec
 from core.studies.words import amount
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 PAGE = "/ui/plan"
 _TITLES = {ELTH: "Elastic tickets", DENSE: "Dense, for comparison"}

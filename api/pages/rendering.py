@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from api.access.caller import signed_in
 from api.pages import formats
 from core.jobs.states import STATES, State
 
@@ -41,7 +42,7 @@ def _environment() -> Environment:
         "spread": formats.spread,
         "utc": formats.utc,
     }
-    environment.globals |= {"facts": lambda state: STATES[State(state)]}
+    environment.globals |= {"facts": lambda state: STATES[State(state)], "signed_in": signed_in.get}
     return environment
 
 

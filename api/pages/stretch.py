@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import QueryParams
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, TicketPath
 from api.idempotency import Once
 from api.jobs import service as job_service
@@ -35,7 +36,7 @@ from core.jobs.datasets import DATASETS
 from core.settings import Settings
 from core.tickets.metadata import Describe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 _REFUSALS = (Refused, Rejected)
 
@@ -48,7 +49,7 @@ def stretch_page(
     return _page(request.query_params, database, store, ticket_id)
 
 
-@router.post("/ui/tickets/{ticket_id}/stretch")
+@router.post("/ui/tickets/{ticket_id}/stretch", dependencies=[writes])
 async def stretch(
     request: Request, database: DatabaseDep, store: StoreDep, settings: SettingsDep, ticket_id: TicketPath
 ) -> Response:

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, StoreDep, StudyPath
 from api.pages.paging import cursor, link
 from api.pages.rendering import render
@@ -20,7 +21,7 @@ from core.studies.comparison import Row
 from core.studies.figures import figures
 from core.studies.reproduction import in_words
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 PAGE = 25
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, StoreDep, TicketPath
 from api.pages import results
 from api.pages import tickets as ticket_views
@@ -22,7 +23,7 @@ from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.tables import Provenance, Result, Run
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 
 @router.get("/ui/tickets/{ticket_id}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import QueryParams
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep
 from api.pages import tickets as ticket_views
 from api.pages.paging import cursor, link
@@ -15,7 +16,7 @@ from core.catalog.tickets import TicketFilter
 from core.families import FAMILIES
 from core.jobs.datasets import DATASETS
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 PAGE = 25
 

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, TicketPath
 from api.idempotency import Once
 from api.jobs import service as job_service
@@ -30,7 +31,7 @@ from core.jobs.recipes import PRESETS, Recipe
 from core.jobs.specs import TrainSpec
 from core.settings import Settings
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 RECIPE = ("preset", "length", "lr")
 FIELDS = ("dataset", "order_seeds", *RECIPE)
@@ -94,7 +95,7 @@ def offer(session: Session, ticket: Ticket, query: Mapping[str, str]) -> Offer |
     return Offer(datasets, recipe, list(PRESETS), training, secrets.token_hex(16))
 
 
-@router.post("/ui/tickets/{ticket_id}/train")
+@router.post("/ui/tickets/{ticket_id}/train", dependencies=[writes])
 async def train(
     request: Request, database: DatabaseDep, settings: SettingsDep, ticket_id: TicketPath
 ) -> RedirectResponse:

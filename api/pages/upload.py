@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep
 from api.idempotency import Once
 from api.pages.forms import told
@@ -24,7 +25,7 @@ from core.interchange.imports.registry import FORMATS
 from core.jobs.datasets import DATASETS
 from core.tickets import InvalidTicket
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[reads])
 
 FIELDS = (
     "format",
@@ -54,7 +55,7 @@ def upload_page() -> HTMLResponse:
     return _shown(_Sent(), 200)
 
 
-@router.post("/ui/upload")
+@router.post("/ui/upload", dependencies=[writes])
 async def upload(
     request: Request, database: DatabaseDep, store: StoreDep, settings: SettingsDep, reception: ReceptionDep
 ) -> Response:

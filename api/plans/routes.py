@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, SettingsDep
 from api.plans import examples, service
 from api.plans.schemas import PlanBody, PlanRequest
 from api.problems import INVALID_REQUEST, NOT_JSON, TOO_LARGE, documented
 from api.queries import OnlyDocumented
 
-router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["studies"], dependencies=[reads, OnlyDocumented])
 
 _REQUESTS = {
     "imagenet": {"summary": "E-LTH's appendix B, priced", "value": examples.ASKED},

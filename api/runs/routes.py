@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep
 from api.problems import INVALID_REQUEST, NOT_FOUND, documented
 from api.queries import OnlyDocumented
 from api.runs import service
 from api.runs.schemas import ComparisonBody
 
-router = APIRouter(tags=["jobs"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["jobs"], dependencies=[reads, OnlyDocumented])
 
 
 @router.get("/runs", responses=documented(NOT_FOUND, INVALID_REQUEST))

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.health import VERSION
 from api.idempotency import REPLAYED, OnceDep
@@ -37,7 +38,7 @@ from core.studies.answer import table
 from core.studies.archive import HISTORIES, README, STUDY, TABLE, readme, ticket_member
 from core.studies.packing import Member, packed
 
-router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["studies"], dependencies=[reads, OnlyDocumented])
 """Its bodies may be as large as tickets' files."""
 
 ZIP = "application/zip"
@@ -79,6 +80,7 @@ def _members(database: Database, store: ArtifactStore, study_id: str) -> Iterato
 
 @router.post(
     "/studies/import",
+    dependencies=[writes],
     status_code=202,
     response_model=StudyBody,
     openapi_extra={"requestBody": {"required": True, "content": {ZIP: _FILE}}},

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.gate.headers import INERT
 from api.idempotency import REPLAYED, OnceDep
@@ -44,7 +45,7 @@ from core.studies.drawing import draw
 from core.studies.figures import Chart, Figure, HeatMap, figures
 from core.studies.table import Table
 
-router = APIRouter(tags=["studies"], dependencies=[OnlyDocumented], route_class=JsonOrYaml)
+router = APIRouter(tags=["studies"], dependencies=[reads, OnlyDocumented], route_class=JsonOrYaml)
 
 _REQUESTS = {"rivals": {"summary": "Every method on digits", "value": examples.RIVALS}}
 _IN_YAML = {
@@ -69,6 +70,7 @@ Priority = Annotated[
 
 @router.post(
     "/studies",
+    dependencies=[writes],
     status_code=202,
     response_model=StudyBody,
     openapi_extra={"requestBody": {"content": {YAML: _IN_YAML}}},
@@ -208,6 +210,7 @@ _EXTENDED: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/studies/{study}/extend",
+    dependencies=[writes],
     status_code=202,
     response_model=StudyBody,
     openapi_extra={"requestBody": {"content": {YAML: _MORE_IN_YAML}}},
@@ -230,7 +233,12 @@ def extend_study(
     return _steered(database, response, service.extend(database, settings, once, study, more))
 
 
-@router.post("/studies/{study}/cancel", status_code=202, responses=documented(NOT_FOUND, KEY_REUSED))
+@router.post(
+    "/studies/{study}/cancel",
+    dependencies=[writes],
+    status_code=202,
+    responses=documented(NOT_FOUND, KEY_REUSED),
+)
 def cancel_study(study: StudyPath, database: DatabaseDep, once: OnceDep, response: Response) -> StudyBody:
     """Cancel a study: what is not asked for never is, what is under way is stopped; finished jobs stay.
 
@@ -241,6 +249,7 @@ def cancel_study(study: StudyPath, database: DatabaseDep, once: OnceDep, respons
 
 @router.post(
     "/studies/{study}/resume",
+    dependencies=[writes],
     status_code=202,
     responses=documented(NOT_FOUND, KEY_REUSED, NOTHING_TO_RESUME),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.policies import reads
 from api.catalogue.examples import DEFINITION, HIDDEN
 from api.catalogue.schemas import StageBody
 from api.dependencies import DatabaseDep, TicketPath
@@ -21,7 +22,7 @@ from core.families.architecture import Architecture
 from core.families.definition import BadDefinition, Definition, read_definition
 from core.families.proposal import propose
 
-router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
 
 _EXAMPLE: dict[str, Any] = {
     "architecture": "mlp_1",

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, FeedDep, SettingsDep, StoreDep, TicketPath
 from api.jobs.schemas import JobBody
 from api.jobs.service import ended
@@ -27,7 +28,7 @@ from api.tickets import copies, service
 from api.tickets.download import TicketFile
 from api.tickets.formats import DOWNLOADS, OWN
 
-router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
 
 FILE: dict[str, Any] = {"type": "string", "contentMediaType": OWN.media_type}
 WAIT = 30

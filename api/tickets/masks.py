@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Path, Response
 from PIL import Image
 
+from api.access.policies import reads
 from api.dependencies import DatabaseDep, StoreDep, TicketPath
 from api.problems import FILE_DAMAGED, FILE_MISSING, NOT_FOUND, documented, not_found
 from api.queries import OnlyDocumented
@@ -18,7 +19,7 @@ from api.tickets.service import existing
 from core.tickets import read
 from core.tickets.picture import MOST_SIDE, Picture, picture
 
-router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
 
 LayerPath = Annotated[
     str, Path(description="a prunable tensor of the ticket", examples=["fc_layers.0.weight"])

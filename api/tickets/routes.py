@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
+from api.access.policies import reads, writes
 from api.catalogue.service import NAME_TAKEN
 from api.dependencies import DatabaseDep, OtherTicketPath, SettingsDep, StoreDep, TicketPath
 from api.idempotency import REPLAYED, OnceDep
@@ -39,7 +40,7 @@ from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import TAG, receive
 from core.catalog.tickets import TicketFilter
 
-router = APIRouter(tags=["tickets"], dependencies=[OnlyDocumented])
+router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
 FORM_OVERHEAD = 64 * 1024
 """What a form may add to its file: boundaries, headers, tags."""
 
@@ -88,6 +89,7 @@ _RECEIVED: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/tickets",
+    dependencies=[writes],
     status_code=201,
     response_model=TicketBody,
     openapi_extra={"requestBody": _UPLOAD_BODY},

@@ -135,6 +135,9 @@ class TestDocument:
             "POST /studies/{study}/extend",
             "GET /runs",
             "GET /fleet",
+            "POST /keys",
+            "GET /keys",
+            "DELETE /keys/{key}",
             "GET /healthz",
             "GET /readyz",
         }

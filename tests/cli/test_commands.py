@@ -11,7 +11,13 @@ from typer.testing import CliRunner
 from cli.main import app
 from tests.answering import Documented
 
-VALUES = {"JOB": "4b1d" * 8, "TICKET": "9f2c" * 16, "STRETCHED": "c07e" * 16, "STUDY": "7c5e" * 8}
+VALUES = {
+    "JOB": "4b1d" * 8,
+    "TICKET": "9f2c" * 16,
+    "STRETCHED": "c07e" * 16,
+    "STUDY": "7c5e" * 8,
+    "KEY": "4b1d" * 3,
+}
 FILES = ("mlp_4.ticket.safetensors", "mlp_2.prune.pth", "tiny_mixer.json", "level_10/mask")
 LINES = """
 find mlp_2 digits --level 10 --wait
@@ -66,6 +72,9 @@ datasets
 methods
 health
 fleet
+keys list
+keys make nightly --scope write --days 90
+keys revoke $KEY
 """
 
 

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
 
 from core.settings import Settings
 
@@ -21,3 +25,19 @@ class TestDocument:
             for name, field in Settings.model_fields.items()
         ]
         assert listed == expected
+
+
+class TestStrangers:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+    def test_on_this_machine_nobody_needs_a_key(self, host: str) -> None:
+        assert Settings(host=host).auth == "none"
+
+    @pytest.mark.parametrize(
+        "host", ["0.0.0.0", "::", "", "192.168.0.7", "example.org", "localhost.example.org"]
+    )
+    def test_elsewhere_they_do_unless_it_is_said_that_anyone_may(self, host: str) -> None:
+        with pytest.raises(ValidationError, match="ELASTICKET_AUTH=keys"):
+            Settings(host=host)
+        said: list[dict[str, Any]] = [{"auth": "keys"}, {"allow_anyone": True}]
+        for more in said:
+            assert Settings(host=host, **more).host == host

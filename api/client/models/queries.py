@@ -168,3 +168,10 @@ class ShowArchitectureQuery(TypedDict, total=False):
     """whose input and classes it takes; not needed for a posted one"""
     classes: int | None
     """which one, where a name is posted for several numbers of classes"""
+
+
+class ListKeysQuery(TypedDict, total=False):
+    """List Keys: the query."""
+
+    limit: int
+    """items per page"""

@@ -361,3 +361,14 @@ class Definition(TypedDict, total=False):
     prunable: Required[Sequence[str]]
     dense: Sequence[str]
     tensors: Required[Mapping[str, Sequence[int] | Typed] | Sequence[ExampleTensor]]
+
+
+class KeyRequest(TypedDict, total=False):
+    """A key to be made, to the project of the key that asks for it."""
+
+    name: Required[str]
+    """what it is for: shown in lists"""
+    scope: Literal["read", "write", "admin"]
+    """read looks; write also uploads, asks for jobs and steers them; admin also makes keys"""
+    days: int | None
+    """how long it is good; null: until it is revoked"""

@@ -27,6 +27,7 @@ GIVEN: dict[str, Any] = {
     "name": "mlp_2",
     "layer": "fc.weight",
     "format": "text",
+    "key": "4b1d" * 3,
 }
 """A value for each parameter that a method cannot do without."""
 STREAMED = "GET /jobs/{job}/events"

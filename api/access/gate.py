@@ -1,0 +1,135 @@
+"""The gate: who sends a request is found out before anything of it is read, and strangers get no further."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import quote
+
+from anyio.to_thread import run_sync
+from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.access.caller import ANYONE, Caller, put, signed_in
+from api.access.policies import OPEN_MOUNTS, open_paths
+from api.access.problems import unauthenticated
+from api.gate.origins import FOREIGN, SAFE
+from api.problems import ProblemResponse, database_away, refused
+from core.catalog import keys
+from core.catalog.database import Database
+from core.catalog.key_text import KeyText, NoKey
+from core.catalog.keys import Holder
+
+COOKIE = "elasticket_session"
+SIGN_IN = "/ui/sign-in"
+
+
+class Gate:
+    """ASGI middleware: a request with a good key or a signed-in browser's cookie goes on, with its `Caller`.
+
+    Without either only what is open to all is reached. A cookie is sent by a browser whoever made it do so: what would
+    change something must also say that it comes from this installation's own pages (others' never get here).
+    """
+
+    def __init__(self, app: ASGIApp, *, database: Database, asks: bool) -> None:
+        self.app = app
+        self._database = database.everywhere()
+        self._asks = asks
+        self._open: frozenset[str] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = None
+        if self._asks:
+            refusal = await self._admit(scope)
+        else:
+            put(scope, ANYONE)
+        await (refusal or self.app)(scope, receive, send)
+
+    async def _admit(self, scope: Scope) -> Response | None:
+        """Let a caller in; or what to answer instead."""
+        headers = Headers(scope=scope)
+        try:
+            caller = await self._caller(headers)
+            why = "that of this request is not known, has expired or was revoked"
+        except NoKey as error:
+            caller, why = None, str(error)
+        except OperationalError:
+            return database_away()
+        if caller is not None:
+            if caller.by_cookie and scope["method"] not in SAFE and _silent(headers):
+                return ProblemResponse(FOREIGN.document(FOREIGN.example))
+            put(scope, caller)
+            signed_in.set(caller.by_cookie)
+            return None
+        if self._is_open(scope):
+            return None
+        if scope["method"] == "GET" and _is_page(scope["path"]):
+            query = scope["query_string"].decode("latin-1")
+            back = scope["path"] + ("?" + query if query else "")
+            return RedirectResponse(
+                f"{SIGN_IN}?back={quote(back, safe='')}", 303, {"Cache-Control": "no-store"}
+            )
+        sent = "authorization" in headers or COOKIE in headers.get("cookie", "")
+        return refused(unauthenticated(why if sent else "none was sent"))
+
+    async def _caller(self, headers: Headers) -> Caller | None:
+        """Who sent it; raises `NoKey`. A key goes before a cookie: it was sent on purpose."""
+        given = headers.get("authorization")
+        if given is not None:
+            scheme, _, text = given.partition(" ")
+            if scheme.lower() != "bearer":
+                raise NoKey(f"the scheme {scheme[:20]!r} is not accepted")
+            key = KeyText.read(text.strip())
+            found = await run_sync(self._holder, key)
+            return None if found is None else Caller(found.project, found.scope)
+        secret = cookie_of(headers)
+        if secret is None:
+            return None
+        found = await run_sync(self._signed_in, secret)
+        return None if found is None else Caller(found.project, found.scope, by_cookie=True)
+
+    def _holder(self, key: KeyText) -> Holder | None:
+        with self._database.read() as session:
+            found = keys.holder(session, key)
+            known = found is None or keys.used_lately(session, found.key)
+        if found is not None and not known:
+            self._note(found)
+        return found
+
+    def _signed_in(self, secret: str) -> Holder | None:
+        with self._database.read() as session:
+            found = keys.signed_in(session, secret)
+            known = found is None or keys.used_lately(session, found.key)
+        if found is not None and not known:
+            self._note(found)
+        return found
+
+    def _note(self, found: Holder) -> None:
+        # That a key was used is worth no failed request.
+        with suppress(OperationalError), self._database.write() as session:
+            keys.use(session, found.key)
+
+    def _is_open(self, scope: Scope) -> bool:
+        if self._open is None:
+            self._open = open_paths(scope["app"])
+        path: str = scope["path"]
+        return path in self._open or path.startswith(tuple(f"{mount}/" for mount in OPEN_MOUNTS))
+
+
+def cookie_of(headers: Headers) -> str | None:
+    """The secret of a signed-in browser."""
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE) or None
+
+
+def _silent(headers: Headers) -> bool:
+    """Whether a request does not say which page sent it, as every browser does of what may change something."""
+    return "sec-fetch-site" not in headers and "origin" not in headers
+
+
+def _is_page(path: str) -> bool:
+    return path == "/" or path.startswith("/ui/") or path == "/docs"

@@ -1,0 +1,85 @@
+"""What is said of API keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.catalog.keys import Scope
+from core.catalog.tables import ApiKey
+
+LONGEST_DAYS = 3650
+_KEY: dict[str, Any] = {
+    "id": "4b1d4b1d4b1d",
+    "project": "default",
+    "name": "nightly runs",
+    "scope": "write",
+    "created_at": "2026-01-05T10:00:00Z",
+    "expires_at": "2026-04-05T10:00:00Z",
+    "revoked_at": None,
+    "last_used_at": None,
+}
+
+
+class KeyRequest(BaseModel):
+    """A key to be made, to the project of the key that asks for it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "nightly runs", "scope": "write", "days": 90}]},
+    )
+
+    name: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="what it is for: shown in lists",
+    )
+    scope: Scope = Field(
+        "read",
+        description="read looks; write also uploads, asks for jobs and steers them; admin also makes keys",
+    )
+    days: int | None = Field(
+        None, ge=1, le=LONGEST_DAYS, description="how long it is good; null: until it is revoked"
+    )
+
+
+class KeyBody(BaseModel):
+    """A key, without its secret, which nothing keeps."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_KEY]})
+
+    id: str
+    project: str
+    name: str
+    scope: Scope
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="to the minute")
+
+    @classmethod
+    def of(cls, row: ApiKey) -> KeyBody:
+        """That of a row."""
+        return cls.model_validate(row)
+
+
+class NewKeyBody(KeyBody):
+    """A key as it is told once, in the answer to the request that made it."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"examples": [_KEY | {"key": "elk_4b1d4b1d4b1d_" + "x" * 43 + "_000000"}]},
+    )
+
+    key: str | None = Field(
+        description="send it as `Authorization: Bearer`; null where the request was repeated: it is not kept"
+    )
+
+    @classmethod
+    def told(cls, row: ApiKey, key: str | None) -> NewKeyBody:
+        """That of a row, with the key where it was made just now."""
+        told: dict[str, Any] = {name: getattr(row, name) for name in KeyBody.model_fields}
+        return cls.model_validate(told | {"key": key})

@@ -1,0 +1,26 @@
+"""The API keys of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Unpack
+
+from api.client.models.keys import Key, NewKey
+from api.client.models.requests import KeyRequest
+from api.client.transport import Transport
+
+
+class Keys(Transport):
+    """Routes of keys, which need one of scope admin."""
+
+    def make_key(self, **key: Unpack[KeyRequest]) -> NewKey:
+        """Make a key; the answer is the only place where it is shown."""
+        return self.post(NewKey, "/keys", key)
+
+    def keys(self) -> Iterator[Key]:
+        """All keys of the project, newest first."""
+        return self.pages(Key, "/keys")
+
+    def revoke_key(self, key: str) -> Key:
+        """Have a key let nobody in any more."""
+        return self.parsed(Key, self.send("DELETE", f"/keys/{key}"))

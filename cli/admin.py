@@ -1,0 +1,81 @@
+"""Commands that work on this installation's database, for who runs it: the first key cannot be asked for by HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.keys import Days, Name, Scope
+from cli.operate import Home, say, settings_or_exit
+
+if TYPE_CHECKING:
+    from core.catalog.database import Database
+
+admin = typer.Typer(
+    help="Projects and first keys, made in this installation's database itself.", no_args_is_help=True
+)
+DAY = 86_400
+Project = Annotated[str, typer.Option(help="The project that it lets into; a new one is entered.")]
+
+
+@admin.command("key")
+def key(
+    name: Name, project: Project = "default", scope: Scope = "admin", days: Days = None, home: Home = None
+) -> None:
+    """Make a key to a project, and print it: the only time that it is shown."""
+    from core.catalog import keys
+    from core.catalog.keys import BadProject
+
+    with _catalog(home) as database:
+        try:
+            with database.everywhere().write() as session:
+                entered = keys.ensure_project(session, project)
+        except BadProject as error:
+            raise typer.BadParameter(str(error), param_hint="--project") from None
+        with database.of(project).write() as session:
+            row, text = keys.create(session, name, scope, None if days is None else float(days * DAY))
+    if entered:
+        say(f"project {project} is new")
+    say(f"key {row.id} ({name}) to project {project}, scope {scope}, is shown this once:")
+    typer.echo(text.text)
+
+
+@admin.command("projects")
+def projects(home: Home = None) -> None:
+    """List the projects of this installation."""
+    from core.catalog import keys
+
+    with _catalog(home) as database, database.everywhere().read() as session:
+        typer.echo("\n".join(keys.projects(session)))
+
+
+@admin.command("revoke")
+def revoke(key: Annotated[str, typer.Argument(metavar="KEY", help="A key's id.")], home: Home = None) -> None:
+    """Revoke a key of any project."""
+    from core.catalog import keys
+
+    with _catalog(home) as database, database.everywhere().write() as session:
+        row = keys.revoke(session, key)
+    if row is None:
+        say(f"there is no key {key}")
+        raise typer.Exit(1)
+    say(f"key {key} ({row.name}) is revoked")
+
+
+@contextmanager
+def _catalog(home: Home) -> Iterator[Database]:
+    """This installation's catalog, at the newest schema: a first key may be made before the first start."""
+    from core.catalog.database import Database
+    from core.catalog.migrate import upgrade
+
+    settings = settings_or_exit(home=home)
+    settings.root.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.database)
+    database = Database(settings.database)
+    try:
+        yield database
+    finally:
+        database.close()
