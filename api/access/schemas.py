@@ -18,8 +18,9 @@ _KEY: dict[str, Any] = {
     "scope": "write",
     "created_at": "2026-01-05T10:00:00Z",
     "expires_at": "2026-04-05T10:00:00Z",
-    "revoked_at": None,
-    "last_used_at": None,
+    # Examples lose what is null on their way into the document.
+    "revoked_at": "2026-02-01T08:00:00Z",
+    "last_used_at": "2026-01-31T23:59:00Z",
 }
 
 

@@ -1,9 +1,15 @@
 from alembic import command
 from sqlalchemy import inspect, text
 
+from core.catalog import keys
 from core.catalog.database import Database
 from core.catalog.migrate import alembic_config, is_current, upgrade
-from core.catalog.tables import Result, Run, Study
+from core.catalog.tables import Job, Project, Result, Run, Study, Ticket, TicketTag
+
+TICKET_FIGURES = [
+    *("architecture", "family", "input", "classes", "rewind_step", "prunable", "survivors", "sparsity"),
+    *("file_digest", "header_bytes", "payload_bytes"),
+]
 
 
 class TestSchema:
@@ -152,5 +158,78 @@ class TestStudiesOverDatasets:
             keys = session.execute(text("SELECT key FROM study_jobs ORDER BY position")).scalars().all()
             assert keys == ["mlp_2/find", "mlp_3/train"]
         assert "archive" not in {column["name"] for column in inspect(database.engine).get_columns("studies")}
+        database.close()
+        upgrade(database_url)
+
+
+class TestProjects:
+    """What was there becomes the default project's; on the way back others' things go, and its stay."""
+
+    TABLES = (
+        "jobs",
+        "studies",
+        "tickets",
+        "posted_architectures",
+        "idempotency_keys",
+        "provenance",
+        "ticket_tags",
+    )
+    ROWS = (
+        TestWhatWasDoneBefore.JOB,
+        "INSERT INTO studies (id, spec) VALUES ('s', '{}')",
+        "INSERT INTO events (job_id, seq, attempt, kind, data) VALUES ('j', 1, 0, 'log', '{}')",
+        """
+        INSERT INTO tickets (id, architecture, family, input, classes, rewind_step, prunable, survivors, sparsity,
+                             file_digest, header_bytes, payload_bytes)
+        VALUES ('t', 'mlp_1', 'mlp', '[1]', 10, 0, 2, 1, 0.5, 'd', 1, 1)
+        """,
+        "INSERT INTO ticket_layers VALUES ('t', 0, 'a', '[2]', 2, 1)",
+        "INSERT INTO ticket_weights (ticket_id, step, digest) VALUES ('t', 0, 'w')",
+        "INSERT INTO ticket_copies (ticket_id, format, digest) VALUES ('t', 'onnx', 'c')",
+        "INSERT INTO ticket_tags (ticket_id, tag) VALUES ('t', 'mine')",
+        "INSERT INTO provenance (ticket_id, method, job_id, details) VALUES ('t', 'imp', 'j', '{}')",
+        "INSERT INTO posted_architectures (name, shape, classes, definition) VALUES ('n', '1x8x8', 10, '{}')",
+        "INSERT INTO idempotency_keys (key, scope, fingerprint, status, resource) VALUES ('k', 'POST', 'f', 202, 'j')",
+    )
+
+    def test_all_that_was_there_is_the_default_projects_and_only_that_goes_back(
+        self, database_url: str
+    ) -> None:
+        command.downgrade(alembic_config(database_url), "0008")
+        database = Database(database_url)
+        with database.write() as session:
+            for row in self.ROWS:
+                session.execute(text(row))
+        database.engine.dispose()
+        upgrade(database_url)
+        with database.write() as session:
+            ticket = session.get_one(Ticket, ("default", "t"))
+            assert [tag.tag for tag in ticket.tags] == ["mine"]
+            assert [(row.method, row.job_id) for row in ticket.provenance] == [("imp", "j")]
+            assert [row.digest for row in ticket.weights] == ["w"]
+            assert [layer.name for layer in ticket.layers] == ["a"]
+        with database.everywhere().write() as session:
+            session.add(Project(name="theirs"))
+        with database.of("theirs").write() as session:
+            session.add(Study(id="theirs", spec={}))
+            figures = {name: getattr(ticket, name) for name in TICKET_FIGURES}
+            session.add(Ticket(id="t", **figures))
+            session.flush()
+            session.add(TicketTag(ticket_id="t", tag="theirs"))
+            keys.create(session, "a key", "read")
+        with database.everywhere().read() as session:
+            assert {job.project for job in session.query(Job)} == {"default"}
+            assert sorted(row.project for row in session.query(Ticket)) == ["default", "theirs"]
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0008")
+        with database.engine.connect() as connection:
+            counted = [
+                connection.execute(text(f"SELECT count(*) FROM {name}")).scalar() for name in self.TABLES
+            ]
+            tags = connection.execute(text("SELECT ticket_id, tag FROM ticket_tags")).all()
+        assert counted == [1] * len(self.TABLES)
+        assert tags == [("t", "mine")]
+        tables = inspect(database.engine).get_table_names()
+        assert not {"projects", "api_keys", "sign_ins"} & set(tables)
         database.close()
         upgrade(database_url)
