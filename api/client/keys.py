@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from api.client.models.keys import Key, NewKey
+from api.client.models.queries import ListKeysQuery
 from api.client.models.requests import KeyRequest
 from api.client.transport import Transport
 
@@ -17,9 +18,9 @@ class Keys(Transport):
         """Make a key; the answer is the only place where it is shown."""
         return self.post(NewKey, "/keys", key)
 
-    def keys(self) -> Iterator[Key]:
+    def keys(self, **asked: Unpack[ListKeysQuery]) -> Iterator[Key]:
         """All keys of the project, newest first."""
-        return self.pages(Key, "/keys")
+        return self.pages(Key, "/keys", asked)
 
     def revoke_key(self, key: str) -> Key:
         """Have a key let nobody in any more."""

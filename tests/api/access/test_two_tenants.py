@@ -103,6 +103,7 @@ PAGES: dict[str, list[Make]] = {
         lambda ids: {"action": "prioritise", "job": ids["queued"], "priority": "9"},
     ],
     "POST /ui/tickets/{ticket_id}/stretch": [lambda ids: {"target": "mlp_2", "do": "transform"}],
+    "POST /ui/tickets/{ticket_id}/train": [lambda ids: {"dataset": "digits", "key": "k"}],
     "POST /ui/sign-in": [],
     "POST /ui/sign-out": [],
     "POST /ui/upload": [],
