@@ -57,6 +57,7 @@ def upgrade() -> None:
     )
     op.execute(f"INSERT INTO projects (name) VALUES ('{DEFAULT}')")
     _drop_indices([])
+    op.drop_index("ix_jobs_queue", "jobs")
     _unhook()
     for table, key in (WHOLE | PARTS).items():
         column = sa.Column("project", NAME, server_default=DEFAULT, nullable=False)
@@ -76,6 +77,7 @@ def upgrade() -> None:
                 f"fk_{table}_project_ticket_id", "tickets", ["project", "ticket_id"], ["project", "id"]
             )
     _create_indices(["project"])
+    _create_queue()
     _create_keys(now)
 
 
@@ -113,6 +115,7 @@ def downgrade() -> None:
     op.drop_table("api_keys")
     _forget_others()
     _drop_indices(["project"])
+    op.drop_index("ix_jobs_queue", "jobs")
     for table in PARTS:
         with op.batch_alter_table(table) as batch:
             batch.drop_constraint(f"fk_{table}_project_ticket_id", type_="foreignkey")
@@ -128,6 +131,7 @@ def downgrade() -> None:
         with op.batch_alter_table(table) as batch:
             batch.create_foreign_key(f"fk_{table}_ticket_id", "tickets", ["ticket_id"], ["id"])
     _create_indices([])
+    _create_queue()
     op.drop_table("projects")
 
 
@@ -148,6 +152,11 @@ def _create_indices(first: Sequence[str]) -> None:
     for table, indices in OLD.items():
         for columns in indices:
             op.create_index("_".join(["ix", table, *first, *columns]), table, [*first, *columns])
+
+
+def _create_queue() -> None:
+    """Copying a table on SQLite forgets that an index descends."""
+    op.create_index("ix_jobs_queue", "jobs", ["state", sa.text("priority DESC"), "created_at", "id"])
 
 
 def _forget_others() -> None:

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from fastapi import Query
 
+from api.access.policies import opens
 from api.app import create_app
 from core.jobs.recipes import PRESETS
 from core.settings import Settings
@@ -174,7 +175,7 @@ class TestEveryError:
     def test_a_fault_of_ours_is_not_explained_to_strangers(self, serve, settings: Settings):
         app = create_app(settings)
 
-        @app.get("/fault")
+        @app.get("/fault", dependencies=[opens])
         def fault(secret: str = Query()) -> None:
             raise RuntimeError(secret)
 

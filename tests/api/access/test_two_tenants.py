@@ -93,7 +93,7 @@ PLAIN = {
         "kind",
     ),
     *("order", "dry_run", "priority", "format", "seed", "level", "input", "rewind_step", "steps_per_epoch"),
-    *("classes", "exact", "back"),
+    *("classes", "exact", "hide", "back"),
 }
 """Those that cannot: words of filters, whose answers `TestLists` looks through."""
 PAGES: dict[str, list[Make]] = {
