@@ -96,23 +96,19 @@ class Gate:
     def _holder(self, key: KeyText) -> Holder | None:
         with self._database.read() as session:
             found = keys.holder(session, key)
-            known = found is None or keys.used_lately(session, found.key)
-        if found is not None and not known:
-            self._note(found)
-        return found
+        return self._noted(found)
 
     def _signed_in(self, secret: str) -> Holder | None:
         with self._database.read() as session:
             found = keys.signed_in(session, secret)
-            known = found is None or keys.used_lately(session, found.key)
-        if found is not None and not known:
-            self._note(found)
-        return found
+        return self._noted(found)
 
-    def _note(self, found: Holder) -> None:
-        # That a key was used is worth no failed request.
-        with suppress(OperationalError), self._database.write() as session:
-            keys.use(session, found.key)
+    def _noted(self, found: Holder | None) -> Holder | None:
+        """Note that a key was used, once a minute; that is worth no failed request."""
+        if found is not None and not found.noted:
+            with suppress(OperationalError), self._database.write() as session:
+                keys.use(session, found.key)
+        return found
 
     def _is_open(self, scope: Scope) -> bool:
         if self._open is None:

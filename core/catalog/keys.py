@@ -6,10 +6,10 @@ import hmac
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import Row, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert, now
@@ -34,11 +34,12 @@ class BadProject(ValueError):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a key that is good: what it lets do, and in which project."""
+    """Who holds a key that is good: what it lets do, and in which project. `noted`: that it is used, lately."""
 
     project: str
     scope: Scope
     key: str
+    noted: bool = field(default=False, compare=False)
 
 
 def covers(scope: Scope, needed: Scope) -> bool:
@@ -93,16 +94,10 @@ def revoke(session: Session, key_id: str) -> ApiKey | None:
 
 def holder(session: Session, key: KeyText) -> Holder | None:
     """Who holds a key; None where it is not known, has expired or was revoked."""
-    row = session.scalar(select(ApiKey).where(ApiKey.id == key.id, *_good()))
+    found = session.execute(_GOOD.where(ApiKey.id == key.id)).first()
     # In constant time, and also where there is no such key.
-    same = hmac.compare_digest(key.digest, row.digest if row else _NOBODYS)
-    return _holder(row) if row is not None and same else None
-
-
-def used_lately(session: Session, key_id: str) -> bool:
-    """Whether a key's last use need not be written again."""
-    lately = (ApiKey.id == key_id, ApiKey.last_used_at > now() - USED_SECONDS)
-    return session.scalar(select(ApiKey.id).where(*lately)) is not None
+    same = hmac.compare_digest(key.digest, found.digest if found else _NOBODYS)
+    return _holder(found) if found is not None and same else None
 
 
 def use(session: Session, key_id: str) -> None:
@@ -126,8 +121,8 @@ def sign_in(session: Session, key: KeyText, seconds: float) -> str | None:
 def signed_in(session: Session, secret: str) -> Holder | None:
     """Who signed in with this secret. A digest is looked up, not a secret: the time that takes tells nothing of it."""
     mine = (SignIn.digest == digest_of(secret), SignIn.expires_at > now())
-    row = session.scalar(select(ApiKey).join(SignIn, SignIn.key_id == ApiKey.id).where(*mine, *_good()))
-    return None if row is None else _holder(row)
+    found = session.execute(_GOOD.join(SignIn, SignIn.key_id == ApiKey.id).where(*mine)).first()
+    return None if found is None else _holder(found)
 
 
 def sign_out(session: Session, secret: str) -> None:
@@ -135,10 +130,12 @@ def sign_out(session: Session, secret: str) -> None:
     session.execute(delete(SignIn).where(SignIn.digest == digest_of(secret)))
 
 
-def _good() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now())
+_NOTED = (ApiKey.last_used_at > now() - USED_SECONDS).label("noted")
+_GOOD = select(ApiKey.id, ApiKey.digest, ApiKey.project, ApiKey.scope, _NOTED).where(
+    ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now())
+)
+"""Keys that let in, as one query says all of them that a request needs."""
 
 
-def _holder(row: ApiKey) -> Holder:
-    scope: Scope = next(scope for scope in SCOPES if scope == row.scope)
-    return Holder(row.project, scope, row.id)
+def _holder(row: Row[str, str, str, Any, bool]) -> Holder:
+    return Holder(row.project, row.scope, row.id, bool(row.noted))
