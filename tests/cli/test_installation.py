@@ -64,7 +64,7 @@ class TestAddress:
         ],
     )
     def test_it_can_be_opened_on_this_machine(self, host: str, shown: str) -> None:
-        assert address(Settings(host=host, port=80)) == shown
+        assert address(Settings(host=host, port=80, auth="keys")) == shown
 
 
 class TestChosen:
@@ -73,3 +73,10 @@ class TestChosen:
         monkeypatch.setenv("ELASTICKET_SLOTS", "3")
         settings = chosen(port=4321, slots=None)
         assert (settings.port, settings.slots) == (4321, 3)
+
+    def test_what_is_not_valid_is_told_in_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with pytest.raises(CannotStart, match=r"^the API would listen on 0\.0\.0\.0, .*ELASTICKET_AUTH=keys"):
+            chosen(host="0.0.0.0")
+        monkeypatch.setenv("ELASTICKET_LEASE_SECONDS", "0")
+        with pytest.raises(CannotStart, match="^lease_seconds .*greater than 0"):
+            chosen()
