@@ -78,5 +78,5 @@ class TestChosen:
         with pytest.raises(CannotStart, match=r"^the API would listen on 0\.0\.0\.0, .*ELASTICKET_AUTH=keys"):
             chosen(host="0.0.0.0")
         monkeypatch.setenv("ELASTICKET_LEASE_SECONDS", "0")
-        with pytest.raises(CannotStart, match="^lease_seconds .*greater than 0"):
+        with pytest.raises(CannotStart, match=r"^lease_seconds .*greater than 0"):
             chosen()

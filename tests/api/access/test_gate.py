@@ -178,9 +178,8 @@ class TestBrowsers:
         assert answer.status_code == 403
         assert "set-cookie" not in answer.headers
 
-    def test_a_key_needs_no_such_thing(self, keyed: Keyed) -> None:
-        headers = {"Origin": "https://evil.example"}
-        assert keyed(scope="write").post("/find", json=CHANGES, headers=headers).status_code == 202
+    def test_a_program_with_a_key_need_not_say_where_it_is(self, keyed: Keyed) -> None:
+        assert keyed(scope="write").post("/find", json=CHANGES).status_code == 202
 
     def test_signing_out_ends_it_here_and_for_whoever_kept_the_cookie(
         self, stranger: httpx.Client, key: Key
