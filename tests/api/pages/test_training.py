@@ -45,7 +45,7 @@ class TestForm:
     def test_what_no_dataset_here_fits_has_none(self, client: Client, catalog: "Catalog") -> None:
         ticket = catalog.upload(catalog.found())
         with catalog.database.write() as session:
-            session.get_one(Ticket, ticket).classes = 7
+            session.get_one(Ticket, ("default", ticket)).classes = 7
         assert 'id="train"' not in client.get(f"/ui/tickets/{ticket}").raise_for_status().text
 
     @pytest.mark.parametrize(("fields", "where", "what"), REFUSED)

@@ -37,7 +37,7 @@ class Diary:
         self.steps: list[tuple[int, int, str]] = []
         self.saves_left: int | None = None
         self.interval = 5
-        self.trainings = SharedTrainings(self.artifacts)
+        self.trainings = SharedTrainings(self.artifacts, "default")
         self.keys: list[str] = []
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
