@@ -83,7 +83,7 @@ def restore(source: Path, settings: Settings, progress: Progress = lambda *_: No
 @contextmanager
 def closing_database(url: str) -> Iterator[Database]:
     """An open database."""
-    database = Database(url)
+    database = Database(url).everywhere()
     try:
         yield database
     finally:

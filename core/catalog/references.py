@@ -22,7 +22,7 @@ class Reference:
 
 def references(database: Database) -> list[Reference]:
     """All of one moment. They are read at once: hashing what they name takes longer than a transaction may."""
-    with database.read() as session:
+    with database.everywhere().read() as session:
         return [
             Reference(digest, what.format(*names), size)
             for what, query in _QUERIES.items()
@@ -42,14 +42,14 @@ _QUERIES: dict[str, Executable] = {
 
 def unfinished_jobs(database: Database) -> list[str]:
     """Jobs that may still need what lies in scratch for them."""
-    with database.read() as session:
+    with database.everywhere().read() as session:
         return list(session.scalars(select(Job.id).where(Job.state.not_in(TERMINAL))))
 
 
 def saved_states(database: Database) -> list[tuple[str, str]]:
     """The training states that unfinished jobs would resume from: job and digest, in the job's scratch store."""
     query = select(Checkpoint.job_id, Checkpoint.digest).join(Job, Job.id == Checkpoint.job_id)
-    with database.read() as session:
+    with database.everywhere().read() as session:
         return [
             (job_id, digest) for job_id, digest in session.execute(query.where(Job.state.not_in(TERMINAL)))
         ]

@@ -30,7 +30,7 @@ class FinishedTraining:
 def named_by_trainings(store: LocalStore) -> set[str]:
     """The artifacts that finished trainings are made of, as far as they can be read."""
     named = set()
-    for pointer in (store.root / "trainings").glob("*"):
+    for pointer in (store.root / "trainings").rglob("*"):
         with suppress(LookupError, ValueError, OSError):
             record = pointer.read_text()
             named |= {record, json.loads(store.path(record).read_bytes())["weights"]}

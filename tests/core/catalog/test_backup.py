@@ -134,7 +134,7 @@ class TestBackup:
     def test_finished_trainings_are_found_again(
         self, settings: Settings, store: LocalStore, tmp_path: Path
     ) -> None:
-        SharedTrainings(store).publish("ab" * 32, put(store, b"weights"), SMALL)
+        SharedTrainings(store, "default").publish("ab" * 32, put(store, b"weights"), SMALL)
         backup(settings, tmp_path / "kept")
         restore(tmp_path / "kept", copy := elsewhere(tmp_path / "home"))
         found = SharedTrainings(LocalStore(copy.artifact_directory)).find("ab" * 32)
