@@ -27,6 +27,8 @@ def value(table: Table, column: Column[Any]) -> Any:
     """Something that a column can hold; of a foreign key, what the row it points to has there."""
     for key in column.foreign_keys:
         return value(key.column.table, key.column)
+    if (table.name, column.name) == ("projects", "name"):
+        return "default"  # the others' rows go, on the way back
     if (table.name, column.name) == ("studies", "spec"):
         newer = "archive" in table.columns
         return {"datasets": ["digits"], "orders": []} if newer else {"dataset": "digits", "order": None}
@@ -56,6 +58,8 @@ def fill(database: Database) -> None:
     metadata = reflected(database)
     with database.write() as session:
         for table in metadata.sorted_tables:
+            if table.name == "projects":
+                continue  # the migration enters it
             session.execute(table.insert().values({c.name: value(table, c) for c in table.columns}))
 
 

@@ -137,7 +137,7 @@ class TestBackup:
         SharedTrainings(store, "default").publish("ab" * 32, put(store, b"weights"), SMALL)
         backup(settings, tmp_path / "kept")
         restore(tmp_path / "kept", copy := elsewhere(tmp_path / "home"))
-        found = SharedTrainings(LocalStore(copy.artifact_directory)).find("ab" * 32)
+        found = SharedTrainings(LocalStore(copy.artifact_directory), "default").find("ab" * 32)
         assert found is not None
         assert (found.weights.read_bytes(), found.about) == (b"weights", SMALL)
 
