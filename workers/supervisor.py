@@ -125,7 +125,7 @@ class Supervisor:
         held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
-            files = [self._produced(ticket) for ticket in outcome.tickets]
+            files = [self._produced(job.project, ticket) for ticket in outcome.tickets]
             tags = job.spec.get("tags", ())
             return lambda session: attempts.succeed(session, *held, outcome, files, tags)
         if ending.failure is not None:
@@ -137,10 +137,10 @@ class Supervisor:
             return lambda session: attempts.give_back(session, *held)
         return lambda session: attempts.lose(session, *held, ending.how)
 
-    def _produced(self, ticket: ProducedTicket) -> ProducedFile:
+    def _produced(self, project: str, ticket: ProducedTicket) -> ProducedFile:
         file = read(self._store.verified(ticket.digest))
         identity = ticket_id(file.ticket)
-        with self._database.read() as session:
+        with self._database.of(project).read() as session:
             known = tickets.get(session, identity)
         # What the job wrote is in the store already: where it is the file that was lost, it is lost no longer.
         lost = known.file_digest if known and not self._store.has_intact(known.file_digest) else None

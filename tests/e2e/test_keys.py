@@ -52,7 +52,7 @@ class TestKeys:
 
         with Client(started.url, key=key) as client, Client(started.url, key=theirs) as others:
             found = client.wait(client.find(**FIND, parameters={"level": 1}, recipe=SHORT).id)
-            assert found.state == "succeeded"
+            assert found.state == "succeeded", found.error
             (ticket,) = found.outputs.tickets
             file = client.pull(ticket, tmp_path / "mine.ticket.safetensors")
             with pytest.raises(ApiError, match="no ticket"):
@@ -62,10 +62,11 @@ class TestKeys:
             trained = client.train(tickets=[ticket], dataset="digits", recipe={"length": "2ep"})
             events = [event.kind for event in client.events(trained.id)]
             assert "epoch" in events
-            assert client.job(trained.id).state == "succeeded"
+            assert (ended := client.job(trained.id)).state == "succeeded", ended.error
             # The same was done, and is done anew for who may not know.
             again = others.wait(others.find(**FIND, parameters={"level": 1}, recipe=SHORT).id)
-            assert (again.state, again.id != found.id) == ("succeeded", True)
+            assert again.state == "succeeded", again.error
+            assert again.id != found.id
             assert not any(run.shared for run in others.runs(again.id))
 
         sent = {"ELASTICKET_SERVER": started.url, "ELASTICKET_API_KEY": key}
