@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalog.artifacts import LocalStore
+from core.crashpoints import crashpoint
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,9 @@ class SharedTrainings:
             file.write(record)
             file.flush()
             os.fsync(descriptor)
+        crashpoint("training.publish")
         Path(name).rename(self._pointer(key))
+        crashpoint("training.published")
 
     @contextmanager
     def turn(self, key: str, *, wait: bool) -> Iterator[FinishedTraining | None]:
