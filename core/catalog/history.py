@@ -215,7 +215,8 @@ def _studies(session: Session) -> Found:
 
 
 def _state() -> Any:
-    return Event.data["state"].as_string()
+    """The state that an event tells, NULL of one that tells none."""
+    return case((Event.kind == "state", Event.data["state"].as_string()))
 
 
 def _artifacts(session: Session) -> Iterator[tuple[str, str]]:

@@ -35,10 +35,10 @@ RECIPE = {"length": "6ep", "momentum": 0.9, "lr": 0.02, "rewind": "3it"}
 LEASE_SECONDS = 2.5
 QUICK = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
-    "HEARTBEAT_SECONDS": "0.05",
-    "CHECKPOINT_SECONDS": "0",
-    "RECONCILE_SECONDS": "0.3",
-    "RELAY_SECONDS": "0.05",
+    "HEARTBEAT_SECONDS": "0.2",
+    "CHECKPOINT_SECONDS": "0.05",
+    "RECONCILE_SECONDS": "0.5",
+    "RELAY_SECONDS": "0.1",
     "CANCEL_GRACE_SECONDS": "1",
     "MAX_ATTEMPTS": "1000",
     "THREADS": "1",
@@ -49,7 +49,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = PATI
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 class Installation:
@@ -106,14 +106,19 @@ class Installation:
         body: dict[str, Any] = self.ask("GET", f"/jobs/{job_id}").json()
         return body
 
+    def row(self, job_id: str) -> Job:
+        """The same, as the database has it."""
+        with self.database.read() as session:
+            return session.get_one(Job, job_id)
+
     def ended(self, job_id: str) -> dict[str, Any]:
         """A job, once it is over."""
-        wait_until(lambda: self.job(job_id)["finished_at"], f"the end of job {job_id}")
+        wait_until(lambda: self.row(job_id).finished_at, f"the end of job {job_id}")
         return self.job(job_id)
 
     def running(self, job_id: str) -> None:
         """Wait until a job takes steps."""
-        wait_until(lambda: (self.job(job_id)["progress"] or {}).get("done"), f"the first step of {job_id}")
+        wait_until(lambda: (self.row(job_id).progress or {}).get("done"), f"the first step of {job_id}")
 
     def trained(self, job_id: str) -> list[str]:
         """What a job that succeeded came to, bit for bit: its tickets and its weights."""
