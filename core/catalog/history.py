@@ -135,13 +135,12 @@ def _tokens(session: Session) -> Found:
 
 
 def _states(session: Session) -> Found:
-    window = dict(partition_by=Event.job_id, order_by=Event.seq)
     states = (
         select(
             Event.job_id,
             _state().label("state"),
-            func.lag(_state()).over(**window).label("before"),
-            func.lead(_state()).over(**window).label("after"),
+            func.lag(_state()).over(partition_by=Event.job_id, order_by=Event.seq).label("before"),
+            func.lead(_state()).over(partition_by=Event.job_id, order_by=Event.seq).label("after"),
         )
         .where(Event.kind == "state")
         .subquery()

@@ -279,7 +279,7 @@ SCENARIOS: dict[Callable[[Installation, str], None], list[str]] = {
         *("outcome.report", "outcome.reported", "training.publish", "training.published"),
         *("answer", "answered"),
         # The second, or a later one: the ticket's file, the last state.
-        *("artifact.renamed:2", "artifact.published:4", "checkpoint.committed:2", "heartbeat.committed:4"),
+        *("artifact.renamed:2", "artifact.published:4", "checkpoint.committed:2", "heartbeat.committed:2"),
     ],
     upload: [*both("ticket"), *stored("artifact"), "answer", "answered"],
     convert: [*both("import"), "upload.move", "upload.moved", "upload.synced", *stored("artifact")],
