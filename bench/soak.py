@@ -32,6 +32,9 @@ RECIPE = {"momentum": 0.9, "lr": 0.02, "rewind": "3it"}
 PATIENCE = 600.0
 """Seconds for a request to be answered, and for the last job to end after the last kill."""
 
+VICTIM_SECONDS = 10.0
+"""A trainer lives for a second or two, and is waited for."""
+
 
 def _find(seed: int, level: int) -> dict[str, Any]:
     return {
@@ -183,7 +186,10 @@ def soak(
     def kill() -> None:
         while not over.wait(chance.expovariate(1 / every)):
             (victim,) = chance.choices(names, weights)
-            tally.kills[victim] += target.kill(victim, chance)
+            gives_up = time.monotonic() + VICTIM_SECONDS
+            while not (hit := target.kill(victim, chance)) and time.monotonic() < gives_up:
+                time.sleep(0.02)
+            tally.kills[victim] += hit
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -219,7 +225,7 @@ def report(target: Target, users: Users, tally: Tally) -> tuple[str, bool]:
     rows = {
         "database": database.engine.dialect.name,
         "jobs acknowledged": len(job_ids),
-        "of them cancelled while under way": sum(sent.cancelled for sent in tally.sent),
+        "of them asked to be cancelled": sum(sent.cancelled for sent in tally.sent),
         "requests sent twice under one key": tally.repeated,
         "requests without an answer, sent again": tally.unanswered,
         "answers 5xx, sent again": tally.errors,
