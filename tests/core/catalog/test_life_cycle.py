@@ -1,5 +1,9 @@
-"""Whatever happens to jobs, in whatever order: the catalog does what a naive model does, and its history is sound."""
+"""Whatever happens to jobs, in whatever order: the catalog does what a naive model does, and its history is sound.
 
+More of it, nightly: LIFE_CYCLES=5000 in the environment.
+"""
+
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +34,7 @@ from core.catalog.tables import Base, Event, Job, Outbox, Run
 from core.jobs.outcome import Failure, Outcome, RunRecord
 from core.jobs.specs import TrainSpec
 
+LIFE_CYCLES = int(os.environ.get("LIFE_CYCLES", "500"))
 SPEC = TrainSpec(architecture="mlp_1", dataset="digits").complete("mlp")
 RUN = RunRecord(
     "mlp_1", "digits", None, 0, 0, None, 0.0, 0, 12, 0.1, history=[], fingerprint={}, weights_digest="0" * 64
@@ -388,7 +393,7 @@ class TestLifeCycle:
     @pytest.mark.nightly
     @pytest.mark.timeout(3600)
     def test_does_what_the_model_does_for_long(self, database: Database, clock: Clock) -> None:
-        live(database, clock, examples=500, steps=60)
+        live(database, clock, examples=LIFE_CYCLES, steps=60)
 
 
 class TestClock:
