@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.crashpoints import OTHERS, POINTS, TRANSACTIONS
-from tests.e2e.conftest import free_port
 from tests.e2e.crash_scenarios import SCENARIOS, Scenario, find, upload
 from tests.e2e.crashing import Installation, installation
+from tests.e2e.installation import free_port
 
 ROOT = Path(__file__).parents[2]
 CASES: list[tuple[Scenario, str]] = [

@@ -123,7 +123,7 @@ class LifeCycle(RuleBasedStateMachine):
     @rule(target=made, job_id=made, torn=torn)
     def retry(self, job_id: str, torn: bool) -> Any:
         # Its id is drawn: with a time of its own it needs none to have a place in the queue.
-        self.clock.set(self.clock.now + 0.001)
+        self.clock.set(self.clock.now + 0.5)
         made = self.write(
             torn, lambda session: jobs.retry(session, session.get_one(Job, job_id), SPEC, 2, priority=0)
         )
