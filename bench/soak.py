@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -255,12 +256,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--database-url", default="", help="an empty PostgreSQL database; default: SQLite")
     given = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory(prefix="elasticket-soak-") as home,
-        Target(Path(home), given.database_url, given.slots) as target,
-    ):
+    home = Path(tempfile.mkdtemp(prefix="elasticket-soak-"))
+    print(f"home: {home}; it stays where something is wrong", file=sys.stderr)
+    with Target(home, given.database_url, given.slots) as target:
         users, tally = soak(target, given.minutes, given.jobs, given.every, random.Random(given.seed))
         text, well = report(target, users, tally)
+    if well:
+        shutil.rmtree(home)
     print(text)
     sys.exit(0 if well else 1)
 
