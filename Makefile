@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test nightly lint audit sbom docs fuzz fuzz-api screenshots bench bench-accuracy gpu-report client lock clean
+.PHONY: help demo up test nightly soak lint audit sbom docs fuzz fuzz-api screenshots bench bench-accuracy gpu-report client lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +16,11 @@ up: .venv/run ## start the service: API, pages, workers, embedded database and b
 test: .venv/dev ## run every test
 	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
-nightly: .venv/dev ## run the tests that take minutes: every named study at its small scale
+nightly: .venv/dev ## run the tests that take minutes: every named study at its small scale, every crash point
 	$(BIN)/pytest -m nightly -s
+
+soak: .venv/dev ## kill processes at random for MINUTES (20) while JOBS (300) are done, then look what was lost
+	$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),20) --jobs $(or $(JOBS),300)
 
 lint: .venv/dev ## check style, types and the floors
 	$(BIN)/ruff check .

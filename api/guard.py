@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.gate.headers import secure
 from api.problems import BAD_RANGE, TOO_LARGE, ProblemResponse, bad_range, plain_problem, too_large
+from core.crashpoints import crashpoint
 
 
 class Guard:
@@ -56,9 +57,18 @@ class Guard:
                     secure(response.headers)
                     await response(scope, receive, send)
             if not replaced:
-                await send(message)
+                await _send_on(scope, message, send)
 
         await self.app(scope, receive, guarded)
+
+
+async def _send_on(scope: Scope, message: Message, send: Send) -> None:
+    posted = scope["method"] == "POST"
+    if posted and message["type"] == "http.response.start":
+        crashpoint("answer")
+    await send(message)
+    if posted and message["type"] == "http.response.body" and not message.get("more_body"):
+        crashpoint("answered")
 
 
 def _problem(scope: Scope, status: int, headers: dict[str, str]) -> dict[str, Any]:

@@ -24,14 +24,16 @@ class Once:
     scope: str
     key: str | None
 
-    def make(self, database: Database, content: bytes, make: Callable[[Session], Made]) -> tuple[Made, bool]:
+    def make(
+        self, database: Database, transaction: str, content: bytes, make: Callable[[Session], Made]
+    ) -> tuple[Made, bool]:
         """Run `make` in a write transaction, unless this key already made something; what, and whether it had.
 
         `content` is what must be the same for it to be the same request; raises `KeyReused` where it is not.
         """
         while True:
             try:
-                with database.write() as session:
+                with database.write(transaction) as session:
                     earlier = self.earlier(session, content)
                     if earlier is not None:
                         return earlier, True

@@ -17,6 +17,7 @@ from core.settings import Settings
 from tests.answering import Documented, Server
 
 MakeUrl = Callable[[], str]
+MakeUrlOf = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,23 @@ def postgres_url(postgres: str) -> Iterator[MakeUrl]:
 
     yield make
     _administer(postgres, *(f"DROP DATABASE {name} WITH (FORCE)" for name in made))
+
+
+@pytest.fixture(scope="session")
+def lasting_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MakeUrlOf:
+    """Makes migrated, empty databases of a kind, which last as long as the session."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            path = tmp_path_factory.mktemp("sqlite") / "elasticket.db"
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+            return f"sqlite:///{path}"
+        url: str = request.getfixturevalue("postgres")
+        name = f"elasticket_{uuid.uuid4().hex}"
+        _administer(url, f"CREATE DATABASE {name} TEMPLATE template_elasticket")
+        return _named(url, name)
+
+    return make
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from core.catalog import dispatch, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import UNREACHABLE, Database
+from core.crashpoints import crashpoint
 from core.settings import Settings, settings
 from workers.app import QUEUE, app
 from workers.outage import Outage
@@ -46,18 +47,20 @@ class Dispatcher:
             return 0
         with app.producer_pool.acquire(block=True) as producer:
             for row in rows:
+                crashpoint("hint.publish")
                 run_job.apply_async((row.job_id,), producer=producer, retry=False)
-        with self._database.write() as session:
+                crashpoint("hint.published")
+        with self._database.write("announced") as session:
             dispatch.announced(session, rows)
         return len(rows)
 
     def reconcile(self) -> None:
         """End expired leases, repeat hints that the broker lost, remove what ended jobs left in scratch."""
-        with self._database.write() as session:
+        with self._database.write("expire") as session:
             for job_id, state in dispatch.end_expired_leases(session):
                 log.warning("job %s: its lease ran out; now %s", job_id, state)
         if self._broker_holds() == 0:
-            with self._database.write() as session:
+            with self._database.write("repeat") as session:
                 lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds)
             if lost:
                 log.info("repeated %d hints", lost)
@@ -76,7 +79,7 @@ class Dispatcher:
             }
         for study_id, look in looks.items():
             if look.ready or look.over:
-                with self._database.of(pulses[study_id].project).write() as session:
+                with self._database.of(pulses[study_id].project).write("advance") as session:
                     studies.advance(session, study_id, self._settings.max_attempts)
         self._pulses = pulses
 

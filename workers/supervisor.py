@@ -67,7 +67,7 @@ class Supervisor:
             tidy_scratch(self._database, self._settings, job.id)
 
     def _claim(self) -> Job | None:
-        with self._database.write() as session:
+        with self._database.write("claim") as session:
             job_id = queue.next_job(session)
             if job_id is None:
                 return None
@@ -102,8 +102,8 @@ class Supervisor:
         gives_up = time.monotonic() + self._settings.lease_seconds
         while True:
             try:
-                write_down = self._verdict(job, ending)
-                with self._database.of(job.project).write() as session:
+                verdict, write_down = self._verdict(job, ending)
+                with self._database.of(job.project).write(verdict) as session:
                     write_down(session)
             except UNREACHABLE as error:
                 self._outage.goes_on(error)
@@ -120,22 +120,22 @@ class Supervisor:
                 self._outage.is_over()
                 return
 
-    def _verdict(self, job: Job, ending: Ending) -> Callable[[Session], object]:
-        """What is to be written; the files of an outcome are read before, with no transaction open."""
+    def _verdict(self, job: Job, ending: Ending) -> tuple[str, Callable[[Session], object]]:
+        """What is to be written, and its name; the files of an outcome are read before, with no transaction open."""
         held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
             files = [self._produced(job.project, ticket) for ticket in outcome.tickets]
             tags = job.spec.get("tags", ())
-            return lambda session: attempts.succeed(session, *held, outcome, files, tags)
+            return "succeed", lambda session: attempts.succeed(session, *held, outcome, files, tags)
         if ending.failure is not None:
             failure = ending.failure
-            return lambda session: attempts.fail(session, *held, failure)
+            return "fail", lambda session: attempts.fail(session, *held, failure)
         if ending.state is State.CANCELLING:
-            return lambda session: attempts.stopped(session, *held)
+            return "stop", lambda session: attempts.stopped(session, *held)
         if self._stopping():
-            return lambda session: attempts.give_back(session, *held)
-        return lambda session: attempts.lose(session, *held, ending.how)
+            return "give_back", lambda session: attempts.give_back(session, *held)
+        return "lose", lambda session: attempts.lose(session, *held, ending.how)
 
     def _produced(self, project: str, ticket: ProducedTicket) -> ProducedFile:
         file = read(self._store.verified(ticket.digest))
@@ -161,5 +161,5 @@ def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:
     if not ended:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    with database.write() as session:
+    with database.write("tidy") as session:
         attempts.forget_checkpoints(session, job_id)

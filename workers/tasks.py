@@ -9,8 +9,11 @@ import socket
 import traceback
 from typing import Any
 
+from celery import Task
 from celery.signals import worker_init, worker_process_init, worker_shutting_down
+from celery.worker.request import Request
 
+from core.crashpoints import crashpoint
 from core.settings import settings
 from workers.app import app
 from workers.lifeline import die_with_parent
@@ -61,8 +64,23 @@ def _in_each_pool_process(**_: Any) -> None:
         os._exit(1)
 
 
-@app.task(name="elasticket.run_job")
+class _Hint(Request):  # type: ignore[misc]
+    """A message that was received."""
+
+    def acknowledge(self) -> None:
+        """Have the broker forget it."""
+        crashpoint("hint.acknowledge")
+        super().acknowledge()
+        crashpoint("hint.acknowledged")
+
+
+class _Hinted(Task):  # type: ignore[misc]
+    Request = _Hint
+
+
+@app.task(name="elasticket.run_job", base=_Hinted)
 def run_job(job_id: str) -> None:
     """A hint that `job_id` was queued: do the first job that is."""
+    crashpoint("hint.taken")
     log.debug("a hint for job %s", job_id)
     _supervisor.work()

@@ -20,6 +20,7 @@ import torch
 
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, DiskFull, LocalStore
 from core.catalog.trainings import SharedTrainings
+from core.crashpoints import crashpoint
 from core.elastic.refusal import Refused
 from core.experiments import Journal, Lab, conduct
 from core.experiments.shared import SharedTraining
@@ -151,7 +152,9 @@ def _do(
         confine(**vars(request.confinement))
     conduct(parse_spec(request.spec), lab)
     if reports is not None:
+        crashpoint("outcome.report")
         reports.send("outcome", outcome=lab.outcome.as_json())
+        crashpoint("outcome.reported")
 
 
 def _device(request: Request) -> torch.device:
@@ -206,7 +209,7 @@ class PipeJournal:
 
     def __init__(self, request: Request, reports: Reports) -> None:
         self._artifacts = LocalStore(Path(request.artifacts))
-        self._scratch = LocalStore(Path(request.scratch))
+        self._scratch = LocalStore(Path(request.scratch), "state")
         self._trainings = SharedTrainings(self._artifacts, request.project)
         self._fresh = request.spec.get("fresh", False)
         self._saved = request.states

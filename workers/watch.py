@@ -57,7 +57,7 @@ class Watch:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._scratch = LocalStore(settings.scratch_directory / job.id)
+        self._scratch = LocalStore(settings.scratch_directory / job.id, "state")
         self._job = job
         self._trainer = trainer
         self._stopping = stopping
@@ -115,8 +115,9 @@ class Watch:
         """Renew the lease and hand in the report. While the database is away the lease is what remains."""
         if self._ending.state is None:
             return
+        transaction = "checkpoint" if self._report.checkpoints else "heartbeat"
         try:
-            with self._database.write() as session:
+            with self._database.write(transaction) as session:
                 beat = attempts.heartbeat(
                     session, self._job.id, self._job.attempt, self._settings.lease_seconds, self._report
                 )

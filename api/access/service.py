@@ -26,7 +26,7 @@ def make(database: Database, once: Once, given: KeyRequest) -> tuple[NewKeyBody,
         shown = text.text
         return Made(201, row.id)
 
-    made, replayed = once.make(database, given.model_dump_json().encode(), create)
+    made, replayed = once.make(database, "key", given.model_dump_json().encode(), create)
     with database.read() as session:
         row = keys.get(session, made.resource)
         assert row is not None, "keys are revoked, not deleted"
@@ -42,7 +42,7 @@ def page(database: Database, limit: int, after: Cursor | None) -> tuple[list[Key
 
 def revoke(database: Database, key_id: str) -> KeyBody:
     """Revoke a key; again, it changes nothing."""
-    with database.write() as session:
+    with database.write("revoke") as session:
         row = keys.revoke(session, key_id)
         if row is None:
             raise not_found("key", key_id)

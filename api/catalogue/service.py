@@ -52,7 +52,7 @@ def post(database: Database, once: Once, definition: Definition) -> tuple[Archit
             flaw = Flaw(location="body", where="/name", what="taken", accepted="a name of its own")
             raise Rejected(NAME_TAKEN, str(error), flaw) from None
 
-    made, replayed = once.make(database, definition.canonical.encode(), enter)
+    made, replayed = once.make(database, "architecture", definition.canonical.encode(), enter)
     return ArchitectureBody.of(network), made, replayed
 
 

@@ -46,7 +46,9 @@ def submit(
         made = jobs.create(session, admitted, settings.max_attempts, digest=digest, priority=priority or 0)
         return Made(202, made.id)
 
-    return once.make(database, rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority), create)
+    return once.make(
+        database, "submit", rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority), create
+    )
 
 
 def asked(priority: int | None) -> bytes:
@@ -79,12 +81,12 @@ def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
                 raise _wrong_state(job)
         return Made(202, job_id)
 
-    return once.make(database, b"", ask)
+    return once.make(database, "cancel", b"", ask)
 
 
 def prioritise(database: Database, job_id: str, priority: int) -> JobBody:
     """Give a job that has not begun another place in the queue."""
-    with database.write() as session:
+    with database.write("prioritise") as session:
         if queue.prioritise(session, job_id, priority) is None:
             raise _wrong_state(existing(session, job_id))
         return JobBody.of(existing(session, job_id))
@@ -107,7 +109,7 @@ def retry(
         study_changes.take_up(session, job_id, made.id)
         return Made(202, made.id)
 
-    return once.make(database, asked(priority), again)
+    return once.make(database, "retry", asked(priority), again)
 
 
 def runs(database: Database, job_id: str) -> list[RunBody]:

@@ -75,7 +75,7 @@ def enter(
         studies.advance(session, study.id, settings.max_attempts)
         return Made(202, study.id)
 
-    return once.make(database, content, create)
+    return once.make(database, "archive", content, create)
 
 
 def _expanded(database: Database, archive: StudyArchive, exact: bool) -> Expansion:

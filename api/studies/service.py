@@ -54,7 +54,7 @@ def submit(
         return Made(202, study.id)
 
     content = rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority)
-    return once.make(database, content, create)
+    return once.make(database, "study", content, create)
 
 
 def preview(database: Database, settings: Settings, spec: StudySpec) -> PlannedStudy:
@@ -157,7 +157,7 @@ def extend(
             return Made(202, study_id)
 
         try:
-            return once.make(database, content, add)
+            return once.make(database, "extend", content, add)
         except _ExtendedMeanwhile:
             continue
 
@@ -202,7 +202,7 @@ def cancel(database: Database, once: Once, study_id: str) -> tuple[Made, bool]:
         study_changes.cancel(session, _locked(session, study_id))
         return Made(202, study_id)
 
-    return once.make(database, b"", ask)
+    return once.make(database, "cancel_study", b"", ask)
 
 
 def resume(database: Database, settings: Settings, once: Once, study_id: str) -> tuple[Made, bool]:
@@ -218,7 +218,7 @@ def resume(database: Database, settings: Settings, once: Once, study_id: str) ->
         study_changes.resume(session, study, settings.max_attempts)
         return Made(202, study_id)
 
-    return once.make(database, b"", ask)
+    return once.make(database, "resume", b"", ask)
 
 
 def existing(session: Session, study_id: str) -> Study:

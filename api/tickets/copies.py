@@ -32,7 +32,7 @@ def find_or_queue(
     with database.read() as session:
         made = tickets.copy(session, identity, format)
     lost = made if made and not store.has_intact(made) else None
-    with database.write() as session:
+    with database.write("export") as session:
         # Requests for one ticket wait for each other, so that one job is queued and not several.
         session.execute(select(Ticket.id).where(Ticket.id == identity).with_for_update())
         ticket = existing(session, identity)

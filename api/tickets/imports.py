@@ -20,6 +20,7 @@ from core.catalog.artifacts import UPLOAD
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.tickets import MOST_TAGS
+from core.crashpoints import crashpoint
 from core.interchange.archives import HEAD_BYTES, guess_container
 from core.interchange.checking import check
 from core.interchange.imports.registry import FORMATS
@@ -151,7 +152,7 @@ def enter_import(
     made = None
     try:
         _lay_down(path, folder)
-        made = once.make(database, content, create)
+        made = once.make(database, "import", content, create)
     finally:
         if made is None or made[0].resource != job_id:
             shutil.rmtree(folder, ignore_errors=True)
@@ -166,10 +167,13 @@ def import_spec(upload: Upload, said: Said, tags: list[str]) -> ImportSpec:
 def _lay_down(path: Path, folder: Path) -> None:
     """Move a file into a new folder so that it survives whatever happens to the machine."""
     folder.mkdir(parents=True)
+    crashpoint("upload.move")
     target = path.rename(folder / UPLOAD)
+    crashpoint("upload.moved")
     for place in (target, folder, folder.parent, folder.parent.parent):
         descriptor = os.open(place, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    crashpoint("upload.synced")

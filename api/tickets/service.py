@@ -73,7 +73,7 @@ def enter_ticket(
             raise too_many_tags(str(error)) from None
         return Made(201 if new else 200, identity)
 
-    return once.make(database, content, register)
+    return once.make(database, "ticket", content, register)
 
 
 def show(database: Database, identity: str) -> TicketBody:

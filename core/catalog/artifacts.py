@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from core.crashpoints import crashpoint
+
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
 _TRUSTED_SECONDS = 600.0
@@ -119,6 +121,7 @@ class _StagedFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        self._store.passes("synced")
         self._store.adopt(self.path, self.digest)
         return self.digest
 
@@ -130,11 +133,19 @@ class _StagedFile:
 
 
 class LocalStore:
-    """Artifacts in a local directory: `ab/abcd…`, read-only, renamed into place after an fsync."""
+    """Artifacts in a local directory: `ab/abcd…`, read-only, renamed into place after an fsync.
 
-    def __init__(self, root: Path) -> None:
+    `holds` is what they are, by its name among `core.crashpoints.STORES`.
+    """
+
+    def __init__(self, root: Path, holds: str = "artifact") -> None:
         self.root = root
+        self._holds = holds
         self._trusted: dict[str, tuple[float, tuple[int, ...]]] = {}
+
+    def passes(self, moment: str) -> None:
+        """A file on its way in has come so far."""
+        crashpoint(f"{self._holds}.{moment}")
 
     @contextmanager
     def stage(self) -> Iterator[_StagedFile]:
@@ -143,6 +154,7 @@ class LocalStore:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=STAGED, dir=self.root)
             staged = _StagedFile(self, Path(name), descriptor)
+            self.passes("begun")
             try:
                 yield staged
             finally:
@@ -164,8 +176,10 @@ class LocalStore:
         target.parent.mkdir(exist_ok=True)
         staged.chmod(0o444)
         staged.rename(target)
+        self.passes("renamed")
         for directory in (target.parent, self.root):
             _sync_directory(directory)
+        self.passes("published")
 
     def path(self, digest: str) -> Path:
         place = self._place(digest)

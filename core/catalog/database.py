@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from core.catalog import postgresql, scope, sqlite
+from core.crashpoints import crashpoint
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
@@ -88,10 +89,16 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A write transaction, committed at the end of the block and rolled back on any exception."""
+    def write(self, transaction: str = "") -> Iterator[Session]:
+        """A write transaction, committed at the end of the block and rolled back on any exception.
+
+        `transaction` is its name among `core.crashpoints.TRANSACTIONS`.
+        """
         with scope.session(self._writer, self.project, self._criteria) as session, session.begin():
             yield session
+            session.flush()
+            crashpoint(f"{transaction}.commit")
+        crashpoint(f"{transaction}.committed")
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.catalog.artifacts import LocalStore
 from core.catalog.scope import DEFAULT
+from core.crashpoints import crashpoint
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ class SharedTrainings:
             file.write(record)
             file.flush()
             os.fsync(descriptor)
+        crashpoint("training.publish")
         Path(name).rename(self._pointer(key))
+        crashpoint("training.published")
 
     @contextmanager
     def turn(self, key: str, *, wait: bool) -> Iterator[FinishedTraining | None]:

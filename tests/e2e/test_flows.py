@@ -128,6 +128,7 @@ class TestFromAFileToAResult:
     ) -> None:
         page.goto("/")
         page.get_by_role("link", name="Upload").click()
+        page.wait_for_url("**/ui/upload")  # loaded, with the script that takes what is dropped
         dropped = ["mine.ticket.safetensors", base64.b64encode(content).decode()]
         page.dispatch_event("#drop", "drop", {"dataTransfer": page.evaluate_handle(DROP, dropped)})
         expect(page.locator("#found")).to_contain_text("mlp_3")
@@ -233,7 +234,7 @@ class TestHostileNames:
         assert_text(page)
         page.get_by_role("button", name="Upload").click()
         page.wait_for_url(f"**/ui/tickets/{ticket}")
-        shown = page.locator("summary", has_text="1 entries")
+        shown = page.locator("summary", has_text="1 entry")
         shown.click()
         assert HOSTILE.replace('"', '\\"') in page.locator("details[open] pre").inner_text()
         assert_text(page)

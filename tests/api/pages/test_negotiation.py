@@ -88,7 +88,7 @@ class TestErrors:
         assert response.status_code == 404
         assert response.headers["content-type"].startswith("text/html")
         assert "No such page" in response.text
-        assert "default-src 'self'" in response.headers["content-security-policy"]
+        assert "default-src 'none'" in response.headers["content-security-policy"]
 
     def test_it_keeps_what_the_problem_tells_in_headers(
         self, client: Client, application: FastAPI, tmp_path: Path
