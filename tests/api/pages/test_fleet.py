@@ -20,7 +20,7 @@ class TestPage:
     def test_an_empty_installation_says_how_to_start_a_worker(self, client: Client) -> None:
         page = client.get("/ui/fleet").raise_for_status().text
         assert "elasticket worker" in page
-        assert "nothing waits to be announced" in page
+        assert "every queued job is announced to the workers" in page
         assert 'id="fleet" data-live' in page
 
     def test_a_worker_leads_to_its_job(self, client: Client, catalog: "Catalog") -> None:
@@ -40,7 +40,7 @@ class TestPage:
         page = client.get("/ui/fleet").text
         drawn = re.findall(r'<rect data-ended="(\w+)" x="\d+" y="([\d.]+)" width="8" height="([\d.]+)"', page)
         assert drawn == [("succeeded", "25.00", "75.00"), ("failed", "0.00", "25.00")]
-        assert "at most 4 an hour" in page
+        assert "top of the chart: 4" in page
 
     def test_a_dispatcher_that_is_away_and_a_silent_worker_are_told(
         self, client: Client, catalog: "Catalog"

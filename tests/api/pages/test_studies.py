@@ -64,7 +64,7 @@ class TestStudy:
         page = client.get(f"/ui/studies/{study['id']}")
         assert "<script>alert" not in page.text
         assert "&lt;script&gt;alert" in page.text
-        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
 
     def test_what_failed_says_why_and_what_it_blocks_is_marked(
         self, client: Client, study: dict[str, Any], catalog: "Catalog"
