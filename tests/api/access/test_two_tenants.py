@@ -8,7 +8,6 @@ field fails here until it is sorted into one of the tables below.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -38,8 +37,9 @@ from tests.api.access.tenants import (
     filled,
     populate,
 )
+from tests.tables import stated, table
 
-DOCUMENT = Path(__file__).parents[3] / "docs/security-tenants.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/security.md"
 GIVEN = {"layer": "fc.weight", "format": "json", "name": "barrier.svg"}
 """Parts of paths that name nothing of a project."""
 
@@ -277,16 +277,11 @@ class TestNaming:
 
     def written(self, rows: list[tuple[Case, int]]) -> None:
         """The table of the document is that of this test; ELASTICKET_WRITE_DOCUMENTS=1 writes it."""
-        lines = ["| Route | What is named | Answer |", "|---|---|---|"]
-        lines += [f"| `{case.route}` | {case.named} | {status} |" for case, status in rows]
-        table = "\n".join(lines)
-        page = DOCUMENT.read_text()
-        head, _, rest = page.partition("| Route |")
-        tail = rest.partition("\n\n")[2]
-        new = f"{head}{table}\n\n{tail}"
-        if os.environ.get("ELASTICKET_WRITE_DOCUMENTS"):
-            DOCUMENT.write_text(new)
-        assert DOCUMENT.read_text() == new, "make the table again: ELASTICKET_WRITE_DOCUMENTS=1"
+        made = table(
+            ["route", "what is named", "answer"],
+            ((f"`{case.route}`", case.named, status) for case, status in rows),
+        )
+        assert stated(DOCUMENT, "two tenants", made), "make the table again: ELASTICKET_WRITE_DOCUMENTS=1"
 
     def test_the_first_is_answered(self, world: World, application: Any) -> None:
         """What is refused to the second is there: the same requests with the first's key find it."""
