@@ -34,7 +34,7 @@ from api.pages import ticket as ticket_page
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
 from api.plans import routes as plans
-from api.problems import Problem, documented
+from api.problems import NO_ROOM, NOT_READY, Problem, documented
 from api.runs import routes as runs
 from api.studies import archive as study_archives
 from api.studies import routes as studies
@@ -90,16 +90,16 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
-            _add(operation["responses"], documented(MISDIRECTED, TOO_OFTEN))
+            _add(operation["responses"], documented(MISDIRECTED, TOO_OFTEN, NOT_READY))
             if method.upper() not in SAFE:
-                _add(operation["responses"], documented(FOREIGN, TOO_SLOW))
+                _add(operation["responses"], documented(FOREIGN, TOO_SLOW, NO_ROOM))
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "Problem": problem}
     return document
 
 
 def _add(responses: dict[str, Any], more: dict[int | str, dict[str, Any]]) -> None:
-    """Add what a request may be answered with before it reaches its route."""
+    """Add what a request may be answered with whatever its route."""
     for status, response in more.items():
         for media, said in responses.setdefault(str(status), response)["content"].items():
             said["examples"] |= response["content"][media]["examples"]

@@ -19,6 +19,12 @@ from tests.proxy import Proxy
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
 
 
+def is_told_that_there_is_no_room(answer: httpx.Response) -> None:
+    assert answer.status_code == 507, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:elasticket:problem:no-room"
+
+
 def is_told_to_come_back(answer: httpx.Response) -> None:
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1"), answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -131,7 +137,7 @@ def fill(disk: Path) -> Path:
 
 
 class TestFullDisk:
-    def test_of_the_database_requests_are_told_to_come_back(
+    def test_of_the_database_requests_are_told_that_there_is_no_room(
         self, small_disk: Path, sqlite_url: str, serve: Callable
     ) -> None:
         home = small_disk / "home"
@@ -144,7 +150,7 @@ class TestFullDisk:
             refused = [answer for answer in answers if answer.status_code != 202]
             assert refused
             for answer in refused:
-                is_told_to_come_back(answer)
+                is_told_that_there_is_no_room(answer)
             assert client.get(f"/jobs/{accepted}").json()["state"] == "queued"
             assert client.get("/readyz").status_code == 503
             ballast.unlink()

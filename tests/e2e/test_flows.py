@@ -179,14 +179,14 @@ class TestRunning:
         body = {"architecture": "mlp_2", "dataset": "digits", "parameters": {"level": 20}}
         job = installation.submit("find", body)
         page.goto("/?kind=find&order=oldest")
-        page.get_by_role("searchbox", name="words").fill("mlp_2")
+        page.get_by_role("searchbox", name="search").fill("mlp_2")
         page.get_by_role("button", name="Filter").click()
         page.wait_for_url("**q=mlp_2**")
         expect(page.locator(f"#job-{job} .badge")).to_have_text("running")
         address = page.url
         page.reload()
         assert page.url == address
-        expect(page.get_by_role("searchbox", name="words")).to_have_value("mlp_2")
+        expect(page.get_by_role("searchbox", name="search")).to_have_value("mlp_2")
         expect(page.get_by_role("group", name="Kind").locator("[aria-current]")).to_have_text("find")
         expect(page.get_by_role("group", name="Order").locator("[aria-current]")).to_have_text("oldest first")
         page.evaluate("window.marked = true")

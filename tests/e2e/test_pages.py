@@ -359,12 +359,13 @@ class TestSelection:
         self, page: sync_api.Page, catalog: Catalog
     ) -> None:
         one, two, other = (catalog.queue() for _ in range(3))
+        page.set_viewport_size({"width": 1280, "height": 480})
         page.goto("/?state=queued")
-        page.get_by_role("searchbox", name="words").fill("mlp_2")
+        page.get_by_role("searchbox", name="search").fill("mlp_2")
         page.get_by_role("button", name="Filter").click()
         page.wait_for_url("**/?q=mlp_2&dataset=&architecture=&state=queued")
         page.reload()
-        sync_api.expect(page.get_by_role("searchbox", name="words")).to_have_value("mlp_2")
+        sync_api.expect(page.get_by_role("searchbox", name="search")).to_have_value("mlp_2")
         sync_api.expect(page.locator("#batch")).to_be_hidden()
         for job in (one, two):
             page.locator(f"#job-{job}").get_by_role("checkbox").check()
