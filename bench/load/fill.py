@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bench import pages
 from core.catalog.database import Database
+from core.catalog.scope import DEFAULT
 from core.catalog.tables import Provenance, Ticket, TicketLayer, TicketTag
 from core.families import architecture
 from core.tickets import Mask, Metadata, write
@@ -39,7 +40,7 @@ def _enter(session: Session, some: range, began: float) -> None:
     session.execute(insert(TicketLayer), [layer for i in some for layer in _layers(i)])
     session.execute(insert(Provenance), [_origin(i, began) for i in some])
     session.execute(
-        insert(TicketTag), [{"ticket_id": name(i), "tag": f"tag-{i % 97}"} for i in some if i % 10 == 0]
+        insert(TicketTag), [{"project": DEFAULT, "ticket_id": name(i), "tag": f"tag-{i % 97}"} for i in some if i % 10 == 0]
     )
 
 
@@ -53,6 +54,7 @@ def _ticket(i: int, began: float) -> dict[str, Any]:
     prunable = network.prunable_weights
     survivors = int(prunable * 0.8 ** (i % 12))
     return {
+        "project": DEFAULT,
         "id": name(i),
         "architecture": network.name,
         "family": network.family,
@@ -73,6 +75,7 @@ def _layers(i: int) -> Iterator[dict[str, Any]]:
     network = NETWORKS[i % len(NETWORKS)]
     for position, tensor in enumerate(network.prunable):
         yield {
+            "project": DEFAULT,
             "ticket_id": name(i),
             "position": position,
             "name": tensor.name,
@@ -84,6 +87,7 @@ def _layers(i: int) -> Iterator[dict[str, Any]]:
 
 def _origin(i: int, began: float) -> dict[str, Any]:
     return {
+        "project": DEFAULT,
         "ticket_id": name(i),
         "method": "imp",
         "dataset": DATASETS[i % len(DATASETS)],
