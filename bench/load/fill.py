@@ -40,7 +40,8 @@ def _enter(session: Session, some: range, began: float) -> None:
     session.execute(insert(TicketLayer), [layer for i in some for layer in _layers(i)])
     session.execute(insert(Provenance), [_origin(i, began) for i in some])
     session.execute(
-        insert(TicketTag), [{"project": DEFAULT, "ticket_id": name(i), "tag": f"tag-{i % 97}"} for i in some if i % 10 == 0]
+        insert(TicketTag),
+        [_tag(i) for i in some if i % 10 == 0],
     )
 
 
@@ -83,6 +84,10 @@ def _layers(i: int) -> Iterator[dict[str, Any]]:
             "size": tensor.size,
             "survivors": int(tensor.size * 0.8 ** (i % 12)),
         }
+
+
+def _tag(i: int) -> dict[str, Any]:
+    return {"project": DEFAULT, "ticket_id": name(i), "tag": f"tag-{i % 97}"}
 
 
 def _origin(i: int, began: float) -> dict[str, Any]:

@@ -99,8 +99,8 @@ class Ticket(OfProject, Base):
     __tablename__ = "tickets"
     __table_args__ = (
         Index(None, "project", "created_at", "id"),
-        Index(None, "project", "family", "sparsity"),
-        Index(None, "project", "architecture"),
+        Index(None, "project", "family", "created_at", "id"),
+        Index(None, "project", "architecture", "created_at", "id"),
     )
 
     project: Mapped[str] = mapped_column(Name, ForeignKey("projects.name"), primary_key=True)

@@ -246,20 +246,21 @@ class TicketFilter:
 def page(
     session: Session, limit: int, after: Cursor | None = None, wanted: TicketFilter = TicketFilter()
 ) -> Page[Ticket]:
-    """Tickets, newest first."""
+    """Tickets, newest first.
+
+    What many tickets have is asked of each in turn, from the newest on; what few have is looked up
+    and put in order.
+    """
     clauses: list[ColumnElement[bool]] = []
     for column, value in ((Ticket.architecture, wanted.architecture), (Ticket.family, wanted.family)):
         if value is not None:
             clauses.append(column == value)
-    for origin, value in (
-        (Provenance.dataset, wanted.dataset),
-        (Provenance.method, wanted.method),
-        (Provenance.parent_id, wanted.parent),
-    ):
+    for many, value in ((Provenance.dataset, wanted.dataset), (Provenance.method, wanted.method)):
         if value is not None:
-            clauses.append(exists().where(*_of(Provenance), origin == value))
-    if wanted.tag is not None:
-        clauses.append(exists().where(*_of(TicketTag), TicketTag.tag == wanted.tag))
+            clauses.append(exists().where(*_of(Provenance), many == value))
+    for few, value in ((Provenance.parent_id, wanted.parent), (TicketTag.tag, wanted.tag)):
+        if value is not None:
+            clauses.append(Ticket.id.in_(select(few.class_.ticket_id).where(few == value)))
     if wanted.sparsity_min is not None:
         clauses.append(Ticket.sparsity >= wanted.sparsity_min)
     if wanted.sparsity_max is not None:
