@@ -55,8 +55,9 @@ def faults(
 
 
 class TestEveryPage:
+    @pytest.mark.parametrize("size", ["desktop", pytest.param("phone", marks=pytest.mark.nightly)])
     def test_nothing_goes_wrong_on_it(
-        self, views: list[View], context: sync_api.BrowserContext, installation: "Installation"
+        self, views: list[View], context: sync_api.BrowserContext, installation: "Installation", size: str
     ) -> None:
         wrong: list[str] = []
         for view in views:
@@ -65,8 +66,11 @@ class TestEveryPage:
             met = watch(page, installation.url, view.status)
             page.set_viewport_size(DESKTOP)
             view.open(page)
-            met += faults(page, view, DESKTOP, "light", STANDARDS)
-            met += faults(page, view, PHONE, "dark", SEEN)
+            met += (
+                faults(page, view, DESKTOP, "light", STANDARDS)
+                if size == "desktop"
+                else faults(page, view, PHONE, "dark", SEEN)
+            )
             page.close()
             wrong += [f"{view.name}: {what}" for what in met]
         assert not wrong, "\n".join(wrong)

@@ -86,11 +86,7 @@ def kill_everything(fleet: "Fleet") -> None:
 
 
 class TestKills:
-    @pytest.mark.parametrize(
-        "database_url",
-        ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)],
-        indirect=True,
-    )
+    @pytest.mark.nightly
     def test_every_kill_in_the_middle_of_a_job_ends_in_the_same_weights(self, fleet: "Fleet") -> None:
         undisturbed = fleet.submit(exact_find())
         assert fleet.result(undisturbed).attempt == 1
