@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -43,6 +44,7 @@ from api.tickets import routes as tickets
 from api.tickets.reception import Reception
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
+from core.lifeline import die_with_parent
 from core.settings import Settings
 from core.settings import settings as environment
 
@@ -158,7 +160,14 @@ def create_app(settings: Settings) -> FastAPI:
 def from_environment() -> FastAPI:
     """The API of the installation that the environment describes: what uvicorn starts."""
     allow_connections()
-    return create_app(environment())
+    settings = environment()
+    if settings.api_processes > 1:
+        die_with_parent()  # which restarts it; left behind it would keep the port
+    app = create_app(settings)
+    app.openapi()
+    # All that is there by now stays: looking through it for garbage again and again held requests up for 0.1 s.
+    gc.freeze()
+    return app
 
 
 def _operation_id(route: APIRoute) -> str:

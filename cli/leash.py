@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from workers.lifeline import die_with_parent
+from core.lifeline import die_with_parent
 
 
 def main(starter: int, command: list[str]) -> None:

@@ -72,6 +72,7 @@ def api(host: Host = None, port: Port = None) -> None:
         port=settings.port,
         http="api.gate.connections:Patient",
         timeout_graceful_shutdown=5,
+        workers=settings.api_processes,
     )
 
 

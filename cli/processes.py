@@ -69,6 +69,8 @@ def api(settings: Settings) -> Process:
         "--no-access-log",
         "--timeout-graceful-shutdown",
         "2",
+        "--workers",
+        str(settings.api_processes),
         ready=lambda: is_healthy(settings),
     )
 

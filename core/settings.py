@@ -32,6 +32,9 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="address the API listens on")
     port: int = Field(default=8000, ge=0, le=65535)
+    api_processes: PositiveInt = Field(
+        default=1, description="processes that answer requests; limits of one API are those of each"
+    )
     hosts: str = Field(
         default="", description="names that it is reached by, beside localhost and its address; a,b,c"
     )

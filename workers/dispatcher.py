@@ -102,7 +102,8 @@ class Dispatcher:
             stop.wait(self._settings.relay_seconds)
 
     def sweep(self) -> None:
-        """Remove files that were never finished."""
+        """Remove files that were never finished; let the database know how large its tables are."""
+        self._database.optimize()
         LocalStore(self._settings.artifact_directory).sweep(ABANDONED_SECONDS)
 
     def _try(self, step: Callable[[], object]) -> None:

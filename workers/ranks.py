@@ -20,8 +20,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from core.jobs.outcome import Failure
+from core.lifeline import die_with_parent
 from core.training.ranks import RankLost
-from workers.lifeline import die_with_parent
 
 MEETING_SECONDS = 60
 """How long the first machine waits for the others."""

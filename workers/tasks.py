@@ -14,9 +14,9 @@ from celery.signals import worker_init, worker_process_init, worker_shutting_dow
 from celery.worker.request import Request
 
 from core.crashpoints import crashpoint
+from core.lifeline import die_with_parent
 from core.settings import settings
 from workers.app import app
-from workers.lifeline import die_with_parent
 from workers.supervisor import Supervisor
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.lifeline import die_with_parent
 from core.settings import Settings
-from workers.lifeline import die_with_parent
 from workers.protocol import Request
 
 _MESSAGE = 4096

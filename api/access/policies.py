@@ -29,7 +29,7 @@ class Policy:
 
     scope: Scope | None
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Only says what is asked: `enforce` asks it."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from core.families import architecture
 from core.tickets import Mask, Metadata, write
 from core.tickets import Ticket as TicketData
 
-NEWEST = 1_760_000_000.0
 AT_ONCE = 5_000
 NETWORKS = tuple(
     architecture(network, input=(1, 28, 28), classes=10)
@@ -28,11 +28,12 @@ DATASETS = ("digits", "mnist", "fashion_mnist")
 
 
 def tickets(database: Database, number: int) -> None:
-    """Enter so many tickets, a second apart; each has its layers, an origin, and every tenth a tag."""
+    """Enter so many tickets, a second apart until now; each has its layers, an origin, and every tenth a tag."""
+    began = time.time() - number
     for first in range(0, number, AT_ONCE):
         some = range(first, min(first + AT_ONCE, number))
         with database.write() as session:
-            _enter(session, some, NEWEST - number)
+            _enter(session, some, began)
 
 
 def _enter(session: Session, some: range, began: float) -> None:

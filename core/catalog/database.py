@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Double, create_engine, event, make_url
@@ -99,6 +99,15 @@ class Database:
             session.flush()
             crashpoint(f"{transaction}.commit")
         crashpoint(f"{transaction}.committed")
+
+    def optimize(self) -> None:
+        """Have SQLite look at samples of tables that have grown much; without, it reads large ones whole.
+
+        PostgreSQL does that by itself.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with closing(self.engine.raw_connection()) as connection:
+                sqlite.optimize(connection.driver_connection)
 
     def close(self) -> None:
         """Close every pooled connection."""

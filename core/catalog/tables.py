@@ -148,7 +148,8 @@ class Provenance(OfProject, Base):
     __table_args__ = (
         _ticket(),
         Index(None, "project", "ticket_id"),
-        Index(None, "project", "dataset"),
+        Index(None, "project", "dataset", "ticket_id"),
+        Index(None, "project", "method", "ticket_id"),
         Index(None, "project", "parent_id"),
     )
 
@@ -206,7 +207,7 @@ class TicketTag(OfProject, Base):
     """A word a person put on a ticket."""
 
     __tablename__ = "ticket_tags"
-    __table_args__ = (_ticket(), Index(None, "project", "tag"))
+    __table_args__ = (_ticket(), Index(None, "project", "tag", "ticket_id"))
 
     project: Mapped[str] = mapped_column(Name, primary_key=True)
     ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)

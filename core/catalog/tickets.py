@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import architectures
 from core.catalog.database import dialect_insert
@@ -29,6 +31,8 @@ from core.tickets import LayerFigures, Metadata, TicketFile
 MOST_TAGS = 32
 MOST_UPLOADS = 32
 """How many origins of one ticket may come from uploads, whose files may state anything."""
+FEW = 2000
+"""So many tickets are put in order for a page of them; of more each is asked in turn."""
 
 
 class TooManyTags(ValueError):
@@ -212,8 +216,20 @@ def origin(ticket: Ticket) -> Provenance:
 
 def load_origins(session: Session, tickets: Iterable[Ticket]) -> None:
     """Read the provenance and the tags of many tickets at once."""
-    query = select(Ticket).where(Ticket.id.in_([ticket.id for ticket in tickets]))
-    session.scalars(query.options(selectinload(Ticket.provenance), selectinload(Ticket.tags))).all()
+    by_id = {ticket.id: ticket for ticket in tickets}
+    # By the id alone, within the session's project: SQLite reads all rows for a list of pairs.
+    origins = select(Provenance).where(Provenance.ticket_id.in_(by_id))
+    tags = select(TicketTag).where(TicketTag.ticket_id.in_(by_id))
+    _give(by_id, "provenance", session.scalars(origins.order_by(Provenance.ticket_id, Provenance.id)))
+    _give(by_id, "tags", session.scalars(tags.order_by(TicketTag.ticket_id, TicketTag.tag)))
+
+
+def _give(tickets: Mapping[str, Ticket], name: str, rows: Iterable[Provenance | TicketTag]) -> None:
+    of: dict[str, list[Provenance | TicketTag]] = {identity: [] for identity in tickets}
+    for row in rows:
+        of[row.ticket_id].append(row)
+    for identity, ticket in tickets.items():
+        set_committed_value(ticket, name, of[identity])
 
 
 def missing(session: Session, identities: Iterable[str]) -> list[str]:
@@ -246,26 +262,36 @@ class TicketFilter:
 def page(
     session: Session, limit: int, after: Cursor | None = None, wanted: TicketFilter = TicketFilter()
 ) -> Page[Ticket]:
-    """Tickets, newest first.
-
-    What many tickets have is asked of each in turn, from the newest on; what few have is looked up
-    and put in order.
-    """
+    """Tickets, newest first."""
     clauses: list[ColumnElement[bool]] = []
     for column, value in ((Ticket.architecture, wanted.architecture), (Ticket.family, wanted.family)):
         if value is not None:
             clauses.append(column == value)
-    for many, value in ((Provenance.dataset, wanted.dataset), (Provenance.method, wanted.method)):
+    for column_of, value in (
+        (Provenance.dataset, wanted.dataset),
+        (Provenance.method, wanted.method),
+        (Provenance.parent_id, wanted.parent),
+        (TicketTag.tag, wanted.tag),
+    ):
         if value is not None:
-            clauses.append(exists().where(*_of(Provenance), many == value))
-    for few, value in ((Provenance.parent_id, wanted.parent), (TicketTag.tag, wanted.tag)):
-        if value is not None:
-            clauses.append(Ticket.id.in_(select(few.class_.ticket_id).where(few == value)))
+            clauses.append(_has(session, column_of, value))
     if wanted.sparsity_min is not None:
         clauses.append(Ticket.sparsity >= wanted.sparsity_min)
     if wanted.sparsity_max is not None:
         clauses.append(Ticket.sparsity <= wanted.sparsity_max)
     return newest_first(session, Ticket, limit, after, *clauses)
+
+
+def _has(session: Session, column: InstrumentedAttribute[Any], value: str) -> ColumnElement[bool]:
+    """That a part of a ticket has a value.
+
+    The tickets of a rare value are looked up and put in order; of a common one each is asked, from the newest on.
+    """
+    part: type[Provenance | TicketTag] = column.class_  # type: ignore[assignment]
+    having = select(part.ticket_id).where(column == value)
+    if session.scalars(select(func.count()).select_from(having.limit(FEW).subquery())).one() < FEW:
+        return Ticket.id.in_(having)
+    return exists().where(*_of(part), column == value)
 
 
 def _of(part: type[Provenance | TicketTag]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

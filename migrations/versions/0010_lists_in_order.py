@@ -9,8 +9,21 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-FORMER = (["project", "family", "sparsity"], ["project", "architecture"])
-LISTED = (["project", "family", "created_at", "id"], ["project", "architecture", "created_at", "id"])
+Indices = tuple[tuple[str, list[str]], ...]
+
+FORMER: Indices = (
+    ("tickets", ["project", "family", "sparsity"]),
+    ("tickets", ["project", "architecture"]),
+    ("ticket_tags", ["project", "tag"]),
+    ("provenance", ["project", "dataset"]),
+)
+LISTED: Indices = (
+    ("tickets", ["project", "family", "created_at", "id"]),
+    ("tickets", ["project", "architecture", "created_at", "id"]),
+    ("ticket_tags", ["project", "tag", "ticket_id"]),
+    ("provenance", ["project", "dataset", "ticket_id"]),
+    ("provenance", ["project", "method", "ticket_id"]),
+)
 
 
 def upgrade() -> None:
@@ -21,8 +34,8 @@ def downgrade() -> None:
     _replace(LISTED, FORMER)
 
 
-def _replace(old: tuple[list[str], ...], new: tuple[list[str], ...]) -> None:
-    for columns in old:
-        op.drop_index("_".join(["ix_tickets", *columns]), "tickets")
-    for columns in new:
-        op.create_index("_".join(["ix_tickets", *columns]), "tickets", columns)
+def _replace(old: Indices, new: Indices) -> None:
+    for table, columns in old:
+        op.drop_index("_".join(["ix", table, *columns]), table)
+    for table, columns in new:
+        op.create_index("_".join(["ix", table, *columns]), table, columns)

@@ -1,5 +1,6 @@
 """The API as a process of its own: what it imports, how much memory it takes."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -23,12 +24,21 @@ def test_heavy_packages_are_not_imported():
     assert found.stdout.strip() == "[]"
 
 
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 class TestProcess:
     @pytest.fixture
-    def process(self, tmp_path: Path) -> Iterator[tuple[psutil.Process, str]]:
+    def processes(self) -> int:
+        return 1
+
+    @pytest.fixture
+    def process(self, tmp_path: Path, processes: int) -> Iterator[tuple[psutil.Process, str]]:
         settings = Settings(home=tmp_path)
         upgrade(settings.database)
-        socket = tmp_path / "api.sock"
+        path = tmp_path / "api.sock"
         command = [
             sys.executable,
             "-m",
@@ -36,21 +46,22 @@ class TestProcess:
             "--factory",
             "api.app:from_environment",
             "--uds",
-            str(socket),
+            str(path),
+            "--workers",
+            str(processes),
         ]
-        with subprocess.Popen(
-            command, env={"ELASTICKET_HOME": str(tmp_path)}, stderr=subprocess.DEVNULL
-        ) as running:
-            while not socket.exists():
+        environment = {"ELASTICKET_HOME": str(tmp_path), "ELASTICKET_API_PROCESSES": str(processes)}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as running:
+            while not listens(path):
                 assert running.poll() is None
                 time.sleep(0.02)
-            yield psutil.Process(running.pid), str(socket)
+            yield psutil.Process(running.pid), str(path)
             running.terminate()
 
     @pytest.mark.parametrize("form", [False, True])
     def test_memory_stays_flat_while_a_large_upload_arrives(self, process, form):
-        api, socket = process
-        transport = httpx.HTTPTransport(uds=socket)
+        api, path = process
+        transport = httpx.HTTPTransport(uds=path)
         with httpx.Client(transport=transport, base_url="http://localhost", timeout=60) as client:
             client.get("/healthz").raise_for_status()
             client.get("/jobs").raise_for_status()
@@ -72,3 +83,16 @@ class TestProcess:
             answer = client.post("/tickets", content=pieces(), headers={"Content-Type": kind})
             assert answer.json()["failure"] == "header-too-large"
             assert highest - before < 24 * MB
+
+    @pytest.mark.parametrize("processes", [2])
+    def test_several_of_them_end_with_the_one_that_started_them(self, process):
+        starter, path = process
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=path), base_url="http://localhost", timeout=60
+        ) as client:
+            client.get("/readyz").raise_for_status()
+        started = starter.children(recursive=True)
+        assert len([one for one in started if "spawn_main" in " ".join(one.cmdline())]) == 2
+        starter.kill()
+        _, left = psutil.wait_procs(started, timeout=10)
+        assert left == []

@@ -290,7 +290,9 @@ class TestList:
             ({"tag": "none"}, []),
         ],
     )
-    def test_filters(self, client, three, query, names):
+    @pytest.mark.parametrize("few", [0, 2000], ids=["each asked", "looked up"])
+    def test_filters(self, client, three, query, names, few, monkeypatch):
+        monkeypatch.setattr("core.catalog.tickets.FEW", few)
         listed = [ticket["id"] for ticket in client.get("/tickets", params=query).json()["items"]]
         assert listed == [three[name] for name in names]
 

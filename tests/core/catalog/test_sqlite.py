@@ -50,3 +50,12 @@ class TestConnection:
         other.execute("BEGIN IMMEDIATE")
         other.close()
         database.close()
+
+
+class TestOptimize:
+    def test_tells_the_planner_how_large_tables_are(self, sqlite_url: str) -> None:
+        database = Database(sqlite_url)
+        database.optimize()
+        with database.read() as session:
+            known = session.execute(text("SELECT tbl, stat FROM sqlite_stat1")).all()
+        assert ("projects", "1 1") in known
