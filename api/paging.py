@@ -40,7 +40,7 @@ def _cursor(token: str) -> Cursor:
 class Paging(BaseModel):
     """The query of a list: the page a request asks for. A list's own filters are fields of a subclass."""
 
-    limit: int = Field(50, ge=1, le=500, description="items per page")
+    limit: int = Field(20, ge=1, le=500, description="items per page")
     after: Annotated[Cursor | None, PlainValidator(_cursor), WithJsonSchema({"type": "string"})] = Field(
         None, description="where the page starts: take `next`"
     )

@@ -22,6 +22,8 @@ from core.settings import Settings
 from workers.protocol import Request
 
 _MESSAGE = 4096
+YIELDING = 5
+"""How far a trainer stands back (nice) behind an API on the same machine, which is to answer at once."""
 START_SECONDS = 120.0
 FORK_SECONDS = 5.0
 REAP_SECONDS = 10.0
@@ -161,6 +163,7 @@ def _serve(channel: socket.socket) -> None:
             return
         pid = os.fork()
         if pid == 0:
+            os.nice(YIELDING)
             os.setpgid(0, 0)
             channel.close()
             _be_trainer(trainer.run, descriptors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -66,6 +67,8 @@ class Database:
             raise ValueError(
                 f"unsupported database {parsed.get_backend_name()!r}; accepted: sqlite, postgresql"
             )
+        # Of this process's writers one at a time asks SQLite, whose own waiting favours the latest.
+        self._turn = threading.Lock() if parsed.get_backend_name() == "sqlite" else None
         self._writer = self.engine.execution_options(writes=True)
         self._bind(scope.DEFAULT)
 
@@ -94,11 +97,27 @@ class Database:
 
         `transaction` is its name among `core.crashpoints.TRANSACTIONS`.
         """
-        with scope.session(self._writer, self.project, self._criteria) as session, session.begin():
+        with (
+            self._in_turn(),
+            scope.session(self._writer, self.project, self._criteria) as session,
+            session.begin(),
+        ):
             yield session
             session.flush()
             crashpoint(f"{transaction}.commit")
         crashpoint(f"{transaction}.committed")
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_POOL_SECONDS):
+            raise NoConnectionFree(f"other writers took more than {_POOL_SECONDS:g} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def optimize(self) -> None:
         """Have SQLite look at samples of tables that have grown much; without, it reads large ones whole.

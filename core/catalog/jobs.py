@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import reuse
 from core.catalog.database import now
@@ -78,7 +79,11 @@ def clock(session: Session) -> float:
 
 def get(session: Session, job_id: str) -> Job | None:
     """One job."""
-    return session.get(Job, job_id)
+    job = session.get(Job, job_id)
+    if job is not None and job.attempt == 0:
+        for rows in ("attempts", "runs", "results", "outputs"):
+            set_committed_value(job, rows, [])  # not begun, it has none to be looked for
+    return job
 
 
 def events_after(
@@ -115,6 +120,7 @@ def append_events(session: Session, job_id: str, attempt: int, events: Sequence[
         .where(Job.id == job_id)
         .values(last_event=Job.last_event + len(events))
         .returning(Job.last_event)
+        .execution_options(synchronize_session=False)
     )
     assert last is not None, f"no job {job_id}"
     first = last - len(events) + 1
