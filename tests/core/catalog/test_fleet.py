@@ -132,8 +132,9 @@ class TestHours:
             claim(database, job)
             succeed(database, job)
             change(database, Job, job, finished_at=first + (HOURS - 1 - age) * HOUR + 3599.9)
+        unwanted = queued()
         with database.write() as session:
-            jobs.cancel(session, queued())
+            jobs.cancel(session, unwanted)
         hours = read(database).hours
         assert [hour.start for hour in hours] == [first + i * HOUR for i in range(HOURS)]
         assert [(i, hour.succeeded) for i, hour in enumerate(hours) if hour.succeeded] == [
