@@ -58,6 +58,20 @@ class Settings(BaseSettings):
     )
 
     slots: PositiveInt = Field(default=os.cpu_count() or 1, description="jobs one worker runs at a time")
+    gpus: int | None = Field(
+        default=None, ge=0, description="GPUs that a worker offers; unset: those that nvidia-smi tells of"
+    )
+    gpu_memory_mib: PositiveInt | None = Field(
+        default=None, description="memory of each, in MiB; unset: what nvidia-smi says, and the least of them"
+    )
+    memory_mib: PositiveInt | None = Field(
+        default=None, description="memory for what a worker computes on its CPU; unset: the machine's"
+    )
+    takes: str = Field(
+        default="any,cpu,gpu",
+        pattern="^(any|cpu|gpu)(,(any|cpu|gpu))*$",
+        description="the jobs that a worker takes, by the device they ask for; any: those that ask for none",
+    )
     threads: PositiveInt | None = Field(default=None, description="threads per trainer; unset: cores / slots")
     trainer_memory_bytes: PositiveInt | None = Field(
         default=None, description="address space of one trainer, of each of its ranks (CPU only)"
@@ -102,6 +116,14 @@ class Settings(BaseSettings):
         default=0.5, description="how often a running job reports and is checked"
     )
     cancel_grace_seconds: PositiveFloat = Field(default=2.0, description="from SIGTERM to SIGKILL")
+    save_grace_seconds: PositiveFloat = Field(
+        default=5.0, description="for a job to save its state when it is to leave its worker, until SIGKILL"
+    )
+    patience_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="time that an attempt keeps its place before it may be asked to give way; doubles with each time",
+    )
     checkpoint_seconds: float = Field(default=15.0, ge=0, description="training time between checkpoints")
     max_attempts: PositiveInt = Field(
         default=5, description="attempts without a saved training state before a job has failed"
@@ -135,6 +157,11 @@ class Settings(BaseSettings):
     def dataset_directory(self) -> Path:
         """Where datasets are looked for and downloaded to."""
         return (self.datasets or self.root / "datasets").expanduser().absolute()
+
+    @property
+    def served(self) -> frozenset[Literal["any", "cpu", "gpu"]]:
+        """The devices in `takes`."""
+        return frozenset(self.takes.split(","))  # type: ignore[arg-type]
 
     @property
     def trainer_threads(self) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
+from core.jobs.placement import QUEUE
 from core.settings import settings
-
-QUEUE = "elasticket"
 
 app = Celery("elasticket", broker=settings().broker_url, include=["workers.tasks"])
 app.conf.update(

@@ -6,18 +6,20 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from core.catalog import dispatch, studies
+from core.catalog import dispatch, pools, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import UNREACHABLE, Database
+from core.catalog.preemption import make_room
 from core.crashpoints import crashpoint
+from core.jobs.placement import Need
 from core.settings import Settings, settings
-from workers.app import QUEUE, app
+from workers.app import app
 from workers.outage import Outage
 from workers.supervisor import tidy_scratch
 from workers.tasks import run_job
@@ -48,20 +50,28 @@ class Dispatcher:
         with app.producer_pool.acquire(block=True) as producer:
             for row in rows:
                 crashpoint("hint.publish")
-                run_job.apply_async((row.job_id,), producer=producer, retry=False)
+                queue = Need.parse(row.need).queue
+                run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
                 crashpoint("hint.published")
         with self._database.write("announced") as session:
             dispatch.announced(session, rows)
         return len(rows)
 
     def reconcile(self) -> None:
-        """End expired leases, repeat hints that the broker lost, remove what ended jobs left in scratch."""
+        """End expired leases, make room, repeat hints that the broker lost, remove what ended jobs left in scratch."""
         with self._database.write("expire") as session:
             for job_id, state in dispatch.end_expired_leases(session):
                 log.warning("job %s: its lease ran out; now %s", job_id, state)
-        if self._broker_holds() == 0:
+            pools.forget(session)
+        with self._database.write("make_room") as session:
+            asked = make_room(session, self._settings.reconcile_seconds, self._settings.patience_seconds)
+        for job_id in asked:
+            log.info("job %s is asked to give way", job_id)
+        with self._database.read() as session:
+            needs = dispatch.queued_needs(session)
+        if unheard := self._unheard(needs):
             with self._database.write("repeat") as session:
-                lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds)
+                lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds, unheard)
             if lost:
                 log.info("repeated %d hints", lost)
         scratch = self._settings.scratch_directory
@@ -83,9 +93,13 @@ class Dispatcher:
                     studies.advance(session, study_id, self._settings.max_attempts)
         self._pulses = pulses
 
-    def _broker_holds(self) -> int:
+    def _unheard(self, needs: Collection[str]) -> set[str]:
+        """Those of which the broker holds no hint."""
+        queues = {need: Need.parse(need).queue for need in needs}
         with app.connection_for_read() as connection:
-            return int(connection.default_channel.client.llen(QUEUE))
+            broker = connection.default_channel.client
+            empty = {queue for queue in set(queues.values()) if not broker.llen(queue)}
+        return {need for need, queue in queues.items() if queue in empty}
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database or broker that is away is tried again."""

@@ -15,6 +15,7 @@ from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
 from core.catalog.tables import Job, Run
 from core.jobs.datasets import DATASETS
 from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
+from core.jobs.placement import Need
 from core.jobs.specs import (
     ConnectSpec,
     EvaluateSpec,
@@ -39,6 +40,7 @@ class InputGone(LookupError):
 def request_for(session: Session, job: Job, store: LocalStore, settings: Settings) -> Request:
     """The request a trainer gets for this attempt; raises InputGone."""
     scratch, spec = settings.scratch_directory / job.id, parse_spec(job.spec)
+    devices = spec.devices if isinstance(spec, Trained) else 1
     return Request(
         spec=job.spec,
         project=job.project,
@@ -51,7 +53,10 @@ def request_for(session: Session, job: Job, store: LocalStore, settings: Setting
         inputs=_inputs(session, spec, store, scratch),
         confinement=_confinement(settings) if isinstance(spec, ImportSpec) else None,
         states=[SavedState(saved.training, saved.digest) for saved in attempts.checkpoints(session, job.id)],
-        devices=spec.devices if isinstance(spec, Trained) else 1,
+        devices=devices,
+        # Machines that train together each use all they have.
+        gpus=job.gpus if settings.nodes == 1 or devices == 1 else None,
+        gpu_memory_mib=Need.parse(job.need).memory,
         nodes=settings.nodes,
         rendezvous=settings.rendezvous,
     )

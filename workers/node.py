@@ -37,7 +37,9 @@ def main(
     while True:
         _wait_for(nodes.endpoint)
         try:
-            broken = launch(of_all, nodes, lambda: attempt(lambda: be_rank(None, None, **mine)), lambda: None)
+            broken = launch(
+                of_all, nodes, lambda: attempt(lambda: be_rank(None, None, None, **mine)), lambda: None
+            )
         except RanksEnded as error:
             log.warning("%s", error)
         else:

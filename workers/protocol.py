@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.jobs.inputs import Inputs
+
+SAVE_AND_END = signal.SIGUSR1
+"""Asks a trainer to save the state of what it trains and to end; one that has nothing to save ends at once."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,11 @@ class Confinement:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything a trainer needs to know; it never sees the database."""
+    """Everything a trainer needs to know; it never sees the database.
+
+    `gpus`: the numbers of those that are its own; none: it computes on the CPU; None: whichever there are.
+    `gpu_memory_mib`: what it may take of each.
+    """
 
     spec: dict[str, Any]
     project: str
@@ -48,6 +56,8 @@ class Request:
     confinement: Confinement | None = None
     states: list[SavedState] = field(default_factory=list)
     devices: int = 1
+    gpus: list[int] | None = None
+    gpu_memory_mib: int | None = None
     nodes: int = 1
     rendezvous: str = ""
 

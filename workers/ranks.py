@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 
@@ -57,7 +57,11 @@ class Broken:
 
 
 def launch(
-    devices: int, nodes: Nodes, work: Callable[[], Broken | None], lifeline: Callable[[], None]
+    devices: int,
+    nodes: Nodes,
+    work: Callable[[], Broken | None],
+    lifeline: Callable[[], None],
+    on_cpu: bool = False,
 ) -> Broken | None:
     """Do `work` in each of this machine's ranks, of so many on all; returns when they have ended, with what broke one.
 
@@ -67,7 +71,7 @@ def launch(
     here, rest = divmod(devices, nodes.count)
     if rest:
         raise DevicesUnavailable(f"{devices} devices cannot be spread evenly over {nodes.count} machines")
-    found = gpus()
+    found = 0 if on_cpu else gpus()
     if 0 < found < here:
         raise DevicesUnavailable(f"{here} devices were asked for on a machine that has {found}")
     broken: SimpleQueue[Broken] = multiprocessing.get_context("fork").SimpleQueue()
@@ -87,11 +91,12 @@ def gpus() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def own_device() -> torch.device:
-    """The device of this rank: the GPU of its number on its machine, else the CPU."""
-    if not torch.cuda.is_available():
+def own_device(gpus: Sequence[int] | None) -> torch.device:
+    """The device of this rank: the one of its number among the job's GPUs on this machine, None: all; else the CPU."""
+    if gpus == [] or not torch.cuda.is_available():
         return torch.device("cpu")
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    number = int(os.environ["LOCAL_RANK"])
+    device = torch.device("cuda", number if gpus is None else gpus[number])
     torch.cuda.set_device(device)
     return device
 

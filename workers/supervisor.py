@@ -7,16 +7,18 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from mmap import mmap
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, queue, tickets
+from core.catalog import attempts, placement, tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome, ProducedTicket
+from core.jobs.placement import Offer
 from core.jobs.states import State
 from core.settings import Settings
 from core.tickets import read, ticket_id
@@ -34,12 +36,27 @@ ABANDONED_SECONDS = 3600.0
 
 
 class Supervisor:
-    """One slot of a worker. `stopping` tells whether this worker is to give its job back."""
+    """One slot of a worker. `stopping` tells whether this worker is to give its job back.
 
-    def __init__(self, settings: Settings, worker: str, stopping: Callable[[], bool]) -> None:
+    `pool` is the worker's name, and `offer` what it has. `unmet` is a byte that its slots share: 1 where one of them
+    was sent away although jobs were queued, so that whoever has done a job looks for another by itself.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        stopping: Callable[[], bool],
+        pool: str,
+        offer: Offer,
+        unmet: mmap,
+    ) -> None:
         self._settings = settings
         self._worker = worker
         self._stopping = stopping
+        self._pool = pool
+        self._offer = offer
+        self._unmet = unmet
         self._database = Database(settings.database).everywhere()
         self._store = LocalStore(settings.artifact_directory)
         self._outage = Outage(log, "the database")
@@ -47,7 +64,11 @@ class Supervisor:
         self._zygote.warm()
 
     def work(self) -> None:
-        """Do the job at the front of the queue, if there is one."""
+        """Do the job that is next here, if there is one; and more, where the hints of others found no room."""
+        while self._do_one() and self._unmet[0] and not self._stopping():
+            pass
+
+    def _do_one(self) -> bool:
         # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
         self._zygote.wait()
         try:
@@ -55,23 +76,27 @@ class Supervisor:
         except UNREACHABLE as error:
             # The job is queued still, or its lease runs out: either way another hint follows.
             self._outage.goes_on(error)
-            return
+            return False
         self._outage.is_over()
         if job is None:
-            return
+            return False
         log.info("job %s: attempt %d", job.id, job.attempt)
         ending = self._attend(job)
         self._conclude(job, ending)
         # What is left lying is seen to by the dispatcher.
         with suppress(*UNREACHABLE):
             tidy_scratch(self._database, self._settings, job.id)
+        return True
 
     def _claim(self) -> Job | None:
         with self._database.write("claim") as session:
-            job_id = queue.next_job(session)
-            if job_id is None:
+            choice = placement.next_job(session, self._pool, self._offer)
+            if choice is None:
+                self._unmet[0] = bool(placement.heads(session))
                 return None
-            return attempts.claim(session, job_id, self._worker, self._settings.lease_seconds)
+            return attempts.claim(
+                session, choice.job, self._worker, self._settings.lease_seconds, self._pool, choice.gpus
+            )
 
     def _attend(self, job: Job) -> Ending:
         """Run a trainer to its end. Whatever goes wrong here is the attempt's end, never the slot's."""
@@ -133,6 +158,9 @@ class Supervisor:
             return "fail", lambda session: attempts.fail(session, *held, failure)
         if ending.state is State.CANCELLING:
             return "stop", lambda session: attempts.stopped(session, *held)
+        if ending.gives_way is not None:
+            reason = ending.gives_way
+            return "give_back", lambda session: attempts.give_back(session, *held, reason)
         if self._stopping():
             return "give_back", lambda session: attempts.give_back(session, *held)
         return "lose", lambda session: attempts.lose(session, *held, ending.how)

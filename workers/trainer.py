@@ -35,6 +35,7 @@ from core.training.checkpoint import CheckpointInvalid, TrainingState, read_stat
 from core.training.fingerprint import fingerprint
 from core.training.mode import Mode
 from core.training.ranks import ALONE, RankLost, Ranks, joined
+from workers.leaving import Leaving
 from workers.pace import Pace
 from workers.protocol import Reports, Request
 from workers.rank_journal import RankJournal
@@ -48,9 +49,10 @@ def run(command: int, report: int) -> None:
     """Serve one request from the command pipe, then return; the process should exit."""
     with os.fdopen(command, "rb", buffering=0) as commands:
         request = Request.decode(_line(commands))
+        leaving = Leaving()
         lifeline = partial(_die_with_supervisor, commands)
         threading.Thread(target=lifeline, daemon=True).start()
-        _serve(request, Reports(report), lifeline)
+        _serve(request, Reports(report), lifeline, leaving)
 
 
 def _line(stream: Any) -> bytes:
@@ -76,11 +78,12 @@ def warm() -> None:
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
-def _serve(request: Request, reports: Reports, lifeline: Callable[[], None]) -> None:
+def _serve(request: Request, reports: Reports, lifeline: Callable[[], None], leaving: Leaving) -> None:
     if request.devices == 1:
-        broken = attempt(lambda: _do(request, reports, PipeJournal(request, reports), _device(request)))
+        journal = PipeJournal(request, reports, leaving)
+        broken = attempt(lambda: _do(request, reports, journal, _device(request)))
     else:
-        broken = _lead(request, reports, lifeline)
+        broken = _lead(request, reports, lifeline, leaving)
     if broken is not None:
         reports.log(broken.traceback)
         reports.send("failure", **broken.failure.as_json())
@@ -97,11 +100,17 @@ def attempt(work: Callable[[], None]) -> Broken | None:
     return None
 
 
-def _lead(request: Request, reports: Reports, lifeline: Callable[[], None]) -> Broken | None:
+def _lead(
+    request: Request, reports: Reports, lifeline: Callable[[], None], leaving: Leaving
+) -> Broken | None:
     """Have ranks do the job's work: those of this machine, which are started here, and those of others."""
     nodes = Nodes(request.nodes, 0, request.rendezvous)
+
+    def work() -> Broken | None:
+        return attempt(lambda: be_rank(request, reports, leaving))
+
     try:
-        return launch(request.devices, nodes, lambda: attempt(lambda: be_rank(request, reports)), lifeline)
+        return launch(request.devices, nodes, work, lifeline, on_cpu=request.gpus == [])
     except DevicesUnavailable as error:
         return Broken(failure_of(error), traceback.format_exc())
     except Exception as error:
@@ -109,12 +118,12 @@ def _lead(request: Request, reports: Reports, lifeline: Callable[[], None]) -> B
         raise
 
 
-def be_rank(request: Request | None, reports: Reports | None, **here: Any) -> None:
+def be_rank(request: Request | None, reports: Reports | None, leaving: Leaving | None, **here: Any) -> None:
     """One rank's part of a job's work. Rank 0 reports; a machine that has no request is told what rank 0's is.
 
     `here`: what of the request is otherwise on this machine.
     """
-    device = own_device()
+    device = own_device(None if request is None else request.gpus)
     with joined("nccl" if device.type == "cuda" else "gloo") as met:
         told = met.told(request)
         assert told is not None
@@ -123,7 +132,7 @@ def be_rank(request: Request | None, reports: Reports | None, **here: Any) -> No
             raise DevicesUnavailable(f"{request.devices} devices were asked for, and {met.size} have come")
         ranks = replace(met, batch_norm=request.spec["batch_norm"])
         reports = reports if ranks.rank == 0 else None
-        kept = None if reports is None else PipeJournal(request, reports)
+        kept = None if reports is None or leaving is None else PipeJournal(request, reports, leaving)
         _do(request, reports, RankJournal(ranks, kept), device, ranks)
 
 
@@ -133,6 +142,10 @@ def _do(
     relay = logging.NullHandler() if reports is None else _LogRelay(reports)
     logging.basicConfig(level=logging.INFO, handlers=[relay], force=True)
     torch.set_num_threads(max(1, request.threads * request.nodes // ranks.size))
+    if device.type == "cuda" and request.gpu_memory_mib is not None:
+        # What it declared is all it gets: more would be taken from the jobs beside it.
+        share = request.gpu_memory_mib * 2**20 / torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share), device)
     if request.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
     lab = Lab(
@@ -158,7 +171,11 @@ def _do(
 
 
 def _device(request: Request) -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() and not request.confinement else "cpu")
+    if request.confinement or request.gpus == [] or not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda", request.gpus[0] if request.gpus else 0)
+    torch.cuda.set_device(device)
+    return device
 
 
 def _named(device: torch.device, ranks: int) -> str:
@@ -207,13 +224,14 @@ class _LogRelay(logging.Handler):
 class PipeJournal:
     """The lab's journal: states and artifacts go to the stores, their digests and everything else to the pipe."""
 
-    def __init__(self, request: Request, reports: Reports) -> None:
+    def __init__(self, request: Request, reports: Reports, leaving: Leaving) -> None:
         self._artifacts = LocalStore(Path(request.artifacts))
         self._scratch = LocalStore(Path(request.scratch), "state")
         self._trainings = SharedTrainings(self._artifacts, request.project)
         self._fresh = request.spec.get("fresh", False)
         self._saved = request.states
         self._reports = reports
+        self._leaving = leaving
         self._interval = request.checkpoint_seconds
         self._last_save = time.monotonic()
         self._last_progress = 0.0
@@ -223,6 +241,7 @@ class PipeJournal:
         self._reports.send("event", kind=kind, data=data)
 
     def progress(self, done: int, total: int, doing: str) -> None:
+        self._leaving.step()
         self._pace.step()
         if time.monotonic() - self._last_progress >= PROGRESS_SECONDS or done == total:
             self._last_progress = time.monotonic()
@@ -239,7 +258,7 @@ class PipeJournal:
                 logging.warning("a saved state of %s is of no use: %s", training, error)
 
     def due(self) -> bool:
-        return time.monotonic() - self._last_save >= self._interval
+        return self._leaving.asked or time.monotonic() - self._last_save >= self._interval
 
     def save(self, training: str, state: TrainingState, complete: bool) -> None:
         self._last_save = time.monotonic()
@@ -250,6 +269,7 @@ class PipeJournal:
             logging.warning("step %d of %s could not be saved: %s", state.step, training, error)
             return
         self._reports.send("saved", training=training, step=state.step, complete=complete, digest=digest)
+        self._leaving.saved()
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
         return _put(self._artifacts, write)

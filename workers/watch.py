@@ -35,12 +35,14 @@ DEVICE_CHARACTERS = 255
 class Ending:
     """How an attempt ended: with an outcome, with a failure the trainer reported, or with neither (it died).
 
-    `state` is the job's as last seen; None: it is no longer this attempt's. `how` says it in words.
+    `state` is the job's as last seen; None: it is no longer this attempt's. `gives_way`: why it was to go back to the
+    queue. `how` says the end in words.
     """
 
     outcome: dict[str, Any] | None = None
     failure: Failure | None = None
     state: State | None = State.RUNNING
+    gives_way: str | None = None
     how: str = ""
 
 
@@ -127,19 +129,25 @@ class Watch:
                 self._ending.state = None
             return
         self._outage.is_over()
-        self._ending.state = beat.state
+        self._ending.state, self._ending.gives_way = beat.state, beat.gives_way
         self._report = Report()
         self._lease_ends = time.monotonic() + self._settings.lease_seconds
         for digest in beat.dropped:
             self._scratch.delete(digest)
 
     def _escalate(self) -> None:
-        """A trainer that must stop gets SIGTERM, then SIGKILL; one whose job is lost gets SIGKILL at once."""
+        """A trainer that must stop gets SIGTERM, then SIGKILL; one whose job is lost gets SIGKILL at once.
+
+        One whose job goes back to the queue is first asked to leave.
+        """
         if self._ending.state is None:
             self._trainer.signal(signal.SIGKILL)
         elif self._kill_at is not None:
             if time.monotonic() >= self._kill_at:
                 self._trainer.signal(signal.SIGKILL)
-        elif self._ending.state is State.CANCELLING or self._stopping():
+        elif self._ending.state is State.CANCELLING:
             self._trainer.signal(signal.SIGTERM)
             self._kill_at = time.monotonic() + self._settings.cancel_grace_seconds
+        elif self._ending.gives_way is not None or self._stopping():
+            self._trainer.ask_to_leave()
+            self._kill_at = time.monotonic() + self._settings.save_grace_seconds

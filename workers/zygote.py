@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from core.lifeline import die_with_parent
 from core.settings import Settings
-from workers.protocol import Request
+from workers.protocol import SAVE_AND_END, Request
 
 _MESSAGE = 4096
 YIELDING = 5
@@ -60,6 +60,11 @@ class Trainer:
         """Signal the trainer and whatever it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
+
+    def ask_to_leave(self) -> None:
+        """Have it save what it trains, and end; it alone is asked, lest what it started dies before it has saved."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, SAVE_AND_END)
 
     def close(self) -> None:
         """Let go of both pipes."""

@@ -18,7 +18,14 @@ from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
 from core.tickets import TicketFile
 
-REQUEUED: dict[str, Any] = {"lease_until": None, "worker": None, "hinted_at": None}
+REQUEUED: dict[str, Any] = {
+    "lease_until": None,
+    "worker": None,
+    "pool": None,
+    "gpus": None,
+    "gives_way": None,
+    "hinted_at": None,
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,18 @@ class Report:
     device: str | None = None
 
 
-def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> Job | None:
-    """Take a queued job; None where it is not queued (any more). Two claims of one job cannot both succeed."""
+def claim(
+    session: Session,
+    job_id: str,
+    worker: str,
+    lease_seconds: float,
+    pool: str | None = None,
+    gpus: Sequence[int] | None = None,
+) -> Job | None:
+    """Take a queued job; None where it is not queued (any more). Two claims of one job cannot both succeed.
+
+    `worker`: the slot that does it; `pool`: the worker whose slot that is; `gpus`: the numbers of those it gets.
+    """
     job = transition(
         session,
         job_id,
@@ -50,6 +67,8 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> J
         values={
             "attempt": Job.attempt + 1,
             "worker": worker,
+            "pool": pool,
+            "gpus": None if gpus is None else list(gpus),
             "lease_until": now() + lease_seconds,
             "started_at": now(),
         },
@@ -64,10 +83,14 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> J
 
 @dataclass(frozen=True)
 class Beat:
-    """The job's state, None where this attempt no longer holds it, and the training states no longer pointed to."""
+    """The job's state, None where this attempt no longer holds it, and the training states no longer pointed to.
+
+    `gives_way`: why the job is to go back to the queue, where it is.
+    """
 
     state: State | None
     dropped: frozenset[str] = frozenset()
+    gives_way: str | None = None
 
 
 def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float, report: Report) -> Beat:
@@ -75,13 +98,13 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float,
     values: dict[str, Any] = {"lease_until": now() + lease_seconds}
     if report.progress is not None:
         values["progress"] = report.progress
-    state = session.scalar(
+    held = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_((State.RUNNING, State.CANCELLING)))
         .values(**values)
-        .returning(Job.state)
-    )
-    if state is None:
+        .returning(Job.state, Job.gives_way)
+    ).first()
+    if held is None:
         return Beat(None)
     append_events(session, job_id, attempt, report.events)
     if report.device is not None:
@@ -93,7 +116,7 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float,
     if dropped:
         # Two attempts that saved the same step of an exact training saved the same bytes.
         dropped -= set(session.scalars(select(Checkpoint.digest).where(Checkpoint.job_id == job_id)))
-    return Beat(State(state), frozenset(dropped))
+    return Beat(State(held.state), frozenset(dropped), held.gives_way)
 
 
 def _point_to(session: Session, job_id: str, attempt: int, saved: Saved) -> list[str]:
@@ -218,10 +241,12 @@ def lose(session: Session, job_id: str, attempt: int, reason: str) -> State | No
     return _lose(session, job, reason, counts=not session.scalar(select(saved)))
 
 
-def give_back(session: Session, job_id: str, attempt: int) -> State | None:
-    """Requeue the job of a worker that is being shut down; such an attempt does not count against the limit."""
+def give_back(
+    session: Session, job_id: str, attempt: int, reason: str = "the worker was stopped"
+) -> State | None:
+    """Requeue a job that was to leave its worker; such an attempt does not count against the limit."""
     job = _held(session, job_id, attempt)
-    return None if job is None else _lose(session, job, "the worker was stopped", counts=False)
+    return None if job is None else _lose(session, job, reason, counts=False)
 
 
 def _held(session: Session, job_id: str, attempt: int) -> Job | None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import Row, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import attempts
 from core.catalog.database import now
 from core.catalog.jobs import enqueue
+from core.catalog.placement import heads
 from core.catalog.tables import Job, Outbox
 from core.jobs.states import State
 
+Announcement = Row[int, str, str]
+"""Its `id`, its `job_id`, and what the job needs."""
 
-def outbox(session: Session, limit: int = 500) -> Sequence[Outbox]:
+
+def outbox(session: Session, limit: int = 500) -> Sequence[Announcement]:
     """Announcements not yet known to be published, oldest first."""
-    return session.scalars(select(Outbox).order_by(Outbox.id).limit(limit)).all()
+    query = select(Outbox.id, Outbox.job_id, Job.need).join(Job, Job.id == Outbox.job_id)
+    return session.execute(query.order_by(Outbox.id).limit(limit)).all()
 
 
-def announced(session: Session, rows: Sequence[Outbox]) -> None:
+def announced(session: Session, rows: Sequence[Announcement]) -> None:
     """Strike published announcements out. A crash before this repeats them: harmless, a hint only says try a claim."""
     session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
     session.execute(update(Job).where(Job.id.in_([row.job_id for row in rows])).values(hinted_at=now()))
@@ -40,16 +45,22 @@ def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, St
     return [(job_id, state) for job_id, state in ended if state is not None]
 
 
-def repeat_lost_hints(session: Session, older_than: float, limit: int = 500) -> int:
-    """Announce again the queued jobs whose hint is older than `older_than` seconds; how many.
+def queued_needs(session: Session) -> set[str]:
+    """What the queued jobs need."""
+    return {one.need for one in heads(session)}
 
-    Only for a moment when the broker holds no hint: else they still wait in it.
+
+def repeat_lost_hints(session: Session, older_than: float, needs: Collection[str], limit: int = 500) -> int:
+    """Announce again the queued jobs with such needs whose hint is older than `older_than` seconds; how many.
+
+    Only for needs of which the broker holds no hint: else they still wait in it.
     """
     announced = exists().where(Outbox.job_id == Job.id)
     lost = session.scalars(
         select(Job.id)
         .where(
             Job.state == State.QUEUED,
+            Job.need.in_(needs),
             ~announced,
             or_(Job.hinted_at.is_(None), Job.hinted_at < now() - older_than),
         )

@@ -15,6 +15,7 @@ from core.catalog import reuse
 from core.catalog.database import now
 from core.catalog.search import about
 from core.catalog.tables import Event, Job, Outbox
+from core.jobs.placement import need_of
 from core.jobs.specs import JobSpec
 from core.jobs.states import RETRYABLE, STATES, State, sources
 
@@ -57,6 +58,7 @@ def create(
         retry_of=retry_of,
         digest=digest,
         priority=priority,
+        need=str(need_of(spec)),
         about=about(session, spec),
     )
     session.add(job)
@@ -152,7 +154,7 @@ def transition(
     if attempt is not None:
         guard.append(Job.attempt == attempt)
     if STATES[to].terminal:
-        values |= {"finished_at": now(), "lease_until": None}
+        values |= {"finished_at": now(), "lease_until": None, "pool": None}
     job = session.scalar(
         update(Job)
         .where(*guard)

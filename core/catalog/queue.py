@@ -1,4 +1,7 @@
-"""The queue: jobs in the order in which workers take them, the highest priority first, then the oldest."""
+"""The queue as a project sees it: of its jobs with one need the highest priority is taken first, then the oldest.
+
+What else decides is in `core.catalog.placement`.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,6 @@ NOT_BEGUN = (State.WAITING, State.QUEUED)
 
 _ORDER = (Job.priority.desc(), Job.created_at, Job.id)
 _IDS = select(Job.id).where(Job.state == State.QUEUED).order_by(*_ORDER)
-
-
-def next_job(session: Session) -> str | None:
-    """The job to do next. A worker takes it whatever job its hint was for, so that no lost hint starves a job."""
-    return session.scalar(_IDS.limit(1).with_for_update(skip_locked=True))
 
 
 def positions(session: Session) -> dict[str, int]:

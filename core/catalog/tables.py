@@ -218,6 +218,8 @@ class Job(OfProject, Base):
     """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are.
 
     `about` is what it is searched by, and `priority` its place among the queued: neither is part of what it does.
+    `need` is what it must be given, as `core.jobs.placement` writes it; `pool` and `gpus` are where it runs.
+    `gives_way`: why its attempt was asked to; `gave_way`: how often it was, for a job of higher priority.
     """
 
     __tablename__ = "jobs"
@@ -233,11 +235,16 @@ class Job(OfProject, Base):
     spec: Mapped[dict[str, Any]]
     digest: Mapped[str | None] = mapped_column(Digest, index=True)
     priority: Mapped[int] = mapped_column(server_default="0")
+    need: Mapped[str] = mapped_column(String(32), server_default="any")
     about: Mapped[str] = mapped_column(Text, server_default="")
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     lease_until: Mapped[float | None]
     worker: Mapped[str | None] = mapped_column(String(255))
+    pool: Mapped[str | None] = mapped_column(String(255))
+    gpus: Mapped[list[int] | None]
+    gave_way: Mapped[int] = mapped_column(server_default="0")
+    gives_way: Mapped[str | None] = mapped_column(Text)
     hinted_at: Mapped[float | None]
     progress: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
@@ -254,6 +261,29 @@ class Job(OfProject, Base):
 
 
 Index("ix_jobs_queue", Job.state, Job.priority.desc(), Job.created_at, Job.id)
+Index("ix_jobs_placement", Job.state, Job.need, Job.priority.desc(), Job.project, Job.created_at, Job.id)
+_RUNS_SOMEWHERE = Job.pool.is_not(None)
+Index(None, Job.pool, sqlite_where=_RUNS_SOMEWHERE, postgresql_where=_RUNS_SOMEWHERE)
+
+
+class Pool(Base):
+    """A worker with its slots, and what it offers: `memory` and `gpu_memory` in MiB, 0 where not known.
+
+    `drain`: it takes no more jobs. `kept_for`: the queued job that its room is kept for.
+    """
+
+    __tablename__ = "pools"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    slots: Mapped[int]
+    memory: Mapped[int]
+    gpus: Mapped[int]
+    gpu_memory: Mapped[int]
+    takes: Mapped[str] = mapped_column(String(32))
+    drain: Mapped[bool] = mapped_column(server_default=false())
+    kept_for: Mapped[str | None] = mapped_column(JobId)
+    started_at: Mapped[float] = mapped_column(server_default=now())
+    seen_at: Mapped[float] = mapped_column(server_default=now())
 
 
 class Attempt(OfJob, Base):

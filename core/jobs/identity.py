@@ -21,8 +21,8 @@ neither finished jobs nor shared trainings. What only makes the same figures fas
 def job_digest(spec: Reusable, given: dict[str, Any]) -> str:
     """SHA-256, in hexadecimal, of the canonical JSON (RFC 8785) of a completed spec and what the catalog gives it.
 
-    `fresh` is a wish about how to answer, not about what: it does not count. Nor does `latency`: a job that was asked
-    for it has no digest.
+    `fresh` is a wish about how to answer, not about what: it does not count, nor does where the job is to run. Nor does
+    `latency`: a job that was asked for it has no digest.
     """
-    asked = spec.model_dump(mode="json", exclude={"fresh", "latency"})
+    asked = spec.model_dump(mode="json", exclude={"fresh", "latency", "device", "memory_mib"})
     return sha256(rfc8785.dumps({"numerics": NUMERICS, "spec": asked, "given": given})).hexdigest()

@@ -80,7 +80,22 @@ class Reusable(Spec):
     )
 
 
-class Trained(Reusable):
+class Computing(Reusable):
+    """Base of the jobs that compute with networks. Where they do has no part in what they come to."""
+
+    device: Literal["any", "cpu", "gpu"] = Field(
+        default="any", description="any: on GPUs where the worker has some, else on its CPU"
+    )
+    memory_mib: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**24,
+        description="memory that it needs, in MiB: of each GPU, or of the machine for each process; default: the share"
+        " of one of the worker's slots",
+    )
+
+
+class Trained(Computing):
     """What every job that trains has: a dataset, a recipe, and whether it must be exact."""
 
     dataset: str = Field(description="dataset to train on, as /datasets lists them")
@@ -276,7 +291,7 @@ class TrainSpec(Trained):
         return recipe if schedule is None else recipe.times(schedule.multiplier)
 
 
-class EvaluateSpec(Reusable):
+class EvaluateSpec(Computing):
     """Measure tickets as they are, or the trained networks of a finished train job, on a dataset's test images."""
 
     kind: Literal["evaluate"] = "evaluate"
@@ -307,7 +322,7 @@ class TrainingRef(BaseModel):
     run: int = Field(default=0, ge=0, description="the number of the training in its job")
 
 
-class ConnectSpec(Reusable):
+class ConnectSpec(Computing):
     """Measure linear mode connectivity: the networks on the line between two trainings of one ticket."""
 
     kind: Literal["connect"] = "connect"

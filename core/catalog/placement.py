@@ -1,0 +1,157 @@
+"""Which job a worker does next: the rule of `core.jobs.placement`, asked of an index.
+
+The queue is never read through: by every need in it, the rows looked at are the oldest of each project at the highest
+priority, and each is found by a descent of `ix_jobs_placement`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Row, func, select, text
+from sqlalchemy.orm import Session
+
+from core.catalog import pools
+from core.catalog.tables import Job, Pool
+from core.jobs.placement import Candidate, Need, Offer, in_turn, place
+from core.jobs.states import State
+
+_QUEUED = Job.state == State.QUEUED
+_HEADS = text("""
+    WITH RECURSIVE
+    needs (need) AS (
+        SELECT min(need) FROM jobs WHERE state = 'queued'
+        UNION ALL
+        SELECT (SELECT min(need) FROM jobs WHERE state = 'queued' AND need > needs.need)
+        FROM needs WHERE need IS NOT NULL
+    ),
+    tops (need, priority) AS (
+        SELECT need, (
+            SELECT priority FROM jobs WHERE state = 'queued' AND need = needs.need ORDER BY priority DESC LIMIT 1
+        )
+        FROM needs WHERE need IS NOT NULL
+    ),
+    shares (need, priority, project) AS (
+        SELECT need, priority, (
+            SELECT min(project) FROM jobs
+            WHERE state = 'queued' AND need = tops.need AND priority = tops.priority
+        )
+        FROM tops
+        UNION ALL
+        SELECT need, priority, (
+            SELECT min(project) FROM jobs
+            WHERE state = 'queued' AND need = shares.need AND priority = shares.priority
+            AND project > shares.project
+        )
+        FROM shares WHERE project IS NOT NULL
+    ),
+    heads (id) AS (
+        SELECT (
+            SELECT id FROM jobs
+            WHERE state = 'queued' AND need = shares.need AND priority = shares.priority
+            AND project = shares.project
+            ORDER BY created_at, id LIMIT 1
+        )
+        FROM shares WHERE project IS NOT NULL
+    )
+    SELECT jobs.project, jobs.need, jobs.priority, jobs.created_at, jobs.id
+    FROM heads JOIN jobs ON jobs.id = heads.id
+""")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A job, locked, and the GPUs that it gets; none: it computes on the CPU."""
+
+    job: str
+    gpus: tuple[int, ...]
+
+
+def heads(session: Session) -> list[Candidate]:
+    """By need, the oldest queued job of every project that has one at the need's highest priority."""
+    return [Candidate(*row) for row in session.execute(_HEADS)]
+
+
+def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
+    """The job that a worker does next, whatever job it was told of, so that no lost hint starves one.
+
+    Two slots of a worker choose one after the other. Workers that choose at the same instant do not wait for each
+    other: one takes what another has not locked, and does not count what that is about to have.
+    """
+    found = heads(session)
+    if not found:
+        return None
+    row = _locked(session, pool, offer)
+    if row.drain:
+        return None
+    held = pools.held(session, pool)
+    rooms = {need: place(offer, held, Need.parse(need)) for need in {one.need for one in found}}
+    fitting = [one for one in found if rooms[one.need] is not None]
+    above = None
+    if row.kept_for is not None:
+        kept = session.execute(
+            select(Job.id, Job.need, Job.priority).where(Job.id == row.kept_for, _QUEUED).with_for_update()
+        ).first()
+        if kept is not None:
+            gpus = place(offer, held, Need.parse(kept.need))
+            if gpus is not None:
+                return Choice(kept.id, gpus)
+            above = kept.priority
+    job = _take(session, fitting, above)
+    if job is None:
+        return None
+    gpus = rooms[job.need]
+    assert gpus is not None
+    return Choice(job.id, gpus)
+
+
+def _locked(session: Session, pool: str, offer: Offer) -> Row[bool, str | None]:
+    row = select(Pool.drain, Pool.kept_for).where(Pool.name == pool).with_for_update()
+    found = session.execute(row).first()
+    if found is None:
+        pools.enrol(session, pool, offer)
+        found = session.execute(row).one()
+    return found
+
+
+def _take(session: Session, fitting: Collection[Candidate], above: int | None) -> Row[str, str] | None:
+    """The first in turn, or the next one of its project where another worker just takes it."""
+    usage = devices_in_use(session) if len({one.project for one in fitting}) > 1 else {}
+    if above is not None:
+        fitting = [one for one in fitting if one.priority > above]
+    for one in in_turn(fitting, usage):
+        job = _first(session, Job.need == one.need, Job.priority == one.priority, Job.project == one.project)
+        if job is not None:
+            return job
+    # All of the highest priority are being taken: what comes after them must not wait for another hint.
+    lower = (Job.priority > above,) if above is not None else ()
+    for need in dict.fromkeys(one.need for one in fitting):
+        job = _first(session, Job.need == need, *lower)
+        if job is not None:
+            return job
+    return None
+
+
+def _first(session: Session, *conditions: ColumnElement[bool]) -> Row[str, str] | None:
+    order = (Job.priority.desc(), Job.project, Job.created_at, Job.id)
+    query = select(Job.id, Job.need).where(_QUEUED, *conditions).order_by(*order).limit(1)
+    return session.execute(query.with_for_update(skip_locked=True)).first()
+
+
+def devices_in_use(session: Session) -> Counter[str]:
+    """How many devices the running jobs of each project have; one that computes on a CPU counts as one."""
+    rows = session.execute(
+        select(Job.project, Job.need, func.count())
+        .where(Job.state.in_(pools.HELD))
+        .group_by(Job.project, Job.need)
+    )
+    return _counted((project, Need.parse(need).devices * count) for project, need, count in rows)
+
+
+def _counted(pairs: Iterable[tuple[str, int]]) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    for project, devices in pairs:
+        counted[project] += devices
+    return counted

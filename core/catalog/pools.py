@@ -1,0 +1,94 @@
+"""Workers as they say they are: a pool of slots with what it offers, and whether it takes jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from core.catalog.database import dialect_insert, now
+from core.catalog.tables import Job, Pool
+from core.jobs.placement import Device, Held, Need, Offer
+from core.jobs.states import State
+
+BEAT_SECONDS = 10.0
+"""How often a worker says that it is there."""
+LIVE_SECONDS = 40.0
+"""One that said nothing for so long is not counted upon."""
+KEPT_SECONDS = 86_400.0
+
+HELD = (State.RUNNING, State.CANCELLING)
+
+
+def enrol(session: Session, name: str, offer: Offer) -> bool:
+    """Enter a worker, or note that it is still there and what it offers now; whether it is being drained."""
+    values = asdict(offer) | {"takes": ",".join(sorted(offer.takes)), "seen_at": now()}
+    insert = dialect_insert(session)(Pool).values(name=name, **values)
+    entered = insert.on_conflict_do_update(index_elements=[Pool.name], set_=values)
+    return bool(session.scalar(entered.returning(Pool.drain)))
+
+
+def leave(session: Session, name: str) -> None:
+    """A worker ends."""
+    session.execute(delete(Pool).where(Pool.name == name))
+
+
+def forget(session: Session) -> None:
+    """Strike out workers that nobody has heard of for a day."""
+    session.execute(delete(Pool).where(Pool.seen_at < now() - KEPT_SECONDS))
+
+
+def offer(pool: Pool) -> Offer:
+    """What a worker offers."""
+    takes: frozenset[Device] = frozenset(pool.takes.split(","))  # type: ignore[arg-type]
+    return Offer(pool.slots, pool.memory, pool.gpus, pool.gpu_memory, takes)
+
+
+def live(session: Session) -> Sequence[Pool]:
+    """The workers that are there and take jobs."""
+    there = (Pool.seen_at >= now() - LIVE_SECONDS, Pool.drain.is_(False))
+    return session.scalars(select(Pool).where(*there).order_by(Pool.name)).all()
+
+
+def held(session: Session, name: str) -> list[Held]:
+    """What the jobs of a worker have of it."""
+    rows = session.execute(select(Job.need, Job.gpus).where(Job.pool == name))
+    return [Held(Need.parse(need), tuple(gpus or ())) for need, gpus in rows]
+
+
+def drain(session: Session, name: str, *, at_once: bool = False) -> Pool | None:
+    """Have a worker take no more jobs; None where there is no such worker.
+
+    `at_once`: its jobs save their state and go back to the queue, else it finishes them.
+    """
+    pool = _set(session, name, drain=True)
+    if pool is not None and at_once:
+        session.execute(
+            update(Job)
+            .where(Job.pool == name, Job.state == State.RUNNING, Job.gives_way.is_(None))
+            .values(gives_way=f"worker {name} was drained")
+        )
+    return pool
+
+
+def resume(session: Session, name: str) -> Pool | None:
+    """Have a drained worker take jobs again; None where there is no such worker."""
+    return _set(session, name, drain=False)
+
+
+def _set(session: Session, name: str, *, drain: bool) -> Pool | None:
+    return session.scalar(
+        update(Pool)
+        .where(Pool.name == name)
+        .values(drain=drain)
+        .returning(Pool)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+
+
+def running(session: Session) -> dict[str, int]:
+    """How many jobs each worker has."""
+    rows = session.execute(select(Job.pool, func.count()).where(Job.pool.is_not(None)).group_by(Job.pool))
+    return {str(name): count for name, count in rows}

@@ -1,0 +1,129 @@
+"""Room for jobs that find none: whom a dispatcher asks to give way, by the rule of `core.jobs.preemption`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.orm import Session
+
+from core.catalog import pools
+from core.catalog.database import now
+from core.catalog.jobs import clock
+from core.catalog.placement import heads
+from core.catalog.tables import Job, Pool
+from core.jobs.placement import Held, Need, Offer, could, is_large, place
+from core.jobs.preemption import MARGIN, Running, victims
+from core.jobs.states import State
+
+LOOKED_AT = 100
+"""Waiting jobs of each need and project that one round looks at."""
+_COMES = ""
+"""The kind of a job that room was made for: nobody asks it to give way."""
+
+Waiting = Row[str, str, int, float]
+
+
+@dataclass
+class _Room:
+    """A worker as it will be: without the jobs that give way, with those that have room."""
+
+    name: str
+    offer: Offer
+    running: list[Running]
+    kept_for: str | None
+
+    def takes_in(self, job: Waiting) -> bool:
+        """Whether there is room for a job, which is taken then."""
+        need = Need.parse(job.need)
+        gpus = place(self.offer, [one.held for one in self.running], need)
+        if gpus is not None:
+            self.running.append(Running(job.id, _COMES, job.priority, Held(need, gpus), 0.0))
+        return gpus is not None
+
+
+def make_room(session: Session, waited: float, patience: float) -> list[str]:
+    """Ask running jobs to give way to queued ones, of which workers were told so many seconds ago; who was asked.
+
+    `patience`: seconds that an attempt may at least keep what it has. A worker with room made for a job that takes
+    more than one slot's share is kept for it, lest smaller ones fill what becomes free; so is one for a job that waits
+    longer than `patience` although nobody has to give way to it. May be repeated: jobs that were asked count as gone.
+    """
+    waiting = _waiting(session, waited)
+    if not waiting:
+        return []
+    at = clock(session)
+    rooms = _rooms(session)
+    asked: list[str] = []
+    for job in waiting:
+        need = Need.parse(job.need)
+        mine = [room for room in rooms if room.kept_for == job.id]
+        free = mine or [room for room in rooms if room.kept_for is None]
+        if any(room.takes_in(job) for room in free):
+            continue
+        found = [
+            (max(one.priority for one in gone), len(gone), room.name, room, gone)
+            for room in free
+            if (gone := victims(room.offer, room.running, need, job.priority, at, patience))
+        ]
+        if found:
+            *_, room, gone = min(found, key=lambda one: one[:3])
+            asked += [one.id for one in gone if _ask(session, one.id, job)]
+            room.running = [one for one in room.running if one not in gone]
+            room.takes_in(job)
+        else:
+            room = _emptiest(free, need) if job.created_at < at - patience else None
+        if room is not None and room.kept_for is None and is_large(room.offer, need):
+            room.kept_for = job.id
+            session.execute(update(Pool).where(Pool.name == room.name).values(kept_for=job.id))
+    return asked
+
+
+def _waiting(session: Session, waited: float) -> list[Waiting]:
+    """Queued jobs that workers know of, in turn, of a priority for which anyone could give way, and large ones."""
+    lowest = session.scalar(select(func.min(Job.priority)).where(Job.state == State.RUNNING))
+    if lowest is None:
+        return []
+    found: list[Waiting] = []
+    for head in heads(session):
+        need = Need.parse(head.need)
+        if head.priority >= lowest + MARGIN or need.devices > 1 or need.memory is not None:
+            same = (Job.need == head.need, Job.priority == head.priority, Job.project == head.project)
+            query = select(Job.id, Job.need, Job.priority, Job.created_at).where(
+                Job.state == State.QUEUED, *same, Job.hinted_at < now() - waited
+            )
+            found += session.execute(query.order_by(Job.created_at, Job.id).limit(LOOKED_AT)).all()
+    return sorted(found, key=lambda job: (-job.priority, job.created_at, job.id))
+
+
+def _rooms(session: Session) -> list[_Room]:
+    """The workers that take jobs. One is kept for a job no longer than that is queued."""
+    queued = select(Job.id).where(Job.state == State.QUEUED, Job.id == Pool.kept_for).exists()
+    session.execute(update(Pool).where(Pool.kept_for.is_not(None), ~queued).values(kept_for=None))
+    running: dict[str, list[Running]] = defaultdict(list)
+    columns = (Job.pool, Job.id, Job.kind, Job.priority, Job.need, Job.gpus, Job.started_at, Job.gave_way)
+    stay = (Job.pool.is_not(None), Job.state == State.RUNNING, Job.gives_way.is_(None))
+    for pool, job_id, kind, priority, need, gpus, started_at, gave_way in session.execute(
+        select(*columns).where(*stay)
+    ):
+        held = Held(Need.parse(need), tuple(gpus or ()))
+        running[pool].append(Running(job_id, kind, priority, held, started_at, gave_way))
+    return [
+        _Room(pool.name, pools.offer(pool), running[pool.name], pool.kept_for) for pool in pools.live(session)
+    ]
+
+
+def _emptiest(rooms: Sequence[_Room], need: Need) -> _Room | None:
+    """The worker that is waited for where nobody gives way: of those with enough the one with the fewest jobs."""
+    able = [room for room in rooms if could(room.offer, need)]
+    return min(able, key=lambda room: (len(room.running), room.name), default=None)
+
+
+def _ask(session: Session, job_id: str, waiting: Waiting) -> bool:
+    """Ask one that was not; whether it was there to be asked."""
+    reason = f"it gave way to job {waiting.id} of priority {waiting.priority}"
+    stays = (Job.id == job_id, Job.state == State.RUNNING, Job.gives_way.is_(None))
+    asked = update(Job).where(*stays).values(gives_way=reason, gave_way=Job.gave_way + 1)
+    return session.scalar(asked.returning(Job.id)) is not None
