@@ -1,4 +1,4 @@
-"""Commands that work on this installation's database, for who runs it: the first key cannot be asked for by HTTP."""
+"""Commands for who runs an installation: on its database, since a first key cannot be asked for by HTTP; on workers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.client.models.health import Pool
 from cli.keys import Days, Name, Scope
 from cli.operate import Home, say, settings_or_exit
+from cli.options import HERE, AsJson, Server, connected
+from cli.printing import show
 
 if TYPE_CHECKING:
     from core.catalog.database import Database
 
 admin = typer.Typer(
-    help="Projects and first keys, made in this installation's database itself.", no_args_is_help=True
+    help="Projects and first keys, made in this installation's database itself; workers.",
+    no_args_is_help=True,
 )
 DAY = 86_400
+Worker = Annotated[str, typer.Argument(metavar="WORKER", help="A worker's name, as `fleet` lists it.")]
 Project = Annotated[str, typer.Option(help="The project that it lets into; a new one is entered.")]
 
 
@@ -63,6 +68,32 @@ def revoke(key: Annotated[str, typer.Argument(metavar="KEY", help="A key's id.")
         say(f"there is no key {key}")
         raise typer.Exit(1)
     say(f"key {key} ({row.name}) is revoked")
+
+
+@admin.command("drain")
+def drain(
+    worker: Worker,
+    now: Annotated[
+        bool, typer.Option("--now", help="Have its jobs save their state and go back to the queue.")
+    ] = False,
+    as_json: AsJson = False,
+    server: Server = HERE,
+) -> None:
+    """Have a worker take no more jobs; those that it has it finishes. It needs a key of the project `default`."""
+    with connected(server) as client:
+        show(client.change_pool(worker, drained=True, at_once=now), _pool_words, as_json)
+
+
+@admin.command("resume")
+def resume(worker: Worker, as_json: AsJson = False, server: Server = HERE) -> None:
+    """Have a drained worker take jobs again."""
+    with connected(server) as client:
+        show(client.change_pool(worker, drained=False, at_once=False), _pool_words, as_json)
+
+
+def _pool_words(pool: Pool) -> str:
+    state = "takes no more jobs" if pool.drained else "takes jobs"
+    return f"worker {pool.name} {state}; it has {pool.held}"
 
 
 @contextmanager

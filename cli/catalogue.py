@@ -120,7 +120,7 @@ def fleet(as_json: AsJson = False, server: Server = HERE) -> None:
 
 
 def fleet_words(found: Fleet) -> Words:
-    """The queue, and a row for each worker."""
+    """The queue, the installation's workers with what they offer, and a row for each slot that did something."""
     queue = found.queue
     head = f"{queue.running} running, {queue.queued} queued, {queue.waiting} waiting"
     head += "; announcements wait: no dispatcher runs, or its broker is away" if found.dispatch.late else ""
@@ -135,7 +135,18 @@ def fleet_words(found: Fleet) -> Words:
         )
         for one in found.workers
     )
-    return [head, Table(("worker", "device", "holds", "succeeded", "failed", "lost"), rows, words=3)]
+    offers = tuple(
+        (
+            pool.name,
+            f"{pool.held} of {pool.slots}",
+            str(pool.gpus),
+            ",".join(pool.takes),
+            "drained" if pool.drained else "takes jobs" if pool.live else "silent",
+        )
+        for pool in found.pools
+    )
+    head = [head, Table(("worker", "slots", "GPUs", "takes", "state"), offers, words=2)] if offers else [head]
+    return [*head, Table(("slot", "device", "holds", "succeeded", "failed", "lost"), rows, words=3)]
 
 
 def architecture_words(found: Described) -> Words:

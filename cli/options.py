@@ -26,6 +26,13 @@ Exact = Annotated[bool, typer.Option("--exact", help="The same digests on every 
 Devices = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Split every batch among so many GPUs, or processes.")
 ]
+Device = Annotated[
+    str | None, typer.Option(metavar="any|cpu|gpu", help="Where to compute; default: any worker's device.")
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="MIB", help="What it needs of each GPU; default: a slot's share of it."),
+]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do all of it again, even where an identical job has finished.")
 ]

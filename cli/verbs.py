@@ -12,10 +12,12 @@ from cli.options import (
     Architecture,
     AsJson,
     Dataset,
+    Device,
     Devices,
     Exact,
     Fresh,
     MaybeTickets,
+    Memory,
     Priority,
     Recipe,
     Seeds,
@@ -44,6 +46,8 @@ def find(
     recipe: Recipe = None,
     exact: Exact = False,
     devices: Devices = None,
+    device: Device = None,
+    memory: Memory = None,
     fresh: Fresh = False,
     priority: Priority = None,
     wait: Wait = False,
@@ -61,6 +65,8 @@ def find(
         "recipe": fields(recipe),
         "exact": exact,
         "devices": devices,
+        "device": device,
+        "memory_mib": memory,
         "fresh": fresh or None,
     }
     with connected(server) as client:
@@ -85,6 +91,8 @@ def train(
     recipe: Recipe = None,
     exact: Exact = False,
     devices: Devices = None,
+    device: Device = None,
+    memory: Memory = None,
     fresh: Fresh = False,
     priority: Priority = None,
     wait: Wait = False,
@@ -101,6 +109,8 @@ def train(
         "recipe": fields(recipe),
         "exact": exact,
         "devices": devices,
+        "device": device,
+        "memory_mib": memory,
         "fresh": fresh or None,
     }
     with connected(server) as client:
@@ -115,6 +125,8 @@ def evaluate(
     latency: Annotated[
         bool, typer.Option("--latency", help="Time each ticket's network too: dense, sparse and compacted.")
     ] = False,
+    device: Device = None,
+    memory: Memory = None,
     fresh: Fresh = False,
     priority: Priority = None,
     wait: Wait = False,
@@ -127,6 +139,8 @@ def evaluate(
         "job": job,
         "dataset": dataset,
         "latency": latency or None,
+        "device": device,
+        "memory_mib": memory,
         "fresh": fresh or None,
     }
     with connected(server) as client:
@@ -142,6 +156,8 @@ def connect(
         int | None, typer.Option(help="Networks on the line, both ends included; default: 21.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Default: what they were trained on.")] = None,
+    device: Device = None,
+    memory: Memory = None,
     fresh: Fresh = False,
     priority: Priority = None,
     wait: Wait = False,
@@ -153,6 +169,8 @@ def connect(
         "trainings": [_training(first), _training(second)],
         "points": points,
         "dataset": dataset,
+        "device": device,
+        "memory_mib": memory,
         "fresh": fresh or None,
     }
     with connected(server) as client:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Unpack
+from urllib.parse import quote
 
 from api.client.models.catalogue import Architecture, Dataset, Family, Method
-from api.client.models.health import Fleet, Health, Readiness
+from api.client.models.health import Fleet, Health, Pool, Readiness
 from api.client.models.queries import ListArchitecturesQuery, ShowArchitectureQuery
-from api.client.models.requests import Definition
+from api.client.models.requests import Definition, PoolChange
 from api.client.transport import Transport
 
 
@@ -46,3 +47,7 @@ class Catalogue(Transport):
     def fleet(self) -> Fleet:
         """Who works, what is to be done, and what came of it."""
         return self.get(Fleet, "/fleet")
+
+    def change_pool(self, pool: str, **change: Unpack[PoolChange]) -> Pool:
+        """Drain a worker, or have it take jobs again."""
+        return self.post(Pool, f"/fleet/pools/{quote(pool, safe=':')}", change, method="PATCH")

@@ -1,11 +1,36 @@
-"""A fleet's worked example."""
+"""A fleet's worked examples."""
 
 from __future__ import annotations
 
 from typing import Any
 
+POOL: dict[str, Any] = {
+    "name": "gpu-1:4702",
+    "slots": 2,
+    "held": 1,
+    "gpus": 1,
+    "gpu_memory_mib": 81559,
+    "memory_mib": 2063811,
+    "takes": ["any", "gpu"],
+    "drained": False,
+    "live": True,
+    "started_at": "2026-01-30T08:00:00Z",
+    "seen_at": "2026-01-31T11:59:55Z",
+}
 FLEET: dict[str, Any] = {
     "at": "2026-01-31T12:00:00Z",
+    "pools": [POOL],
+    "demand": [
+        {
+            "need": "gpu+2048m",
+            "queue": "elasticket.gpu",
+            "devices": 1,
+            "queued": 3,
+            "running": 1,
+            "oldest_seconds": 71.5,
+            "workers": 1,
+        }
+    ],
     "workers": [
         {
             "name": "gpu-1:4711",

@@ -55,6 +55,8 @@ def fleet_page(database: DatabaseDep, store: StoreDep, settings: SettingsDep) ->
         working=[worker for worker in found.workers if worker.holds],
         idle=idle[:IDLE_SHOWN],
         unshown=max(0, len(idle) - IDLE_SHOWN),
+        pools=found.pools,
+        demand=found.demand,
         queue=found.queue,
         dispatch=found.dispatch,
         flaws=flaws,

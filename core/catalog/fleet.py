@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, case, func, literal, or_, select
 from sqlalchemy.orm import Session
 
+from core.catalog import pools
+from core.catalog.demand import Demand, demand
 from core.catalog.jobs import clock
+from core.catalog.scope import DEFAULT
 from core.catalog.tables import Attempt, Event, Job, Outbox, Run
+from core.catalog.tables import Pool as PoolRow
 from core.jobs.states import State
 
 HOUR, DAY = 3600, 86_400
@@ -18,7 +22,7 @@ HOURS, DAYS = 24, 7
 LATE = 5.0
 """Seconds. Dispatchers announce ten times a second: what waits so long for it waits for one, or for the broker."""
 
-_HELD = (State.RUNNING, State.CANCELLING)
+_HELD = pools.HELD
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,26 @@ class Worker:
     failed: int
     cancelled: int
     lost: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A worker with its slots, and what it offers; memory in MiB, 0 where not known. `drained`: it takes no more jobs.
+
+    `live`: it was heard of lately. `held`: its slots that have a job.
+    """
+
+    name: str
+    slots: int
+    held: int
+    gpus: int
+    gpu_memory_mib: int
+    memory_mib: int
+    takes: tuple[str, ...]
+    drained: bool
+    live: bool
+    started_at: float
+    seen_at: float
 
 
 @dataclass(frozen=True)
@@ -99,9 +123,11 @@ class Day:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All of it at one moment; workers at work first, then those last seen."""
+    """All of it at one moment; workers at work first, then those last seen. Pools are the default project's alone."""
 
     at: float
+    pools: tuple[Pool, ...]
+    demand: tuple[Demand, ...]
     workers: tuple[Worker, ...]
     queue: Queue
     dispatch: Dispatch
@@ -114,11 +140,39 @@ def fleet(session: Session) -> Fleet:
     at = clock(session)
     return Fleet(
         at,
+        _pools(session, at),
+        tuple(demand(session)),
         tuple(_workers(session, at)),
         _queue(session, at),
         _dispatch(session, at),
         _hours(session, at),
         _days(session, at),
+    )
+
+
+def _pools(session: Session, at: float) -> tuple[Pool, ...]:
+    """The installation's workers, by name; for a session of another project than the default there are none."""
+    if session.info.get("project") not in (None, DEFAULT):
+        return ()
+    held = pools.running(session)
+    rows = session.scalars(select(PoolRow).order_by(PoolRow.name))
+    return tuple(pool_of(row, held.get(row.name, 0), at) for row in rows)
+
+
+def pool_of(row: PoolRow, held: int, at: float) -> Pool:
+    """A worker's row as it is shown."""
+    return Pool(
+        row.name,
+        row.slots,
+        held,
+        row.gpus,
+        row.gpu_memory,
+        row.memory,
+        tuple(row.takes.split(",")),
+        row.drain,
+        row.seen_at >= at - pools.LIVE_SECONDS,
+        row.started_at,
+        row.seen_at,
     )
 
 

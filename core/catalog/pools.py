@@ -58,13 +58,19 @@ def held(session: Session, name: str) -> list[Held]:
     return [Held(Need.parse(need), tuple(gpus or ())) for need, gpus in rows]
 
 
-def drain(session: Session, name: str, *, at_once: bool = False) -> Pool | None:
-    """Have a worker take no more jobs; None where there is no such worker.
+def drain(session: Session, name: str, *, drained: bool = True, at_once: bool = False) -> Pool | None:
+    """Have a worker take no more jobs, or not `drained` jobs again; None where there is no such worker.
 
     `at_once`: its jobs save their state and go back to the queue, else it finishes them.
     """
-    pool = _set(session, name, drain=True)
-    if pool is not None and at_once:
+    pool = session.scalar(
+        update(Pool)
+        .where(Pool.name == name)
+        .values(drain=drained)
+        .returning(Pool)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if pool is not None and drained and at_once:
         session.execute(
             update(Job)
             .where(Job.pool == name, Job.state == State.RUNNING, Job.gives_way.is_(None))
@@ -73,22 +79,8 @@ def drain(session: Session, name: str, *, at_once: bool = False) -> Pool | None:
     return pool
 
 
-def resume(session: Session, name: str) -> Pool | None:
-    """Have a drained worker take jobs again; None where there is no such worker."""
-    return _set(session, name, drain=False)
-
-
-def _set(session: Session, name: str, *, drain: bool) -> Pool | None:
-    return session.scalar(
-        update(Pool)
-        .where(Pool.name == name)
-        .values(drain=drain)
-        .returning(Pool)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-
-
 def running(session: Session) -> dict[str, int]:
-    """How many jobs each worker has."""
-    rows = session.execute(select(Job.pool, func.count()).where(Job.pool.is_not(None)).group_by(Job.pool))
+    """How many jobs each worker has, whosever they are."""
+    pool = Job.__table__.c.pool
+    rows = session.execute(select(pool, func.count()).where(pool.is_not(None)).group_by(pool))
     return {str(name): count for name, count in rows}

@@ -135,6 +135,7 @@ class TestDocument:
             "POST /studies/{study}/extend",
             "GET /runs",
             "GET /fleet",
+            "PATCH /fleet/pools/{pool}",
             "POST /keys",
             "GET /keys",
             "DELETE /keys/{key}",

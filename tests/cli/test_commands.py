@@ -75,6 +75,8 @@ fleet
 keys list
 keys make nightly --scope write --days 90
 keys revoke $KEY
+admin drain host:1 --now
+admin resume host:1
 """
 
 

@@ -193,6 +193,45 @@ def give_back(service: Installation, point: str) -> None:
     assert service.trained(service.post("/find", json=body)) == made
 
 
+def make_room(service: Installation, point: str) -> None:
+    """The dispatcher dies as it asks a job to give way to one of higher priority."""
+    low = service.post("/train", json=ENDLESS)
+    service.running(low)
+    urgent = service.post("/find?priority=50", json=a_find(service))
+    service.arm(point)
+    service.died()
+    service.trained(urgent)
+    assert service.row(low).gave_way == 1
+    service.ask("POST", f"/jobs/{low}/cancel")
+    assert service.ended(low)["state"] == "cancelled"
+
+
+def enrol(service: Installation, point: str) -> None:
+    """A worker dies as it says that it is there, and is started again."""
+    service.arm(point)
+    service.kill("worker")
+    service.died()
+    service.trained(service.post("/find", json=a_find(service)))
+
+
+def leave(service: Installation, point: str) -> None:
+    """A worker that is shut down dies as it says so."""
+    service.pool()
+    service.arm(point)
+    service.kill("worker", signal.SIGTERM)
+    service.died()
+    service.trained(service.post("/find", json=a_find(service)))
+
+
+def drain(service: Installation, point: str) -> None:
+    pool = service.pool()
+    service.arm(point)
+    service.ask("PATCH", f"/fleet/pools/{pool}", json={"drained": True})
+    service.died()
+    assert service.ask("PATCH", f"/fleet/pools/{pool}", json={"drained": False}).json()["name"] == pool
+    service.trained(service.post("/find", json=a_find(service)))
+
+
 def lose(service: Installation, point: str) -> None:
     """A trainer dies, and so does its supervisor when it is to say so."""
     job = service.post("/train", json=ENDLESS)
@@ -323,6 +362,10 @@ SCENARIOS: dict[Scenario, list[str]] = {
     retry: both("retry"),
     prioritise: both("prioritise"),
     give_back: both("give_back"),
+    make_room: both("make_room"),
+    enrol: both("enrol"),
+    leave: both("leave"),
+    drain: both("drain"),
     lose: both("lose"),
     expire: both("expire"),
     repeat: both("repeat"),

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,7 @@ QUICK = {
     "RECONCILE_SECONDS": "0.5",
     "RELAY_SECONDS": "0.1",
     "CANCEL_GRACE_SECONDS": "1",
+    "PATIENCE_SECONDS": "0",
     "MAX_ATTEMPTS": "1000",
     "THREADS": "1",
 }
@@ -150,6 +152,12 @@ class Installation:
 
         wait_until(look, f"a {name}")
         return found[0]
+
+    def pool(self) -> str:
+        """The running worker's name, once it has said that it is there."""
+        name = f"{socket.gethostname()}:{self.pid('worker')}"
+        wait_until(lambda: name in [one["name"] for one in self.ask("GET", "/fleet").json()["pools"]], name)
+        return name
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         """Signal a process."""

@@ -1,6 +1,7 @@
 """A real worker fleet without the API: Valkey, Celery's worker and a dispatcher, each a process that can be killed."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ FAST = {
     "reconcile_seconds": 0.3,
     "relay_seconds": 0.05,
     "cancel_grace_seconds": 1.0,
+    "patience_seconds": 0.2,
     "slots": 1,
     "threads": 1,
 }
@@ -131,10 +133,26 @@ class Fleet:
             process.wait()
         self.database.close()
 
-    def submit(self, spec: JobSpec, max_attempts: int = 10) -> str:
+    def submit(self, spec: JobSpec, max_attempts: int = 10, priority: int = 0) -> str:
         """Queue a job."""
         with self.database.write() as session:
-            return jobs.create(session, spec, max_attempts).id
+            return jobs.create(session, spec, max_attempts, priority=priority).id
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop."""
+        with self.database.write() as session:
+            jobs.cancel(session, job_id)
+
+    def restart(self, **settings: object) -> None:
+        """Another worker in the place of the one there is, with other settings."""
+        self.kill("worker")
+        self.environment |= {f"ELASTICKET_{name.upper()}": str(value) for name, value in settings.items()}
+        self.start("worker")
+
+    @property
+    def pool(self) -> str:
+        """The worker's name."""
+        return f"{socket.gethostname()}:{self.processes['worker'].pid}"
 
     def job(self, job_id: str) -> Job:
         """A job as it is now."""

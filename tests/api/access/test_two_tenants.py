@@ -40,7 +40,7 @@ from tests.api.access.tenants import (
 from tests.tables import stated, table
 
 DOCUMENT = Path(__file__).parents[3] / "docs/security.md"
-GIVEN = {"layer": "fc.weight", "format": "json", "name": "barrier.svg"}
+GIVEN = {"layer": "fc.weight", "format": "json", "name": "barrier.svg", "pool": "host:1"}
 """Parts of paths that name nothing of a project."""
 
 Make = Callable[[dict[str, str]], Any]
@@ -66,6 +66,7 @@ BODIES: dict[str, list[Make]] = {
     "POST /architectures": [],
     "POST /keys": [],
     "PATCH /jobs/{job}": [lambda ids: {"priority": 7}],
+    "PATCH /fleet/pools/{pool}": [],
 }
 """Bodies that name things. Those of a route with none of them name nothing: `TestSameContent` asks those twice."""
 

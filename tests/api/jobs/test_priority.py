@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.catalog import attempts, queue
+from core.catalog import attempts, placement
 from core.catalog.tables import Job
 from core.jobs.states import State
 
@@ -23,7 +23,7 @@ class TestAskedFor:
         assert (first["priority"], urgent["priority"]) == (0, 7)
         assert first["spec"] == urgent["spec"]
         with database.write() as session:
-            assert queue.next_job(session) == urgent["id"]
+            assert placement.heads(session)[0].id == urgent["id"]
             assert session.get_one(Job, first["id"]).digest == session.get_one(Job, urgent["id"]).digest
 
     @pytest.mark.parametrize("given", ["101", "-101", "high", "1.5"])

@@ -69,7 +69,7 @@ class TestLostHints:
         for job_id in (lost, taken):
             self.age_hint(database, job_id, 60)
         with database.write() as session:
-            assert dispatch.repeat_lost_hints(session, 10) == 1
+            assert dispatch.repeat_lost_hints(session, 10, {"any"}) == 1
         assert publish(database) == [lost]
         with database.read() as session:
             assert jobs.get(session, fresh) is not None
@@ -80,4 +80,4 @@ class TestLostHints:
         job_id = queued()
         self.age_hint(database, job_id, 60)
         with database.write() as session:
-            assert dispatch.repeat_lost_hints(session, 10) == 0
+            assert dispatch.repeat_lost_hints(session, 10, {"any"}) == 0

@@ -26,12 +26,13 @@ from hypothesis.stateful import (
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, dispatch, history, jobs, queue
+from core.catalog import attempts, dispatch, history, jobs, placement
 from core.catalog.attempts import Report, Saved
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
 from core.catalog.tables import Base, Event, Job, Outbox, Run
 from core.jobs.outcome import Failure, Outcome, RunRecord
+from core.jobs.placement import Offer
 from core.jobs.specs import TrainSpec
 from tests.core.catalog.faked_clock import Clock
 
@@ -173,8 +174,8 @@ class LifeCycle(RuleBasedStateMachine):
         queued = [(-k.priority, k.created, job_id) for job_id, k in self.known.items() if k.state == "queued"]
 
         def take(session: Session) -> Job | None:
-            job_id = queue.next_job(session)
-            return attempts.claim(session, job_id, "worker", lease) if job_id else None
+            choice = placement.next_job(session, "worker", Offer(slots=1000))
+            return attempts.claim(session, choice.job, "worker", lease, "worker") if choice else None
 
         job = self.write(torn, take)
         if torn:
@@ -301,7 +302,7 @@ class LifeCycle(RuleBasedStateMachine):
             and not self.outbox[job_id]
             and (k.hinted is None or k.hinted < self.clock.now - 4)
         ]
-        done = self.write(torn, lambda session: dispatch.repeat_lost_hints(session, 4))
+        done = self.write(torn, lambda session: dispatch.repeat_lost_hints(session, 4, {"any"}))
         if not torn:
             assert done == len(lost)
             self.outbox.update(lost)

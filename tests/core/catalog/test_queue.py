@@ -2,12 +2,12 @@ import random
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import insert, select, text
 
-from core.catalog import attempts, jobs, queue
+from core.catalog import attempts, jobs, placement, queue
 from core.catalog.database import Database
 from core.catalog.search import JobFilter
 from core.catalog.tables import Job
+from core.jobs.placement import Offer
 from core.jobs.specs import TrainSpec
 from core.jobs.states import State
 
@@ -19,14 +19,14 @@ def prioritised(database: Database, job_id: str, priority: int) -> bool:
 
 def taken(database: Database) -> list[str]:
     """The order in which workers that take whatever comes next get the jobs."""
-    found = []
+    found: list[str] = []
     while True:
         with database.write() as session:
-            job_id = queue.next_job(session)
-            if job_id is None:
+            choice = placement.next_job(session, "w", Offer(slots=1000))
+            if choice is None:
                 return found
-            assert attempts.claim(session, job_id, "w", 30) is not None
-            found.append(job_id)
+            assert attempts.claim(session, choice.job, "w", 30) is not None
+            found.append(choice.job)
 
 
 class TestNextJob:
@@ -54,7 +54,7 @@ class TestNextJob:
         older = queued()
         with database.write() as session:
             urgent = jobs.create(session, spec, 3, priority=5).id
-            assert queue.next_job(session) == urgent
+            assert placement.next_job(session, "w", Offer(slots=1)).job == urgent
             attempts.claim(session, urgent, "w", 30)
         with database.write() as session:
             attempts.give_back(session, urgent, 1)
@@ -108,36 +108,3 @@ class TestFront:
         assert none == []
         assert taken(database) == shown == sorted(places, key=lambda job_id: places[job_id])
         assert sorted(places.values()) == list(range(1, 13))
-
-
-class TestPlan:
-    """With a queue of 100,000 a claim must not sort it."""
-
-    def test_the_first_is_read_from_the_index(self, database: Database, spec: TrainSpec) -> None:
-        row = {"project": "default", "kind": "train", "spec": spec.model_dump(mode="json")}
-        row |= {"attempt": 0, "max_attempts": 3}
-        with database.write() as session:
-            session.execute(
-                insert(Job),
-                [
-                    row | {"id": f"{i:032x}", "state": "queued" if i % 4 else "succeeded", "priority": i % 5}
-                    for i in range(2000)
-                ],
-            )
-            sqlite = session.get_bind().dialect.name == "sqlite"
-            if not sqlite:
-                session.execute(text("ANALYZE jobs"))
-        statement = (
-            select(Job.id)
-            .where(Job.state == "queued")
-            .order_by(Job.priority.desc(), Job.created_at, Job.id)
-            .limit(1)
-        )
-        with database.read() as session:
-            compiled = statement.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
-            explain = "EXPLAIN QUERY PLAN" if sqlite else "EXPLAIN"
-            plan = " ".join(str(row) for row in session.execute(text(f"{explain} {compiled}")))
-        assert "ix_jobs_queue" in plan
-        assert not {"TEMP B-TREE", "Sort", "Seq Scan"} & {
-            word for word in ("TEMP B-TREE", "Sort", "Seq Scan") if word in plan
-        }
