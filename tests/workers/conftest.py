@@ -145,7 +145,8 @@ class Fleet:
 
     def restart(self, **settings: object) -> None:
         """Another worker in the place of the one there is, with other settings."""
-        self.kill("worker")
+        self.processes["worker"].terminate()
+        self.processes["worker"].wait()
         self.environment |= {f"ELASTICKET_{name.upper()}": str(value) for name, value in settings.items()}
         self.start("worker")
 
