@@ -19,7 +19,12 @@ from core.jobs.placement import Candidate, Need, Offer, in_turn, place
 from core.jobs.states import State
 
 _QUEUED = Job.state == State.QUEUED
-_HEADS = text("""
+_OLDEST = """(
+    SELECT {column} FROM jobs
+    WHERE state = 'queued' AND need = shares.need AND priority = shares.priority AND project = shares.project
+    ORDER BY created_at, id LIMIT 1
+)"""
+_HEADS = text(f"""
     WITH RECURSIVE
     needs (need) AS (
         SELECT min(need) FROM jobs WHERE state = 'queued'
@@ -46,18 +51,9 @@ _HEADS = text("""
             AND project > shares.project
         )
         FROM shares WHERE project IS NOT NULL
-    ),
-    heads (id) AS (
-        SELECT (
-            SELECT id FROM jobs
-            WHERE state = 'queued' AND need = shares.need AND priority = shares.priority
-            AND project = shares.project
-            ORDER BY created_at, id LIMIT 1
-        )
-        FROM shares WHERE project IS NOT NULL
     )
-    SELECT jobs.project, jobs.need, jobs.priority, jobs.created_at, jobs.id
-    FROM heads JOIN jobs ON jobs.id = heads.id
+    SELECT project, need, priority, {_OLDEST.format(column="created_at")}, {_OLDEST.format(column="id")}
+    FROM shares WHERE project IS NOT NULL
 """)
 
 

@@ -36,13 +36,16 @@ class Hall:
 
     def queue(self, priority: int = 0, need: str = "any", kind: str = "train") -> str:
         """A job of which workers were told just now."""
+        self.clock.set(self.clock.now + 0.01)
         job = self._queued()
         values = {"priority": priority, "need": need, "kind": kind, "hinted_at": self.clock.now}
+        values["created_at"] = self.clock.now
         with self.database.write() as session:
             session.execute(update(Job).where(Job.id == job).values(**values))
         return job
 
     def claims(self, worker: str) -> str | None:
+        self.clock.set(self.clock.now + 0.01)
         with self.database.write() as session:
             choice = placement.next_job(session, worker, self.offers[worker])
             if choice is None:
