@@ -145,8 +145,8 @@ def fleet_words(found: Fleet) -> Words:
         )
         for pool in found.pools
     )
-    head = [head, Table(("worker", "slots", "GPUs", "takes", "state"), offers, words=2)] if offers else [head]
-    return [*head, Table(("slot", "device", "holds", "succeeded", "failed", "lost"), rows, words=3)]
+    workers = [Table(("worker", "slots", "GPUs", "takes", "state"), offers, words=2)] if offers else []
+    return [head, *workers, Table(("slot", "device", "holds", "succeeded", "failed", "lost"), rows, words=3)]
 
 
 def architecture_words(found: Described) -> Words:

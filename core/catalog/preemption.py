@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, func, select, update
@@ -69,15 +68,17 @@ def make_room(session: Session, waited: float, patience: float) -> list[str]:
             if (gone := victims(room.offer, room.running, need, job.priority, at, patience))
         ]
         if found:
-            *_, room, gone = min(found, key=lambda one: one[:3])
+            *_, kept, gone = min(found, key=lambda one: one[:3])
             asked += [one.id for one in gone if _ask(session, one.id, job)]
-            room.running = [one for one in room.running if one not in gone]
-            room.takes_in(job)
+            kept.running = [one for one in kept.running if one not in gone]
+            kept.takes_in(job)
+        elif job.created_at < at - patience and (able := [room for room in free if could(room.offer, need)]):
+            kept = min(able, key=lambda room: (len(room.running), room.name))
         else:
-            room = _emptiest(free, need) if job.created_at < at - patience else None
-        if room is not None and room.kept_for is None and is_large(room.offer, need):
-            room.kept_for = job.id
-            session.execute(update(Pool).where(Pool.name == room.name).values(kept_for=job.id))
+            continue
+        if kept.kept_for is None and is_large(kept.offer, need):
+            kept.kept_for = job.id
+            session.execute(update(Pool).where(Pool.name == kept.name).values(kept_for=job.id))
     return asked
 
 
@@ -109,16 +110,10 @@ def _rooms(session: Session) -> list[_Room]:
         select(*columns).where(*stay)
     ):
         held = Held(Need.parse(need), tuple(gpus or ()))
-        running[pool].append(Running(job_id, kind, priority, held, started_at, gave_way))
+        running[str(pool)].append(Running(job_id, kind, priority, held, started_at or 0.0, gave_way))
     return [
         _Room(pool.name, pools.offer(pool), running[pool.name], pool.kept_for) for pool in pools.live(session)
     ]
-
-
-def _emptiest(rooms: Sequence[_Room], need: Need) -> _Room | None:
-    """The worker that is waited for where nobody gives way: of those with enough the one with the fewest jobs."""
-    able = [room for room in rooms if could(room.offer, need)]
-    return min(able, key=lambda room: (len(room.running), room.name), default=None)
 
 
 def _ask(session: Session, job_id: str, waiting: Waiting) -> bool:

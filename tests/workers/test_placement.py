@@ -30,15 +30,20 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) 
         time.sleep(0.02)
 
 
-def find(length: str, level: int = 1) -> FindSpec:
+def find(length: str) -> FindSpec:
     spec = FindSpec(
         architecture="mlp_2",
         dataset="digits",
-        parameters=ImpParameters(level=level),
+        parameters=ImpParameters(level=1),
         recipe=RecipeChoice(length=length, momentum=0.9, lr=0.02, rewind="7it"),
         exact=True,
         fresh=True,
     )
+    return spec.complete("mlp")
+
+
+def brief() -> TrainSpec:
+    spec = TrainSpec(architecture="mlp_1", dataset="digits", recipe=RecipeChoice(length="1ep"), fresh=True)
     return spec.complete("mlp")
 
 
@@ -76,7 +81,7 @@ class TestLeaving:
         job_id = fleet.submit(find(LENGTH))
         attempt_takes_steps(fleet, job_id, 1)
 
-        urgent = fleet.submit(find("1ep", level=0), priority=50)
+        urgent = fleet.submit(brief(), priority=50)
         assert fleet.result(urgent).state == State.SUCCEEDED
         attempt_takes_steps(fleet, job_id, 2)
 
@@ -141,7 +146,7 @@ class TestSharing:
             fleet.cancel(one)
 
     def test_what_needs_a_gpu_is_left_alone_by_a_worker_without(self, fleet: Fleet) -> None:
-        job, other = fleet.submit(endless()), fleet.submit(find("1ep", level=0))
+        job, other = fleet.submit(endless()), fleet.submit(brief())
         assert fleet.result(other).state == State.SUCCEEDED
         assert fleet.job(job).state == State.QUEUED
         fleet.restart(gpus=1)

@@ -37,6 +37,46 @@ class Worker(Answer):
     """ended without a result: it was killed, or fell silent"""
 
 
+class Pool(Answer):
+    """A worker with its slots, and what it offers to jobs; memory in MiB, 0 where it is not known."""
+
+    name: str
+    """host and process"""
+    slots: int
+    """jobs that it does at a time"""
+    held: int
+    """slots that have a job, of whatever project"""
+    gpus: int
+    gpu_memory_mib: int
+    """of each GPU"""
+    memory_mib: int
+    """of the machine, for what is computed on its CPU"""
+    takes: list[str]
+    """the jobs that it takes, by the device they ask for"""
+    drained: bool
+    """it takes no more jobs"""
+    live: bool
+    """it was heard of within 40 seconds"""
+    started_at: datetime
+    seen_at: datetime
+
+
+class Demand(Answer):
+    """The jobs of one need."""
+
+    need: str
+    """devices that such a job takes, and memory in MiB: any, cpu, gpu, gpus-4, gpu+2048m"""
+    queue: str
+    """the broker's queue of their announcements"""
+    devices: int
+    queued: int
+    running: int
+    oldest_seconds: float | None = None
+    """since when the oldest queued was asked for"""
+    workers: int
+    """that take jobs and could hold one; where there is none, it waits for one"""
+
+
 class Queue(Answer):
     """What is to be done."""
 
@@ -85,6 +125,10 @@ class Fleet(Answer):
     at: datetime
     workers: list[Worker]
     """those that held a job within 24 hours, those at work first; one that never did is not known"""
+    pools: list[Pool]
+    """the installation's workers, those that wait for work included; shown to the default project alone"""
+    demand: list[Demand]
+    """queued and running jobs by what they need"""
     queue: Queue
     dispatch: Dispatch
     hours: list[Hour]

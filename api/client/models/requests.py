@@ -47,6 +47,12 @@ class FindRequest(TypedDict, total=False):
     """dataset to train on, as /datasets lists them"""
     fresh: bool
     """do all of it again, even where an identical job, or one that began alike, has finished"""
+    device: Literal["any", "cpu", "gpu"]
+    """any: on GPUs where the worker has some, else on its CPU"""
+    memory_mib: int | None
+    """memory that it needs, in MiB: of each GPU, or of the machine for each process; default: the share of one
+    of the worker's slots
+    """
     recipe: RecipeChoice
     """a preset (default: the family's) and the fields that differ from it"""
     exact: bool
@@ -146,6 +152,12 @@ class TrainRequest(TypedDict, total=False):
     """dataset to train on, as /datasets lists them"""
     fresh: bool
     """do all of it again, even where an identical job, or one that began alike, has finished"""
+    device: Literal["any", "cpu", "gpu"]
+    """any: on GPUs where the worker has some, else on its CPU"""
+    memory_mib: int | None
+    """memory that it needs, in MiB: of each GPU, or of the machine for each process; default: the share of one
+    of the worker's slots
+    """
     recipe: RecipeChoice
     """a preset (default: the family's) and the fields that differ from it"""
     exact: bool
@@ -173,6 +185,12 @@ class EvaluateRequest(TypedDict, total=False):
     """dataset whose test images are used"""
     fresh: bool
     """do all of it again, even where an identical job, or one that began alike, has finished"""
+    device: Literal["any", "cpu", "gpu"]
+    """any: on GPUs where the worker has some, else on its CPU"""
+    memory_mib: int | None
+    """memory that it needs, in MiB: of each GPU, or of the machine for each process; default: the share of one
+    of the worker's slots
+    """
     tickets: Sequence[str] | None
     """tickets to evaluate at their rewind point"""
     job: str | None
@@ -199,6 +217,12 @@ class ConnectRequest(TypedDict, total=False):
     """default: what the trainings were trained on"""
     fresh: bool
     """do all of it again, even where an identical job, or one that began alike, has finished"""
+    device: Literal["any", "cpu", "gpu"]
+    """any: on GPUs where the worker has some, else on its CPU"""
+    memory_mib: int | None
+    """memory that it needs, in MiB: of each GPU, or of the machine for each process; default: the share of one
+    of the worker's slots
+    """
     trainings: Required[Sequence[TrainingRef]]
     """two trainings of one ticket, the ends of the line"""
     points: int
@@ -361,6 +385,15 @@ class Definition(TypedDict, total=False):
     prunable: Required[Sequence[str]]
     dense: Sequence[str]
     tensors: Required[Mapping[str, Sequence[int] | Typed] | Sequence[ExampleTensor]]
+
+
+class PoolChange(TypedDict, total=False):
+    """Whether a worker takes jobs."""
+
+    drained: Required[bool]
+    """true: it takes no more jobs; false: it takes jobs again"""
+    at_once: bool
+    """with drained: its jobs save their state and go back to the queue, instead of being finished"""
 
 
 class KeyRequest(TypedDict, total=False):
