@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def alive(pid: int) -> bool:
 class Fleet:
     """The processes, and a client's view of the catalog they work on."""
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(self, settings: Settings, directory: Path, more: Mapping[str, object]) -> None:
         self.settings = settings
         self.database = Database(settings.database)
         self._socket = directory / "valkey.sock"
@@ -79,7 +79,7 @@ class Fleet:
             "ELASTICKET_HOME": str(settings.home),
             "ELASTICKET_DATABASE_URL": settings.database_url,
             "ELASTICKET_BROKER_URL": f"redis+socket://{self._socket}",
-            **{f"ELASTICKET_{name.upper()}": str(value) for name, value in FAST.items()},
+            **{f"ELASTICKET_{name.upper()}": str(value) for name, value in (FAST | more).items()},
         }
         if settings.trainer_memory_bytes:
             self.environment["ELASTICKET_TRAINER_MEMORY_BYTES"] = str(settings.trainer_memory_bytes)
@@ -229,10 +229,11 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(settings: Settings) -> Iterator[Fleet]:
+def fleet(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """A fleet with `FAST` settings, and those in `SETTINGS` of the test's module, if there are any."""
     # A Unix socket's path has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
-        running = Fleet(settings, Path(directory))
+        running = Fleet(settings, Path(directory), getattr(request.module, "SETTINGS", {}))
         for name in ("valkey", "worker", "dispatcher"):
             running.start(name)
         family = psutil.Process(running.processes["worker"].pid)

@@ -19,8 +19,9 @@ from core.jobs.states import State
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
 
-NIGHTLY = pytest.mark.nightly
-LENGTH = "100ep"
+LENGTH = "40ep"
+SETTINGS = {"checkpoint_seconds": 3600}
+"""Nothing is saved but on leaving, and at a training's end."""
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
@@ -70,14 +71,9 @@ def attempt_takes_steps(fleet: Fleet, job_id: str, attempt: int) -> None:
 
 @pytest.mark.timeout(180)
 class TestLeaving:
-    @pytest.mark.parametrize(
-        "database_url", ["postgresql", pytest.param("sqlite", marks=NIGHTLY)], indirect=True
-    )
     def test_whoever_asks_a_job_saves_its_state_and_ends_in_the_bits_of_one_left_alone(
         self, fleet: Fleet
     ) -> None:
-        # Nothing is saved but on leaving, and at a training's end.
-        fleet.restart(checkpoint_seconds=3600)
         job_id = fleet.submit(find(LENGTH))
         attempt_takes_steps(fleet, job_id, 1)
 
@@ -124,7 +120,7 @@ class TestLeaving:
         assert weights[0] == weights[1]
 
 
-@NIGHTLY
+@pytest.mark.nightly
 @pytest.mark.timeout(180)
 class TestSharing:
     def test_as_many_small_jobs_share_a_gpu_as_its_memory_holds(self, fleet: Fleet) -> None:
