@@ -13,7 +13,7 @@ from cli.stack import Process
 from core.settings import Settings
 
 SOCKET_NAME = "valkey.sock"
-# Celery waits for the trainers it stops, which have `cancel_grace_seconds` from SIGTERM to SIGKILL.
+# Celery waits for the trainers that it asks to leave, which have `save_grace_seconds` before SIGKILL.
 CELERY_EXTRA_GRACE = 6.0
 
 
@@ -93,7 +93,7 @@ def celery(settings: Settings) -> Process:
         "--without-gossip",
         "--without-mingle",
         "--without-heartbeat",
-        grace=settings.cancel_grace_seconds + CELERY_EXTRA_GRACE,
+        grace=settings.save_grace_seconds + CELERY_EXTRA_GRACE,
     )
 
 

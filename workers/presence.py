@@ -23,7 +23,7 @@ class Presence:
     def __init__(self, database: str, name: str, offer: Offer, drained: Callable[[bool], None]) -> None:
         self._url, self._name, self._offer = database, name, offer
         self._drained = drained
-        self._is_drained = False
+        self._begins, self._is_drained = True, False
         self._ended = threading.Event()
         self._outage = Outage(log, "saying that this worker is there")
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
@@ -47,13 +47,14 @@ class Presence:
         database = Database(self._url).everywhere()
         try:
             with database.write("enrol") as session:
-                drained = pools.enrol(session, self._name, self._offer)
+                drained = pools.enrol(session, self._name, self._offer, begins=self._begins)
         except UNREACHABLE as error:
             self._outage.goes_on(error)
             return
         finally:
             database.close()
         self._outage.is_over()
+        self._begins = False
         if drained != self._is_drained:
             self._is_drained = drained
             log.info("this worker takes %s", "no more jobs" if drained else "jobs again")

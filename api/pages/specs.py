@@ -262,6 +262,10 @@ def _how(spec: Mapping[str, Any]) -> Iterator[_Line]:
         yield "data orders", [numbers(spec["order_seeds"])]
     if "exact" in spec:
         yield "arithmetic", ["exact: the same digests on every run" if spec["exact"] else "fast"]
+    if (device := spec.get("device", "any")) != "any":
+        yield "device", [device.upper()]
+    if memory := spec.get("memory_mib"):
+        yield "memory", [f"{memory:,} MiB on each device"]
     if (devices := spec.get("devices", 1)) > 1:
         yield "devices", [f"{devices}, batch normalisation {_NORMALISED[spec['batch_norm']]}"]
     if spec.get("latency"):

@@ -14,8 +14,11 @@ from core.studies.figures import ACCURACY, Chart, Curve, Point
 GROUPS = ("training", "job", "recipe", "fingerprint")
 """Where a field stands: what was trained, what was asked for, how it trains, what computed it."""
 
-# The training says for itself which of the job's networks, tickets, seeds and orders were its own.
-_OF_SEVERAL = {"architecture", "dataset", "tickets", "seeds", "order_seeds", "recipe", "fresh", "latency"}
+# The training says for itself which of the job's networks, tickets, seeds and orders were its own, and where it ran.
+_OF_SEVERAL = {
+    *("architecture", "dataset", "tickets", "seeds", "order_seeds", "recipe"),
+    *("fresh", "latency", "device", "memory_mib"),
+}
 _TOLD = {
     "architecture": "architecture",
     "dataset": "dataset",

@@ -208,6 +208,12 @@ def _leases(session: Session) -> Found:
         yield job_id, f"attempt {attempt} " + ("is open" if ended is None else "is over, and holds it")
 
 
+def _places(session: Session) -> Found:
+    query = select(Job.id, Job.state, Job.pool).where(Job.pool.is_not(None), Job.state.not_in(HELD))
+    for job_id, state, pool in session.execute(query):
+        yield job_id, f"it is {state} and on {pool}"
+
+
 def _studies(session: Session) -> Found:
     begun = select(StudyJob.study_id, StudyJob.key).join(Study, Study.id == StudyJob.study_id)
     still = begun.join(Job, Job.id == StudyJob.job_id).where(Job.state.not_in(TERMINAL))
@@ -241,6 +247,7 @@ PROMISES: dict[str, Callable[[Session], Found]] = {
     "terminal states are final": _states,
     "events are numbered without a gap": _events,
     "only a job that is held has a lease": _leases,
+    "only a job that is held is on a worker": _places,
     "a finished study has nothing under way": _studies,
 }
 """What holds at every moment, between any two transactions."""

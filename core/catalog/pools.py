@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -17,14 +18,19 @@ BEAT_SECONDS = 10.0
 """How often a worker says that it is there."""
 LIVE_SECONDS = 40.0
 """One that said nothing for so long is not counted upon."""
-KEPT_SECONDS = 86_400.0
+KEPT_SECONDS = 3600.0
 
 HELD = (State.RUNNING, State.CANCELLING)
 
 
-def enrol(session: Session, name: str, offer: Offer) -> bool:
-    """Enter a worker, or note that it is still there and what it offers now; whether it is being drained."""
-    values = asdict(offer) | {"takes": ",".join(sorted(offer.takes)), "seen_at": now()}
+def enrol(session: Session, name: str, offer: Offer, *, begins: bool = False) -> bool:
+    """Enter a worker, or note that it is still there and what it offers now; whether it is being drained.
+
+    One that `begins` is another than what had its name before.
+    """
+    values: dict[str, Any] = asdict(offer) | {"takes": ",".join(sorted(offer.takes)), "seen_at": now()}
+    if begins:
+        values |= {"drain": False, "kept_for": None, "started_at": now()}
     insert = dialect_insert(session)(Pool).values(name=name, **values)
     entered = insert.on_conflict_do_update(index_elements=[Pool.name], set_=values)
     return bool(session.scalar(entered.returning(Pool.drain)))
@@ -36,7 +42,7 @@ def leave(session: Session, name: str) -> None:
 
 
 def forget(session: Session) -> None:
-    """Strike out workers that nobody has heard of for a day."""
+    """Strike out workers that nobody has heard of for an hour."""
     session.execute(delete(Pool).where(Pool.seen_at < now() - KEPT_SECONDS))
 
 

@@ -31,7 +31,14 @@ class TestEnrol:
         with database.read() as session:
             assert pools.offer(session.get_one(Pool, "w")) == OFFER
 
-    def test_one_that_is_silent_is_not_counted_upon_and_forgotten_after_a_day(
+    def test_one_that_begins_under_a_name_is_another_than_the_one_before(self, database: Database) -> None:
+        with database.write() as session:
+            pools.enrol(session, "w", OFFER)
+            pools.drain(session, "w")
+        with database.write() as session:
+            assert pools.enrol(session, "w", OFFER, begins=True) is False
+
+    def test_one_that_is_silent_is_not_counted_upon_and_forgotten_after_an_hour(
         self, database: Database, clock: Clock
     ) -> None:
         for name in ("a", "b"):
