@@ -28,6 +28,7 @@ GIVEN: dict[str, Any] = {
     "layer": "fc.weight",
     "format": "text",
     "key": "4b1d" * 3,
+    "pool": "host:1",
 }
 """A value for each parameter that a method cannot do without."""
 STREAMED = "GET /jobs/{job}/events"
