@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from core.catalog import reuse
+from core.catalog import bell, reuse
 from core.catalog.database import now
 from core.catalog.search import about
 from core.catalog.tables import Event, Job, Outbox
@@ -60,18 +60,19 @@ def create(
         priority=priority,
         need=str(need_of(spec)),
         about=about(session, spec),
+        last_event=1,
     )
     session.add(job)
     session.flush()
+    session.add(Event(job_id=job.id, seq=1, attempt=0, kind="state", data={"state": State.QUEUED}))
     enqueue(session, job.id)
-    append_events(session, job.id, 0, [JobEvent("state", {"state": State.QUEUED})])
-    session.refresh(job)
     return job
 
 
 def enqueue(session: Session, job_id: str) -> None:
     """Have the job announced to the workers once this transaction commits."""
     session.add(Outbox(job_id=job_id))
+    bell.ring(session)
 
 
 def clock(session: Session) -> float:
@@ -148,7 +149,7 @@ def transition(
 
     `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it.
     """
-    values = dict(values or {})
+    values = {"last_event": Job.last_event + 1, **(values or {})}
     allowed = sources(to) if only_from is None else sources(to) & {only_from}
     guard = [Job.id == job_id, Job.state.in_(allowed)]
     if attempt is not None:
@@ -163,8 +164,8 @@ def transition(
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     if job is not None:
-        error = {"error": values["error"]} if "error" in values else {}
-        append_events(session, job_id, job.attempt, [JobEvent("state", {"state": to, **error})])
+        told = {"state": to, "error": values["error"]} if "error" in values else {"state": to}
+        session.add(Event(job_id=job_id, seq=job.last_event, attempt=job.attempt, kind="state", data=told))
     return job
 
 
