@@ -23,6 +23,7 @@ from core.jobs.specs import (
     FindSpec,
     ImportSpec,
     JobSpec,
+    NoopSpec,
     Trained,
     TrainSpec,
     TransformSpec,
@@ -89,6 +90,8 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
             )
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
+        case NoopSpec():
+            return Inputs()
 
 
 def _tickets(session: Session, identities: Iterable[str], store: LocalStore) -> dict[str, InputTicket]:

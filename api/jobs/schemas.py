@@ -18,6 +18,8 @@ from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, TrainSpec, Tran
 from core.jobs.states import RETRYABLE, STATES, State
 
 Kind = Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]
+AnyKind = Literal[Kind, "noop"]
+"""What a job may be, and nobody asks for: nothing."""
 
 _PARAMETERS = {
     "anyOf": [method.parameters.model_json_schema() | {"title": method.name} for method in FINDING.values()],
@@ -93,7 +95,7 @@ class JobSummary(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.RUNNING]})
 
     id: str
-    kind: Kind
+    kind: AnyKind
     state: State
     meaning: str = Field(description="the state in words")
     spec: dict[str, Any] = Field(description="what it was asked to do, completely")

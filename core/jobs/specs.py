@@ -384,8 +384,17 @@ class ExportSpec(Spec):
         return name
 
 
+NOOP: Literal["noop"] = "noop"
+
+
+class NoopSpec(Spec):
+    """Nothing. No trainer is started for it, and no request makes one: it tells what a job costs beside its work."""
+
+    kind: Literal["noop"] = NOOP
+
+
 ReusableSpec = FindSpec | TransformSpec | TrainSpec | EvaluateSpec | ConnectSpec
-JobSpec = ReusableSpec | ImportSpec | ExportSpec
+JobSpec = ReusableSpec | ImportSpec | ExportSpec | NoopSpec
 _ADAPTER: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
 
 

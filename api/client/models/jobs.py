@@ -194,7 +194,7 @@ class Job(Answer):
     """One durable piece of work, with its attempts and what it produced."""
 
     id: str
-    kind: Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]
+    kind: Literal["find", "transform", "train", "evaluate", "connect", "import", "export", "noop"]
     state: State
     meaning: str
     """the state in words"""
@@ -303,7 +303,7 @@ class JobSummary(Answer):
     """One durable piece of work."""
 
     id: str
-    kind: Literal["find", "transform", "train", "evaluate", "connect", "import", "export"]
+    kind: Literal["find", "transform", "train", "evaluate", "connect", "import", "export", "noop"]
     state: State
     meaning: str
     """the state in words"""
