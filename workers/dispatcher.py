@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from types import FrameType
 
 from kombu.exceptions import OperationalError as BrokerError
@@ -14,7 +14,9 @@ from redis.exceptions import RedisError
 
 from core.catalog import dispatch, pools, studies
 from core.catalog.artifacts import LocalStore
+from core.catalog.bell import Bell
 from core.catalog.database import UNREACHABLE, Database
+from core.catalog.dispatch import MOST_HINTS, Announcement
 from core.catalog.preemption import make_room
 from core.crashpoints import crashpoint
 from core.jobs.placement import Need
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86400.0
 RETRY_SECONDS = 1.0
+SETTLE_SECONDS = 0.05
+"""From a hint to the end of the claim that follows it, where a slot is free."""
 
 
 class Dispatcher:
@@ -37,25 +41,44 @@ class Dispatcher:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self._database = Database(chosen.database).everywhere()
+        self._bell = Bell(self._database)
+        self._sent: dict[int, float] = {}
         self._pulses: dict[str, studies.Pulse] = {}
         self._outages: dict[str, Outage] = {}
         self._not_before: dict[str, float] = {}
 
-    def relay(self) -> int:
-        """Publish the outbox; how many hints went out."""
+    def relay(self) -> None:
+        """Publish what is new in the outbox, and strike out what was published a moment ago.
+
+        A job that was taken meanwhile needs no hint: a slot that has done a job takes the next without one. So does a
+        job whose queue in the broker is long: every slot that could do it is busy.
+        """
         with self._database.read() as session:
             rows = dispatch.outbox(session)
-        if not rows:
-            return 0
+        self._sent = {row.id: self._sent[row.id] for row in rows if row.id in self._sent}
+        new = [row for row in rows if row.queued and row.id not in self._sent]
+        if new:
+            self._publish(new)
+        settled = time.monotonic() - SETTLE_SECONDS
+        done = [row for row in rows if not row.queued or self._sent.get(row.id, settled) < settled]
+        if done:
+            with self._database.write("announced") as session:
+                dispatch.announced(session, done)
+
+    def _publish(self, rows: Sequence[Announcement]) -> None:
         with app.producer_pool.acquire(block=True) as producer:
+            broker = producer.channel.client
+            held: dict[str, int] = {}
             for row in rows:
-                crashpoint("hint.publish")
                 queue = Need.parse(row.need).queue
-                run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
-                crashpoint("hint.published")
-        with self._database.write("announced") as session:
-            dispatch.announced(session, rows)
-        return len(rows)
+                if queue not in held:
+                    held[queue] = int(broker.llen(queue))
+                if held[queue] < MOST_HINTS:
+                    crashpoint("hint.publish")
+                    run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
+                    crashpoint("hint.published")
+                    held[queue] += 1
+                self._sent[row.id] = time.monotonic()
 
     def reconcile(self) -> None:
         """End expired leases, make room, repeat hints that the broker lost, remove what ended jobs left in scratch."""
@@ -103,17 +126,22 @@ class Dispatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database or broker that is away is tried again."""
-        next_reconcile = next_sweep = 0.0
+        due = dict.fromkeys((self.advance, self.relay, self.reconcile, self.sweep), 0.0)
         while not stop.is_set():
-            self._try(self.advance)
-            self._try(self.relay)
-            if time.monotonic() >= next_reconcile:
-                self._try(self.reconcile)
-                next_reconcile = time.monotonic() + self._settings.reconcile_seconds
-            if time.monotonic() >= next_sweep:
-                self._try(self.sweep)
-                next_sweep = time.monotonic() + SWEEP_SECONDS
-            stop.wait(self._settings.relay_seconds)
+            if self._bell.wait(self._settings.relay_seconds):
+                due[self.relay] = 0.0
+            for step in due:
+                if due[step] <= time.monotonic():
+                    self._try(step)
+                    due[step] = time.monotonic() + self._every(step)
+        self._bell.close()
+
+    def _every(self, step: Callable[[], None]) -> float:
+        """Seconds between two beginnings. Who does not lead looks only whether the leader has been at it."""
+        if step == self.sweep:
+            return SWEEP_SECONDS
+        often = self._bell.leads and step != self.reconcile
+        return self._settings.relay_seconds if often else self._settings.reconcile_seconds
 
     def sweep(self) -> None:
         """Remove files that were never finished; let the database know how large its tables are."""

@@ -19,6 +19,7 @@ from core.catalog.database import UNREACHABLE, Database
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome, ProducedTicket
 from core.jobs.placement import Offer
+from core.jobs.specs import NOOP
 from core.jobs.states import State
 from core.settings import Settings
 from core.tickets import read, ticket_id
@@ -39,7 +40,7 @@ class Supervisor:
     """One slot of a worker. `stopping` tells whether this worker is to give its job back.
 
     `pool` is the worker's name, and `offer` what it has. `unmet` is a byte that its slots share: 1 where one of them
-    was sent away although jobs were queued, so that whoever has done a job looks for another by itself.
+    was sent away although jobs were queued, so that whoever has ended a job looks for another by itself.
     """
 
     def __init__(
@@ -64,11 +65,16 @@ class Supervisor:
         self._zygote.warm()
 
     def work(self) -> None:
-        """Do the job that is next here, if there is one; and more, where the hints of others found no room."""
-        while self._do_one() and self._unmet[0] and not self._stopping():
+        """Do the jobs that are next here, one after the other, while there are any and all goes well."""
+        while self._do_one() and not self._stopping():
             pass
 
     def _do_one(self) -> bool:
+        """Do the next job, if there is one; whether to go on without a hint.
+
+        After a job that did not succeed a slot of another worker may be the better one for the next, unless hints
+        found no room here.
+        """
         # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
         self._zygote.wait()
         try:
@@ -86,7 +92,7 @@ class Supervisor:
         # What is left lying is seen to by the dispatcher.
         with suppress(*UNREACHABLE):
             tidy_scratch(self._database, self._settings, job.id)
-        return True
+        return ending.outcome is not None or bool(self._unmet[0])
 
     def _claim(self) -> Job | None:
         with self._database.write("claim") as session:
@@ -100,6 +106,8 @@ class Supervisor:
 
     def _attend(self, job: Job) -> Ending:
         """Run a trainer to its end. Whatever goes wrong here is the attempt's end, never the slot's."""
+        if job.kind == NOOP:
+            return Ending(outcome=Outcome().as_json())
         database = self._database.of(job.project)
         try:
             with database.read() as session:
@@ -181,6 +189,8 @@ def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:
     A file is laid down just before the job that is to import it is committed: a folder without a job may be young.
     """
     folder = settings.scratch_directory / job_id
+    if not folder.exists():
+        return
     with database.read() as session:
         ended = attempts.has_ended(session, job_id)
     if ended is None:
@@ -188,6 +198,7 @@ def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:
             ended = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
     if not ended:
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    # While the folder is there, this is done again.
     with database.write("tidy") as session:
         attempts.forget_checkpoints(session, job_id)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -74,7 +74,8 @@ class Watch:
         """Watch until the trainer's report pipe ends."""
         poll = select.poll()
         poll.register(self._trainer.report, select.POLLIN)
-        next_beat = 0.0
+        # The claim has just said all that there is to say yet.
+        next_beat = time.monotonic() + self._settings.heartbeat_seconds
         while True:
             wait = max(0.0, next_beat - time.monotonic())
             if poll.poll(wait * 1000) and not self._read():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Row, delete, exists, or_, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import attempts
@@ -14,20 +15,37 @@ from core.catalog.placement import heads
 from core.catalog.tables import Job, Outbox
 from core.jobs.states import State
 
-Announcement = Row[int, str, str]
-"""Its `id`, its `job_id`, and what the job needs."""
+MOST_ROWS = 500
+"""Announcements that are looked at at once."""
+MOST_HINTS = 256
+"""Hints in a queue of the broker. Slots that are free take them all: while some lie there, more would wake nobody."""
 
 
-def outbox(session: Session, limit: int = 500) -> Sequence[Announcement]:
-    """Announcements not yet known to be published, oldest first."""
-    query = select(Outbox.id, Outbox.job_id, Job.need).join(Job, Job.id == Outbox.job_id)
-    return session.execute(query.order_by(Outbox.id).limit(limit)).all()
+class Announcement(NamedTuple):
+    """A row of the outbox, what its job needs, and whether it is still to be taken."""
+
+    id: int
+    job_id: str
+    need: str
+    queued: bool
+
+
+def outbox(session: Session, limit: int = MOST_ROWS) -> list[Announcement]:
+    """Announcements not yet struck out, oldest first."""
+    columns = (Outbox.id, Outbox.job_id, Job.need, Job.state == State.QUEUED)
+    query = select(*columns).join(Job, Job.id == Outbox.job_id).order_by(Outbox.id).limit(limit)
+    return [Announcement(*row) for row in session.execute(query)]
 
 
 def announced(session: Session, rows: Sequence[Announcement]) -> None:
-    """Strike published announcements out. A crash before this repeats them: harmless, a hint only says try a claim."""
+    """Strike announcements out. A crash before this repeats them: harmless, a hint only says try a claim.
+
+    No sooner than workers had a moment to claim the jobs: those that are still queued are locked here, and a claim
+    passes over what is locked.
+    """
     session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
-    session.execute(update(Job).where(Job.id.in_([row.job_id for row in rows])).values(hinted_at=now()))
+    waiting = (Job.id.in_([row.job_id for row in rows]), Job.state == State.QUEUED)
+    session.execute(update(Job).where(*waiting).values(hinted_at=now()))
 
 
 def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:

@@ -1,19 +1,26 @@
-"""What a dispatcher does to studies, ten times a second. Nothing is announced: no broker is needed."""
+"""What a dispatcher does to studies and to the outbox, in this process; of the broker there is a list of hints."""
 
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+import redis
+from sqlalchemy import event, func, select
 
-from core.catalog import attempts, studies
+from core.catalog import attempts, dispatch, jobs, studies
 from core.catalog.database import Database
-from core.catalog.tables import Job, Study
+from core.catalog.tables import Job, Outbox, Study
 from core.jobs.outcome import Outcome
+from core.jobs.specs import NoopSpec
 from core.settings import Settings
 from core.studies.expansion import Expansion
 from core.studies.spec import StudySpec
-from workers.dispatcher import Dispatcher
+from tests.workers.conftest import Fleet
+from workers.app import QUEUE, app
+from workers.dispatcher import SETTLE_SECONDS, Dispatcher
 
 ONE = {"study": "rivals", "scale": "small", "arms": [{"name": "dense", "method": "dense"}], "seeds": [0]}
 
@@ -102,3 +109,66 @@ class TestAdvance:
         with queries(dispatcher) as sent:
             dispatcher.advance()
         assert len(sent) == 2
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[redis.Redis]:
+    """A Valkey that this process publishes to."""
+    with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
+        processes = Fleet(settings, Path(directory))
+        processes.start("valkey")
+        earlier, app.conf.broker_url = app.conf.broker_url, processes.environment["ELASTICKET_BROKER_URL"]
+        app.pool.force_close_all()
+        app._pool = None
+        client = redis.Redis(unix_socket_path=str(Path(directory) / "valkey.sock"))
+        yield client
+        client.close()
+        app.pool.force_close_all()
+        app._pool = None
+        app.conf.broker_url = earlier
+        processes.stop()
+
+
+class TestRelay:
+    def queue(self, database: Database, number: int) -> list[str]:
+        with database.write() as session:
+            return [jobs.create(session, NoopSpec(), 2).id for _ in range(number)]
+
+    def unannounced(self, database: Database) -> int:
+        with database.read() as session:
+            return session.scalars(select(func.count()).select_from(Outbox)).one()
+
+    def test_publishes_once_and_strikes_out_after_a_moment(
+        self, settings: Settings, database: Database, broker: redis.Redis
+    ) -> None:
+        dispatcher = Dispatcher(settings)
+        self.queue(database, 3)
+        dispatcher.relay()
+        assert (broker.llen(QUEUE), self.unannounced(database)) == (3, 3)
+        time.sleep(SETTLE_SECONDS)
+        dispatcher.relay()
+        assert (broker.llen(QUEUE), self.unannounced(database)) == (3, 0)
+
+    def test_a_job_that_was_taken_meanwhile_needs_no_hint(
+        self, settings: Settings, database: Database, broker: redis.Redis
+    ) -> None:
+        (job,) = self.queue(database, 1)
+        with database.write() as session:
+            attempts.claim(session, job, "w", 60)
+        Dispatcher(settings).relay()
+        assert (broker.llen(QUEUE), self.unannounced(database)) == (0, 0)
+
+    def test_what_the_broker_has_no_room_for_stays_until_it_has(
+        self, settings: Settings, database: Database, broker: redis.Redis
+    ) -> None:
+        dispatcher, more = Dispatcher(settings), 10
+        self.queue(database, dispatch.MOST_HINTS + more)
+        for _ in range(2):
+            dispatcher.relay()
+            assert broker.llen(QUEUE) == dispatch.MOST_HINTS
+        time.sleep(SETTLE_SECONDS)
+        dispatcher.relay()
+        assert self.unannounced(database) == more
+        broker.ltrim(QUEUE, 3, -1)
+        dispatcher.relay()
+        assert broker.llen(QUEUE) == dispatch.MOST_HINTS

@@ -9,7 +9,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.tables import Attempt, Result, Ticket
 from core.jobs.methods import ImpParameters, RandomParameters
 from core.jobs.recipes import RecipeChoice
-from core.jobs.specs import EvaluateSpec, FindSpec, TrainSpec, TransformSpec
+from core.jobs.specs import EvaluateSpec, FindSpec, NoopSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
 from core.tickets import read, ticket_id
 
@@ -83,6 +83,18 @@ class TestMainJob:
         with fleet.database.read() as session:
             rows = [session.get_one(Ticket, ("default", identity)) for identity in fleet.tickets(job_id)]
         assert [row.survivors for row in rows] == [12_345, 12_345]
+
+
+class TestSlot:
+    def test_takes_the_next_job_without_waiting_for_a_hint(self, fleet: "Fleet") -> None:
+        first = fleet.submit(find([0]))
+        fleet.until_training(first)
+        fleet.kill("dispatcher")
+        # No trainer is started for nothing, which is a job all the same.
+        after = [fleet.submit(NoopSpec()) for _ in range(2)]
+        assert [fleet.result(job).state for job in (first, *after)] == [State.SUCCEEDED] * 3
+        done = [fleet.job(job) for job in after]
+        assert [(job.attempt, job.hinted_at, job.lease_until) for job in done] == [(1, None, None)] * 2
 
 
 class TestLatency:

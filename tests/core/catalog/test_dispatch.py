@@ -28,6 +28,19 @@ class TestOutbox:
             with database.read() as session:
                 assert [row.job_id for row in dispatch.outbox(session)] == [job_id]
 
+    def test_tells_whose_job_is_still_to_be_taken(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        waits, taken = queued(), queued()
+        with database.write() as session:
+            attempts.claim(session, taken, "w", 30)
+        with database.read() as session:
+            assert [row[1:] for row in dispatch.outbox(session)] == [(waits, True), (taken, False)]
+        publish(database)
+        with database.read() as session:
+            assert session.get_one(Job, waits).hinted_at is not None
+            assert session.get_one(Job, taken).hinted_at is None
+
 
 class TestExpiredLeases:
     def test_only_expired_ones_end(self, database: Database, queued: Callable[..., str]) -> None:

@@ -155,7 +155,8 @@ class LifeCycle(RuleBasedStateMachine):
         if struck and rows:
             self.write(False, lambda session: dispatch.announced(session, rows))
             for job_id in self.outbox:
-                self.known[job_id].hinted = self.clock.now
+                if self.known[job_id].state == "queued":
+                    self.known[job_id].hinted = self.clock.now
             self.outbox.clear()
 
     @rule()
