@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bench.ours import Variant
 
-_SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "elasticket",
     "svg.fonttype": "none",
     "font.size": 9,
@@ -27,7 +27,7 @@ _BAR = 0.38
 def draw(measured: dict[str, Any], path: Path) -> None:
     """Write it as SVG; a part that was not measured is left empty."""
     path.parent.mkdir(exist_ok=True)
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(9, 6), layout="constrained")
         above, below = figure.subplots(2, 1)
         _ratios(above, measured.get("training", []))

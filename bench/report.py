@@ -33,16 +33,16 @@ def update(**parts: Any) -> dict[str, Any]:
     return measured
 
 
-def replaced(page: str, text: str) -> str:
+def replaced(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with what stands between its markers replaced.
 
     Raises `ValueError` where a marker is missing or there are two.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in after:
-        raise ValueError(f"the page needs {BEGIN} and {END}, once each and in this order")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended or begin in rest or end in after:
+        raise ValueError(f"the page needs {begin} and {end}, once each and in this order")
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def tables(measured: dict[str, Any]) -> str:
@@ -81,7 +81,7 @@ def _training(compared: Iterable[dict[str, Any]]) -> str:
                 row += [f"{best['images_per_second']:,.0f}", ratio, str(Layout(**best["layout"]))]
             rows.append(row)
     head = ["network", "loop", "images/s, whole machine", "ratio", "layout"]
-    return _table([*head, "images/s, one process", "ratio", "layout"], rows)
+    return table([*head, "images/s, one process", "ratio", "layout"], rows)
 
 
 def _roofline(found: Iterable[dict[str, Any]]) -> str:
@@ -102,7 +102,7 @@ def _roofline(found: Iterable[dict[str, Any]]) -> str:
                 f"{ceiling['square_gflops']:.0f}",
             ]
         )
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _spent(found: Sequence[dict[str, Any]]) -> str:
@@ -111,7 +111,7 @@ def _spent(found: Sequence[dict[str, Any]]) -> str:
         [*_who(line), *(f"{line['ours']['profiled_ms'][category]:.2f}" for category in categories)]
         for line in found
     ]
-    return "Milliseconds of a seed's step under the profiler:\n\n" + _table(
+    return "Milliseconds of a seed's step under the profiler:\n\n" + table(
         ["network", "ours", *categories], rows
     )
 
@@ -137,7 +137,7 @@ def _accuracy(found: Iterable[dict[str, Any]]) -> str:
         "difference, points",
         "2 × its standard error",
     ]
-    return _table([*head, "within"], rows)
+    return table([*head, "within"], rows)
 
 
 def _forms(found: Iterable[dict[str, Any]]) -> str:
@@ -161,7 +161,7 @@ def _forms(found: Iterable[dict[str, Any]]) -> str:
         "faster",
     ]
     said = "A forward pass where the layers that it pays for are compressed sparse rows:"
-    return f"{said}\n\n{_table(head, rows)}"
+    return f"{said}\n\n{table(head, rows)}"
 
 
 def _break_even(found: Iterable[dict[str, Any]]) -> str:
@@ -183,7 +183,7 @@ def _break_even(found: Iterable[dict[str, Any]]) -> str:
         "break-even density",
     ]
     said = "By layer; break-even is the largest density tried at which, as at all smaller ones, sparse is faster:"
-    return f"{said}\n\n{_table(head, rows)}"
+    return f"{said}\n\n{table(head, rows)}"
 
 
 def _plans(found: Iterable[dict[str, Any]]) -> str:
@@ -201,13 +201,14 @@ def _plans(found: Iterable[dict[str, Any]]) -> str:
     said = (
         "Device-seconds of studies, by what one study on mlp_2 and mlp_3 had taught ([costs.md](costs.md)):"
     )
-    return f"{said}\n\n{_table(['study', 'jobs', 'trainings', 'predicted', 'taken', 'ratio'], rows)}"
+    return f"{said}\n\n{table(['study', 'jobs', 'trainings', 'predicted', 'taken', 'ratio'], rows)}"
 
 
 def _who(line: dict[str, Any]) -> list[str]:
     return [line["network"], str(Variant(line["mode"], line["seeds"]))]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -40,7 +40,7 @@ class Service:
 @contextmanager
 def running(home: Path, *arguments: str, **settings: str) -> Iterator[Service]:
     """`elasticket up` on this home until the block ends; `settings` by name, as in SLOTS="1"."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "cli.main", "up", "--home", str(home), "--port", str(port), *arguments]
     environment = os.environ | {f"ELASTICKET_{name}": value for name, value in settings.items()}
     with subprocess.Popen(
@@ -64,7 +64,8 @@ def _wait(url: str) -> None:
     raise TimeoutError(f"no answer from {url} within {START_SECONDS:g} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,0 +1,78 @@
+"""Hosts with slots, each of which does one job at a time, and what befalls them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Fate(Enum):
+    """What befalls a host."""
+
+    DIES = "dies"
+    """Its jobs stop where they are, and nobody says so."""
+    CUT_OFF = "cut off"
+    """The network is: it works on, can tell nobody, and later tries to hand in what it made."""
+    SHUT_DOWN = "shut down"
+    """A notice, as spot instances get it: it saves its jobs' states and gives them back."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job that a slot has claimed: its token, and when its work began and will be done."""
+
+    job_id: str
+    attempt: int
+    project: str
+    began: float
+    ends: float
+
+
+@dataclass(eq=False)
+class Slot:
+    """One slot. `life` counts its restarts: what a slot of an earlier life had in mind comes to nothing."""
+
+    host: Host
+    name: str
+    life: int = 0
+    job: Held | None = None
+
+
+@dataclass(eq=False)
+class Host:
+    """A machine; `silent` while nothing is heard of it."""
+
+    name: str
+    slots: list[Slot] = field(default_factory=list)
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """So many hosts with so many slots; something befalls each of them every `mean_hours` on average.
+
+    One that died or was shut down is away for `away_seconds`, one that is cut off for `cut_seconds` on average.
+    """
+
+    hosts: int = 125
+    slots: int = 8
+    mean_hours: float = 48.0
+    away_seconds: float = 600.0
+    cut_seconds: float = 45.0
+
+    def build(self) -> list[Host]:
+        """All of them, at work."""
+        made = [Host(f"host-{number:03}") for number in range(self.hosts)]
+        for host in made:
+            host.slots = [Slot(host, f"{host.name}:{number}") for number in range(self.slots)]
+        return made
+
+    def fates(self, seed: int) -> Iterator[tuple[float, int, Fate]]:
+        """When something befalls which host, and what; without end."""
+        draw = random.Random(f"fates {seed}")
+        at = 0.0
+        while True:
+            at += draw.expovariate(self.hosts / (3600 * self.mean_hours))
+            yield at, draw.randrange(self.hosts), draw.choice(list(Fate))

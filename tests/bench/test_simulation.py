@@ -1,0 +1,77 @@
+from collections import Counter
+
+import pytest
+
+from bench.simulation.__main__ import simulate
+from bench.simulation.fleet import Fleet
+from bench.simulation.report import summary, tables
+from bench.simulation.simulation import Findings
+from bench.simulation.workload import Workload
+from core.settings import Settings
+
+WORKLOAD = Workload(jobs=250, devices=24, projects=3, load=1.5, batch=10.0)
+FLEET = Fleet(hosts=6, slots=4, mean_hours=0.5, away_seconds=120.0)
+
+
+@pytest.fixture(scope="module")
+def found() -> Findings:
+    return simulate(WORKLOAD, FLEET, Settings())
+
+
+class TestSimulate:
+    def test_no_job_is_lost_or_done_twice_whatever_befalls_the_hosts(self, found: Findings) -> None:
+        # `simulate` has asked the catalog's own history; these are the events that must have been in it.
+        assert set(found.fates) == {"dies", "cut off", "shut down"}
+        assert found.transactions["lose"] > 0
+        assert found.refused > 0
+        assert found.transactions["succeed"] == WORKLOAD.jobs + found.late
+
+    def test_every_job_waits_once(self, found: Findings) -> None:
+        assert len(found.waits) == WORKLOAD.jobs
+        assert min(wait.seconds for wait in found.waits) >= 0
+
+    def test_no_slot_idles_while_a_job_waits(self, found: Findings) -> None:
+        for sample in found.samples:
+            assert sample.queued == 0 or sample.busy + sample.away == WORKLOAD.devices
+
+    def test_the_urgent_wait_less(self, found: Findings) -> None:
+        waits: dict[int, list[float]] = {}
+        for wait in found.waits:
+            waits.setdefault(wait.priority, []).append(wait.seconds)
+        means = {priority: sum(each) / len(each) for priority, each in waits.items()}
+        assert means[10] < means[0] < means[-10]
+
+    def test_the_same_seed_is_the_same_day(self) -> None:
+        small = Workload(jobs=40, devices=4, projects=2, load=1.5, batch=5.0)
+        days = [simulate(small, Fleet(1, 4, mean_hours=0.2), Settings()) for _ in range(2)]
+        assert days[0] == days[1]
+
+
+class TestWorkload:
+    def test_a_project_asks_for_its_share_and_all_of_it_keeps_the_devices_as_busy_as_said(self) -> None:
+        workload = Workload(jobs=20_000, devices=100, projects=2, load=0.5)
+        asked: Counter[str] = Counter()
+        seconds, last = 0.0, 0.0
+        for request in workload.requests():
+            assert request.at >= last
+            asked[request.project] += len(request.seconds)
+            seconds, last = seconds + sum(request.seconds), request.at
+        assert asked.total() == 20_000
+        assert asked["project-1"] / asked["project-2"] == pytest.approx(2, rel=0.15)
+        assert seconds / last / 100 == pytest.approx(0.5, rel=0.15)
+
+
+class TestTables:
+    def test_rates_are_priced_by_what_was_measured(self, found: Findings) -> None:
+        figures = summary(found, WORKLOAD, FLEET, Settings())
+        names = ("submit", "announced", "claim", "heartbeat", "checkpoint", "succeed")
+        costs = {name: {"server_ms": 2.0, "log_bytes": 1000.0} for name in names}
+        text = tables(figures, {"operations": {"transactions": costs}})
+        most = figures["per_second"]["claim"]["most"]
+        assert (
+            f"| claim | {figures['per_second']['claim']['mean']:,.2f} | {most:,.2f} | {most * 0.002:.3f} |"
+            in text
+        )
+        rates = [rates["most"] for rates in figures["per_second"].values()]
+        assert f"| {sum(rates):,.2f} | {sum(rates) * 0.002:.3f} | {sum(rates):,.0f} |" in text
+        assert "every job succeeded once" in text
