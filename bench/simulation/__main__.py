@@ -1,4 +1,4 @@
-"""Simulate a fleet for a day: python -m bench.simulation [--jobs N] [--hosts N] [--slots N] [--seed N] [--dry]
+"""Simulate a fleet for a day: python -m bench.simulation [--jobs N] [--hosts N] [--gpus N] [--seed N] [--dry]
 
 What it finds goes to bench/results/simulation.json, docs/scale.md and docs/figures/scale.svg, beside what each
 transaction costs by the latest `python -m bench.throughput operations`. A hundred thousand jobs take some ten minutes.
@@ -13,8 +13,9 @@ from typing import Any
 
 from bench.simulation import report
 from bench.simulation.catalog import Clock, catalog
+from bench.simulation.findings import Findings
 from bench.simulation.fleet import Fleet
-from bench.simulation.simulation import Findings, Simulation
+from bench.simulation.simulation import Simulation
 from bench.simulation.workload import Workload
 from core.catalog import history
 from core.settings import Settings
@@ -36,13 +37,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--hosts", type=int, default=125)
-    parser.add_argument("--slots", type=int, default=8)
+    parser.add_argument("--gpus", type=int, default=8, help="of each host")
     parser.add_argument("--load", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dry", action="store_true", help="print what was found, and keep nothing")
     asked = parser.parse_args()
-    fleet = Fleet(asked.hosts, asked.slots)
-    workload = Workload(asked.jobs, asked.hosts * asked.slots, load=asked.load, seed=asked.seed)
+    fleet = Fleet(asked.hosts, asked.gpus)
+    workload = Workload(asked.jobs, asked.hosts * asked.gpus, load=asked.load, seed=asked.seed)
     settings = Settings()
     began = time.perf_counter()
     found: dict[str, Any] = report.summary(simulate(workload, fleet, settings), workload, fleet, settings)

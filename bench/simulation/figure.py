@@ -20,7 +20,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
         queue, busy, waits = figure.subplots(3, 1)
         for axes, what, title in (
             (queue, "queued", "Jobs that wait"),
-            (busy, "busy", f"GPUs at work, of {found['devices']:,}"),
+            (busy, "gpus", f"GPUs at work, of {found['gpus']:,}"),
         ):
             axes.plot(hours, [sample[what] for sample in found["course"]], color="#2b6ca3", linewidth=0.8)
             axes.set_title(title)

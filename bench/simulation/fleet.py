@@ -1,4 +1,4 @@
-"""Hosts with slots, each of which does one job at a time, and what befalls them."""
+"""Hosts with a slot for each of their GPUs, and what befalls them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from core.jobs.placement import Offer
+
 
 class Fate(Enum):
     """What befalls a host."""
 
-    DIES = "dies"
+    DIES = "died"
     """Its jobs stop where they are, and nobody says so."""
-    CUT_OFF = "cut off"
-    """The network is: it works on, can tell nobody, and later tries to hand in what it made."""
-    SHUT_DOWN = "shut down"
-    """A notice, as spot instances get it: it saves its jobs' states and gives them back."""
+    CUT_OFF = "was cut off"
+    """Its network is: it works on, can tell nobody, and later tries to hand in what it made."""
+    SHUT_DOWN = "was shut down"
+    """With a notice, as spot instances get it: it saves its jobs' states and gives them back."""
 
 
 @dataclass(frozen=True)
@@ -42,31 +44,35 @@ class Slot:
 
 @dataclass(eq=False)
 class Host:
-    """A machine; `silent` while nothing is heard of it."""
+    """A worker. `silent`: nothing is heard of it. `ended`: how many jobs it let go; `looked`: when last in vain."""
 
     name: str
+    offer: Offer
     slots: list[Slot] = field(default_factory=list)
     silent: bool = False
+    ended: int = 0
+    looked: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """So many hosts with so many slots; something befalls each of them every `mean_hours` on average.
+    """So many hosts with so many GPUs each; something befalls each of them every `mean_hours` on average.
 
     One that died or was shut down is away for `away_seconds`, one that is cut off for `cut_seconds` on average.
     """
 
     hosts: int = 125
-    slots: int = 8
+    gpus: int = 8
     mean_hours: float = 48.0
     away_seconds: float = 600.0
     cut_seconds: float = 45.0
 
     def build(self) -> list[Host]:
         """All of them, at work."""
-        made = [Host(f"host-{number:03}") for number in range(self.hosts)]
+        offer = Offer(slots=self.gpus, gpus=self.gpus)
+        made = [Host(f"host-{number:03}", offer) for number in range(self.hosts)]
         for host in made:
-            host.slots = [Slot(host, f"{host.name}:{number}") for number in range(self.slots)]
+            host.slots = [Slot(host, f"{host.name}:{number}") for number in range(self.gpus)]
         return made
 
     def fates(self, seed: int) -> Iterator[tuple[float, int, Fate]]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from bench.report import DOCS, RESULTS, replaced, table
 from bench.simulation import figure
+from bench.simulation.findings import Findings
 from bench.simulation.fleet import Fleet
-from bench.simulation.simulation import SAMPLE_SECONDS, Findings
+from bench.simulation.simulation import SAMPLE_SECONDS
 from bench.simulation.workload import Workload
 from bench.throughput import report as throughput
 from core.settings import Settings
@@ -25,19 +26,21 @@ def summary(found: Findings, workload: Workload, fleet: Fleet, settings: Setting
     whole = found.samples[:-1]
     return {
         "jobs": workload.jobs,
-        "devices": workload.devices,
+        "gpus": workload.gpus,
         "hosts": fleet.hosts,
         "load": workload.load,
         "seed": workload.seed,
         "hours": round(found.ended_at / 3600, 2),
-        "busy_share": round(found.busy_seconds / found.ended_at / workload.devices, 3),
+        "busy_share": round(found.busy_seconds / found.ended_at / workload.gpus, 3),
         "most_queued": max(sample.queued for sample in found.samples),
+        "gave_way": found.gave_way,
         "fates": dict(sorted(found.fates.items())),
         "refused": found.refused + found.late,
         "lost_share": round(found.lost_seconds / found.busy_seconds, 6),
         "waits": {
             "priority": _waits((wait.priority, wait.seconds) for wait in found.waits),
             "project": _waits((wait.project, wait.seconds) for wait in found.waits),
+            "gpus": _waits((wait.gpus, wait.seconds) for wait in found.waits),
         },
         "heartbeat_seconds": settings.heartbeat_seconds,
         "per_second": {
@@ -51,7 +54,7 @@ def summary(found: Findings, workload: Workload, fleet: Fleet, settings: Setting
             {
                 "hours": round(sample.at / 3600, 4),
                 "queued": sample.queued,
-                "busy": sample.busy,
+                "gpus": sample.gpus,
                 "ended": round(sample.transactions["succeed"] / SAMPLE_SECONDS, 2),
             }
             for sample in whole
@@ -86,11 +89,11 @@ def tables(found: dict[str, Any], measured: dict[str, Any]) -> str:
     """What happened, who waited for how long, and what it asks of the database."""
     befell = ", ".join(f"{number} times one {fate}" for fate, number in found["fates"].items())
     said = (
-        f"At seed {found['seed']} {found['jobs']:,} jobs on {found['devices']:,} GPUs of {found['hosts']} hosts took"
-        f" {found['hours']:.1f} hours. The GPUs were busy for {found['busy_share']:.1%} of the time, and at most"
-        f" {found['most_queued']:,} jobs waited. Of the hosts: {befell}. {found['refused']} writes of slots that had"
-        f" lost their job were refused, {found['lost_share']:.3%} of the computing was done again, and every job"
-        " succeeded once."
+        f"At seed {found['seed']} {found['jobs']:,} jobs on {found['gpus']:,} GPUs of {found['hosts']} hosts took"
+        f" {found['hours']:.1f} hours. The GPUs were busy for {found['busy_share']:.1%} of the time, at most"
+        f" {found['most_queued']:,} jobs waited, and {found['gave_way']:,} times one gave way to a more urgent one."
+        f" Of the hosts: {befell}. {found['refused']} writes of slots that had lost their job were refused,"
+        f" {found['lost_share']:.3%} of the computing was done again, and every job succeeded once."
     )
     parts = [said, _waiting(found["waits"])]
     if "operations" in measured:
@@ -131,5 +134,5 @@ def _asking(values: Sequence[float]) -> list[str]:
 
 
 CALM_SECONDS = 5.0
-PRICED_AS = {"lose": "succeed", "give_back": "succeed"}
+PRICED_AS = {"lose": "succeed", "give_back": "succeed", "claim in vain": "claim"}
 """What was not measured by itself writes the same rows as another."""

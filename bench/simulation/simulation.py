@@ -1,8 +1,8 @@
 """Jobs, hints, claims, leases and deaths, one event after the other. What is decided, the product's own code decides.
 
-Real are: the transactions that queue, announce, claim, end, give back and lose jobs, and those that find expired
-leases and lost hints. Counted only, because they would be millions: the heartbeats of hosts that live, whose leases
-are renewed by one statement before each look for expired ones; and looks at which there can be nothing to find.
+Real are the transactions that queue, announce, claim, end, give back and lose jobs, and those that make room and find
+expired leases and lost hints. Counted only, because they would be millions: the heartbeats of hosts that live, which
+are entered by one statement before each look that they matter to; and looks that can find nothing.
 """
 
 from __future__ import annotations
@@ -11,26 +11,25 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bench.simulation.catalog import Clock
+from bench.simulation.findings import Findings, Sample, Wait
 from bench.simulation.fleet import Fate, Fleet, Held, Host, Slot
 from bench.simulation.workload import Request, Workload
-from core.catalog import attempts, dispatch, jobs, queue
+from core.catalog import attempts, dispatch, jobs, placement, pools, preemption
 from core.catalog.attempts import Report, Saved
 from core.catalog.database import Database, now
-from core.catalog.tables import Job
+from core.catalog.tables import Job, Pool
 from core.jobs.outcome import Outcome
 from core.jobs.specs import TrainSpec
 from core.jobs.states import State
 from core.settings import Settings
 
-SPEC = TrainSpec(architecture="mlp_1", dataset="digits").complete("mlp")
 HINT_SECONDS = 0.004
 """From a commit to the claim of a slot that is free, as bench.throughput measures it."""
 START_SECONDS = 0.5
@@ -39,44 +38,12 @@ SAMPLE_SECONDS = 60.0
 MAX_ATTEMPTS = 5
 
 
-class Wait(NamedTuple):
-    """How long a job stood in the queue before its first claim."""
+class Asked(NamedTuple):
+    """Whose job it is, how urgent, how wide."""
 
-    at: float
     project: str
     priority: int
-    seconds: float
-
-
-@dataclass
-class Sample:
-    """How things stood at a moment, and what was done since the last one."""
-
-    at: float
-    queued: int
-    busy: int
-    away: int
-    hints: int
-    transactions: Counter[str]
-
-
-@dataclass
-class Findings:
-    """What a simulation saw. Of slots that had lost their job: `late` wanted to hand it in, `refused` to go on."""
-
-    waits: list[Wait] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
-    fates: Counter[str] = field(default_factory=Counter)
-    refused: int = 0
-    late: int = 0
-    busy_seconds: float = 0.0
-    lost_seconds: float = 0.0
-    ended_at: float = 0.0
-
-    @property
-    def transactions(self) -> Counter[str]:
-        """Of the whole time."""
-        return sum((sample.transactions for sample in self.samples), Counter())
+    gpus: int
 
 
 class Simulation:
@@ -93,13 +60,22 @@ class Simulation:
         self._requests = workload.requests()
         self._fates = fleet.fates(workload.seed)
         self._draw = random.Random(f"cuts {workload.seed}")
+        self._specs = {
+            gpus: TrainSpec(architecture="mlp_1", dataset="digits", devices=gpus).complete("mlp")
+            for gpus, _ in workload.widths
+        }
         self._hosts = fleet.build()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order, self._numbers = count(), count()
         self._idle = {slot: None for host in self._hosts for slot in host.slots}
+        self._at_work: dict[str, Slot] = {}
+        self._asked: dict[str, Asked] = {}
         self._left: dict[str, float] = {}
         self._silent: set[str] = set()
-        self._hints = self._queued = self._open = self._busy = 0
+        self._queued: Counter[Asked] = Counter()
+        self._usage: Counter[str] = Counter()
+        self._kept: dict[str, str | None] = {}
+        self._hints = self._open = self._busy = self._gpus = self._news = 0
         self._rung = False
         self._counted_at = 0.0
         self._since: Counter[str] = Counter()
@@ -107,6 +83,10 @@ class Simulation:
 
     def run(self) -> Findings:
         """Go on until every job has ended."""
+        with self._database.write() as session:
+            for host in self._hosts:
+                pools.enrol(session, host.name, host.offer)
+        # One more, as long as requests are to come.
         self._open = 1
         self._next_request()
         self._next_fate()
@@ -131,42 +111,42 @@ class Simulation:
     def _next_request(self) -> None:
         request = next(self._requests, None)
         if request is None:
-            # What was counted for those to come.
             self._open -= 1
         else:
             self._at(request.at - self._clock.now, partial(self._submit, request))
 
     def _submit(self, request: Request) -> None:
+        asked = Asked(request.project, request.priority, request.gpus)
+        spec = self._specs[request.gpus]
         with self._of[request.project].write() as session:
             for seconds in request.seconds:
                 job_id = f"{next(self._numbers):032x}"
-                jobs.create(session, SPEC, MAX_ATTEMPTS, job_id=job_id, priority=request.priority)
-                self._left[job_id] = seconds
+                jobs.create(session, spec, MAX_ATTEMPTS, job_id=job_id, priority=request.priority)
+                self._left[job_id], self._asked[job_id] = seconds, asked
         self._did("submit", len(request.seconds))
         self._open += len(request.seconds)
-        self._queued += len(request.seconds)
+        self._queued[asked] += len(request.seconds)
+        self._news += 1
         self._ring()
         self._next_request()
 
-    def _ring(self, after: float = HINT_SECONDS / 2) -> None:
+    def _ring(self) -> None:
         if not self._rung:
             self._rung = True
-            self._at(after, self._relay)
+            self._at(HINT_SECONDS / 2, self._relay)
 
     def _relay(self) -> None:
+        """As a dispatcher does, but for the moment that it leaves workers before it strikes announcements out."""
         self._rung = False
         with self._database.read() as session:
             rows = dispatch.outbox(session)
-        room = max(0, dispatch.MOST_HINTS - self._hints)
-        new = [row for row in rows if row.queued][:room]
-        done = [row for row in rows if not row.queued] + new
-        if done:
+        if rows:
             with self._database.write() as session:
-                dispatch.announced(session, done)
+                dispatch.announced(session, rows)
             self._did("announced")
-        self._hints += len(new)
-        if len(done) < len(rows) or len(rows) == dispatch.MOST_ROWS:
-            self._ring(self._settings.relay_seconds if len(new) < room else self._settings.reconcile_seconds)
+            self._hints = min(self._hints + sum(row.queued for row in rows), dispatch.MOST_HINTS)
+        if len(rows) == dispatch.MOST_ROWS:
+            self._ring()
         self._wake()
 
     def _wake(self) -> None:
@@ -178,22 +158,47 @@ class Simulation:
     def _take(self, slot: Slot, life: int) -> None:
         if slot.life != life or slot.host.silent:
             return
-        with self._database.write() as session:
-            job_id = queue.next_job(session)
-            job = attempts.claim(session, job_id, slot.name, self._settings.lease_seconds) if job_id else None
-        self._did("claim")
+        job = self._claim(slot)
         if job is None:
             self._idle[slot] = None
             self._wake()
             return
-        self._tally(+1)
-        self._queued -= 1
+        asked = self._asked[job.id]
+        self._judge(asked)
+        self._queued[asked] -= 1
+        self._usage[asked.project] += asked.gpus
         if job.attempt == 1:
-            seconds = self._clock.now - job.created_at
-            self.found.waits.append(Wait(job.created_at, job.project, job.priority, seconds))
-        ends = self._clock.now + START_SECONDS + self._left[job.id]
-        slot.job = Held(job.id, job.attempt, job.project, self._clock.now + START_SECONDS, ends)
-        self._at(ends - self._clock.now, partial(self._hand_in, slot, slot.job))
+            self.found.waits.append(Wait(*asked, self._clock.now - job.created_at))
+        began = self._clock.now + START_SECONDS
+        slot.job = Held(job.id, job.attempt, job.project, began, began + self._left[job.id])
+        self._at_work[job.id] = slot
+        self._tally(+1, +asked.gpus)
+        self._at(slot.job.ends - self._clock.now, partial(self._hand_in, slot, slot.job))
+
+    def _claim(self, slot: Slot) -> Job | None:
+        host, lease = slot.host, self._settings.lease_seconds
+        # What a host has no room for it has no room for again, as long as nothing came or ended.
+        news = (self._news, host.ended)
+        if host.looked == news:
+            self._did("claim in vain")
+            return None
+        with self._database.write() as session:
+            choice = placement.next_job(session, host.name, host.offer)
+            if choice is None:
+                host.looked = news
+                self._did("claim in vain")
+                return None
+            job = attempts.claim(session, choice.job, slot.name, lease, host.name, choice.gpus)
+        assert job is not None
+        self._did("claim")
+        if job.id in self._kept.values():
+            self._news += 1
+        return job
+
+    def _judge(self, taken: Asked) -> None:
+        waiting = [asked for asked, number in self._queued.items() if number]
+        first = min((-asked.priority, self._usage[asked.project]) for asked in waiting)
+        self.found.unfair += (-taken.priority, self._usage[taken.project]) != first
 
     def _hand_in(self, slot: Slot, held: Held) -> None:
         if slot.job is not held or slot.host.silent:
@@ -201,14 +206,30 @@ class Simulation:
         with self._of[held.project].write() as session:
             accepted = attempts.succeed(session, held.job_id, held.attempt, Outcome(), [])
         self._did("succeed")
-        self._open -= accepted
+        if accepted:
+            self._open -= 1
+            self._release(held.job_id)
         self.found.late += not accepted
         self._let_go(slot)
         self._take(slot, slot.life)
 
+    def _release(self, job_id: str, state: State | None = None) -> None:
+        """The catalog no longer counts a job as at work; in what state it is, if not at its good end."""
+        asked = self._asked[job_id]
+        self._usage[asked.project] -= asked.gpus
+        if state is State.QUEUED:
+            self._queued[asked] += 1
+            self._news += 1
+        elif state is not None:
+            self._open -= 1
+
     def _let_go(self, slot: Slot) -> None:
+        assert slot.job is not None
+        self._tally(-1, -self._asked[slot.job.job_id].gpus)
+        if self._at_work.get(slot.job.job_id) is slot:
+            del self._at_work[slot.job.job_id]
         slot.job = None
-        self._tally(-1)
+        slot.host.ended += 1
 
     def _next_fate(self) -> None:
         at, number, fate = next(self._fates)
@@ -222,11 +243,17 @@ class Simulation:
         host.silent = True
         for slot in host.slots:
             self._idle.pop(slot, None)
-            if slot.job is not None:
-                self._last_beat(slot.job, whole=fate is Fate.SHUT_DOWN)
-                self._silent.add(slot.job.job_id)
             if fate is not Fate.CUT_OFF:
-                self._end(slot, gives_back=fate is Fate.SHUT_DOWN)
+                slot.life += 1
+            if slot.job is None:
+                continue
+            self._last_beat(slot.job, whole=fate is Fate.SHUT_DOWN)
+            if fate is Fate.SHUT_DOWN:
+                self._give_back(slot, "the worker was stopped")
+            else:
+                self._silent.add(slot.job.job_id)
+            if fate is Fate.DIES:
+                self._let_go(slot)
         cut = self._draw.expovariate(1 / self._fleet.cut_seconds)
         self._at(cut if fate is Fate.CUT_OFF else self._fleet.away_seconds, partial(self._return, host))
 
@@ -238,28 +265,22 @@ class Simulation:
         states = [Saved("seed 0", int(saved), False, f"{held.attempt:064x}")] if saved else []
         if self._beat(held, Report(checkpoints=states)) is not None:
             self._left[held.job_id] -= saved
-            self.found.lost_seconds += trained - saved
+            self.found.lost_seconds += (trained - saved) * self._asked[held.job_id].gpus
 
     def _beat(self, held: Held, report: Report) -> State | None:
+        lease = self._settings.lease_seconds
         with self._of[held.project].write() as session:
-            beat = attempts.heartbeat(
-                session, held.job_id, held.attempt, self._settings.lease_seconds, report
-            )
-        return beat.state
+            return attempts.heartbeat(session, held.job_id, held.attempt, lease, report).state
 
-    def _end(self, slot: Slot, *, gives_back: bool) -> None:
-        """The slot's process ends; its job, if it has one, is given back or left to the reconciler."""
-        slot.life += 1
-        if slot.job is None:
-            return
-        if gives_back:
-            with self._database.write() as session:
-                state = attempts.give_back(session, slot.job.job_id, slot.job.attempt)
-            self._did("give_back")
-            self._silent.discard(slot.job.job_id)
-            self._queued += state == State.QUEUED
-            self._ring()
+    def _give_back(self, slot: Slot, reason: str) -> None:
+        assert slot.job is not None
+        with self._of[slot.job.project].write() as session:
+            state = attempts.give_back(session, slot.job.job_id, slot.job.attempt, reason)
+        self._did("give_back")
+        if state is not None:
+            self._release(slot.job.job_id, state)
         self._let_go(slot)
+        self._ring()
 
     def _return(self, host: Host) -> None:
         host.silent = False
@@ -280,41 +301,68 @@ class Simulation:
         self._at(self._settings.reconcile_seconds, self._reconcile)
         changed = 0
         if self._silent:
-            with self._database.write() as session:
-                heard = (Job.state == State.RUNNING, Job.id.not_in(self._silent))
-                session.execute(
-                    update(Job).where(*heard).values(lease_until=now() + self._settings.lease_seconds)
-                )
+            self._hear_of_the_living()
             with self._database.write() as session:
                 for job_id, state in dispatch.end_expired_leases(session):
                     self._silent.discard(job_id)
-                    self._queued += state == State.QUEUED
-                    self._open -= state == State.FAILED
+                    self._release(job_id, state)
                     changed += 1
             self._did("lose", changed)
-        if self._queued and not self._hints:
-            with self._database.write() as session:
-                changed += dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds)
+        if self._queued.total():
+            self._hear_of_the_living()
+            self._make_room()
+            if not self._hints:
+                with self._database.write() as session:
+                    needs = dispatch.queued_needs(session)
+                    older = 2 * self._settings.reconcile_seconds
+                    changed += dispatch.repeat_lost_hints(session, older, needs)
         if changed:
             self._ring()
 
-    def _tally(self, change: int) -> None:
-        """So many more slots are at work from now on; heartbeats and saved states until now are counted."""
+    def _hear_of_the_living(self) -> None:
+        gone = [host.name for host in self._hosts if host.silent]
+        with self._database.write() as session:
+            heard = (Job.state == State.RUNNING, Job.id.not_in(self._silent))
+            lease = now() + self._settings.lease_seconds
+            session.execute(update(Job).where(*heard).values(lease_until=lease))
+            session.execute(update(Pool).where(Pool.name.not_in(gone)).values(seen_at=now()))
+
+    def _make_room(self) -> None:
+        settings = self._settings
+        with self._database.write() as session:
+            asked = preemption.make_room(session, settings.reconcile_seconds, settings.patience_seconds)
+            kept = dict(session.execute(select(Pool.name, Pool.kept_for)).tuples())
+        self._news += kept != self._kept
+        self._kept = kept
+        for job_id in asked:
+            slot = self._at_work.get(job_id)
+            if slot is not None and slot.job is not None:
+                self._at(settings.heartbeat_seconds, partial(self._give_way, slot, slot.job))
+
+    def _give_way(self, slot: Slot, held: Held) -> None:
+        if slot.job is not held or slot.host.silent:
+            return
+        self.found.gave_way += 1
+        self._last_beat(held, whole=True)
+        self._give_back(slot, "it gave way")
+        self._take(slot, slot.life)
+
+    def _tally(self, slots: int, gpus: int) -> None:
+        """So many more are at work from now on; heartbeats and saved states until now are counted."""
         seconds, self._counted_at = self._clock.now - self._counted_at, self._clock.now
         saved = self._busy * seconds / self._settings.checkpoint_seconds
         self._did("checkpoint", saved)
         self._did("heartbeat", self._busy * seconds / self._settings.heartbeat_seconds - saved)
-        self.found.busy_seconds += self._busy * seconds
-        self._busy += change
+        self.found.busy_seconds += self._gpus * seconds
+        self._busy += slots
+        self._gpus += gpus
 
     def _sample(self) -> None:
         self._at(SAMPLE_SECONDS, self._sample)
-        self._tally(0)
+        self._tally(0, 0)
+        # Slots of silent hosts that have no job.
+        away = sum(slot.job is None for host in self._hosts if host.silent for slot in host.slots)
         self.found.samples.append(
-            Sample(self._clock.now, self._queued, self._busy, self._away(), self._hints, self._since)
+            Sample(self._clock.now, self._queued.total(), self._busy, self._gpus, away, self._since)
         )
         self._since = Counter()
-
-    def _away(self) -> int:
-        """Slots of hosts that are silent, which have no job."""
-        return sum(slot.job is None for host in self._hosts if host.silent for slot in host.slots)

@@ -33,11 +33,12 @@ def throughput(running: Running, number: int) -> dict[str, Any]:
     warm_up(running)
     with running.database.read() as session:
         since = jobs.clock(session)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), running.processor_seconds()
     for _ in range(number):
         submit(running.database)
     accepted = time.perf_counter() - began
     until_all_ended(running.database)
+    after = running.processor_seconds()
     with running.database.read() as session:
         ends = session.scalars(
             select(Job.finished_at).where(Job.created_at > since, Job.state == State.SUCCEEDED)
@@ -52,6 +53,7 @@ def throughput(running: Running, number: int) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "per_second": round(number / seconds, 1),
         "accepted_per_second": round(number / accepted, 1),
+        "processor_ms": {name: round(1000 * (after[name] - before[name]) / number, 2) for name in before},
         "course": _course([end - first for end in ends], seconds),
     }
 

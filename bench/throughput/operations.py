@@ -15,18 +15,20 @@ import psycopg
 from sqlalchemy.orm import Session
 
 from bench.throughput.stack import postgresql
-from core.catalog import attempts, dispatch, jobs, queue
+from core.catalog import attempts, dispatch, jobs, placement
 from core.catalog.attempts import Report, Saved
 from core.catalog.database import Database
 from core.catalog.migrate import upgrade
 from core.catalog.tables import Job
 from core.jobs.outcome import Outcome
+from core.jobs.placement import Offer
 from core.jobs.specs import TrainSpec
 from core.jobs.states import State
 
 TIMES = 500
 SPEC = TrainSpec(architecture="mlp_1", dataset="digits").complete("mlp")
 LEASE = 3600.0
+OFFER = Offer(slots=10**6)
 PROGRESS = {"done": 120, "total": 480, "doing": "1 of 1: seed 0", "eta_seconds": 1.8}
 OF_A_PROJECT = ("submit", "heartbeat", "checkpoint", "succeed")
 TABLES = ("jobs", "attempts", "events", "checkpoints", "outbox")
@@ -64,7 +66,7 @@ class _Costs:
         self._cost("claim", lambda s: held.append(self._claim(s)))
         self._cost("announced", lambda s: dispatch.announced(s, [waiting.pop()]))
         self._cost("expire, none did", dispatch.end_expired_leases)
-        self._cost("repeat, none was lost", lambda s: dispatch.repeat_lost_hints(s, 4))
+        self._cost("repeat, none was lost", lambda s: dispatch.repeat_lost_hints(s, 4, {"any"}))
         each = iter(held)
         self._cost("heartbeat", lambda s: self._beat(s, next(each), Report(progress=PROGRESS)))
         saving = iter(enumerate(held))
@@ -74,9 +76,9 @@ class _Costs:
         return {"transactions": self._transactions, "bytes_per_job": self._bytes()}
 
     def _claim(self, session: Session) -> Job:
-        job_id = queue.next_job(session)
-        assert job_id is not None
-        job = attempts.claim(session, job_id, "worker:1", LEASE)
+        choice = placement.next_job(session, "worker", OFFER)
+        assert choice is not None
+        job = attempts.claim(session, choice.job, "worker:1", LEASE, "worker", choice.gpus)
         assert job is not None
         return job
 

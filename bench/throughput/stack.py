@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from bench.load.service import free_port
@@ -26,11 +28,27 @@ class Running:
     settings: Settings
     database: Database
     server: str
+    stack: Stack
 
     @property
     def url(self) -> str:
         """Where its API answers."""
         return f"http://127.0.0.1:{self.settings.port}"
+
+    def processor_seconds(self) -> dict[str, float]:
+        """What each process has taken so far, by its name; whoever asks is the `client`."""
+        postmaster = int((self.settings.root / "postgresql" / "postmaster.pid").read_text().split()[0])
+        named = self.stack.pids() | {"postgresql": postmaster}
+        spent = {name: _family_seconds(psutil.Process(pid)) for name, pid in named.items()}
+        return spent | {"client": time.process_time()}
+
+
+def _family_seconds(process: psutil.Process) -> float:
+    """Of a process, its living descendants, and those that have ended."""
+    times = [process.cpu_times(), *(each.cpu_times() for each in process.children(recursive=True))]
+    return sum(each.user + each.system for each in times) + sum(
+        each.children_user + each.children_system for each in times
+    )
 
 
 @contextmanager
@@ -40,7 +58,7 @@ def running(slots: int, *, with_api: bool = False) -> Iterator[Running]:
         home = Path(folder)
         # PostgreSQL's own user must be able to walk down to its files.
         home.chmod(0o755)
-        os.environ |= {"XDG_RUNTIME_DIR": folder, "ELASTICKET_WRITES_PER_MINUTE": "0"}
+        os.environ["ELASTICKET_WRITES_PER_MINUTE"] = "0"
         with postgresql(home / "postgresql") as server:
             settings = Settings(
                 home=home,
@@ -52,9 +70,9 @@ def running(slots: int, *, with_api: bool = False) -> Iterator[Running]:
             processes = [valkey(home), migration(settings), *workers(settings)]
             if with_api:
                 processes.append(api(settings))
-            with Stack(logged(processes, home / "logs"), lambda line: print(line, file=sys.stderr)):
+            with Stack(logged(processes, home / "logs"), lambda line: print(line, file=sys.stderr)) as stack:
                 database = Database(settings.database)
-                yield Running(settings, database, server)
+                yield Running(settings, database, server, stack)
                 database.close()
 
 

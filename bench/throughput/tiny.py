@@ -46,11 +46,12 @@ def throughput(running: Running, kind: str, number: int) -> dict[str, Any]:
     until_all_ended(running.database)
     with running.database.read() as session:
         since = session.scalars(select(func.max(Job.created_at))).one()
-    began = time.perf_counter()
+    began, before = time.perf_counter(), running.processor_seconds()
     for n in range(number):
         ask(running, *KINDS[kind](ticket, n))
     accepted = time.perf_counter() - began
     until_all_ended(running.database)
+    after = running.processor_seconds()
     with running.database.read() as session:
         query = select(func.count(), func.min(Job.created_at), func.max(Job.finished_at))
         done = query.where(Job.created_at > since, Job.state == State.SUCCEEDED, Job.kind == kind)
@@ -64,6 +65,7 @@ def throughput(running: Running, kind: str, number: int) -> dict[str, Any]:
         "seconds": round(last - first, 2),
         "per_second": round(number / (last - first), 1),
         "accepted_per_second": round(number / accepted, 1),
+        "processor_ms": {name: round(1000 * (after[name] - before[name]) / number, 2) for name in before},
     }
 
 

@@ -3,14 +3,15 @@ from collections import Counter
 import pytest
 
 from bench.simulation.__main__ import simulate
+from bench.simulation.findings import Findings
 from bench.simulation.fleet import Fleet
 from bench.simulation.report import summary, tables
-from bench.simulation.simulation import Findings
-from bench.simulation.workload import Workload
+from bench.simulation.workload import ALONE, Workload
 from core.settings import Settings
 
-WORKLOAD = Workload(jobs=250, devices=24, projects=3, load=1.5, batch=10.0)
-FLEET = Fleet(hosts=6, slots=4, mean_hours=0.5, away_seconds=120.0)
+WORKLOAD = Workload(jobs=250, gpus=24, projects=3, load=1.5, batch=10.0, widths=ALONE)
+FLEET = Fleet(hosts=6, gpus=4, mean_hours=0.5, away_seconds=120.0)
+WIDE = Workload(jobs=60, gpus=8, projects=2, load=1.5, batch=5.0, widths=((1, 0.7), (2, 0.2), (4, 0.1)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,12 @@ class TestSimulate:
 
     def test_no_slot_idles_while_a_job_waits(self, found: Findings) -> None:
         for sample in found.samples:
-            assert sample.queued == 0 or sample.busy + sample.away == WORKLOAD.devices
+            assert sample.queued == 0 or sample.busy + sample.away == WORKLOAD.gpus
+
+    def test_every_claim_is_of_the_most_urgent_and_of_the_project_that_has_the_least(
+        self, found: Findings
+    ) -> None:
+        assert found.unfair == 0
 
     def test_the_urgent_wait_less(self, found: Findings) -> None:
         waits: dict[int, list[float]] = {}
@@ -41,15 +47,16 @@ class TestSimulate:
         means = {priority: sum(each) / len(each) for priority, each in waits.items()}
         assert means[10] < means[0] < means[-10]
 
-    def test_the_same_seed_is_the_same_day(self) -> None:
-        small = Workload(jobs=40, devices=4, projects=2, load=1.5, batch=5.0)
-        days = [simulate(small, Fleet(1, 4, mean_hours=0.2), Settings()) for _ in range(2)]
+    def test_jobs_of_several_gpus_end_too_and_the_same_seed_is_the_same_day(self) -> None:
+        days = [simulate(WIDE, Fleet(2, 4, mean_hours=0.5), Settings()) for _ in range(2)]
+        assert {wait.gpus for wait in days[0].waits} == {1, 2, 4}
+        assert days[0].gave_way > 0
         assert days[0] == days[1]
 
 
 class TestWorkload:
     def test_a_project_asks_for_its_share_and_all_of_it_keeps_the_devices_as_busy_as_said(self) -> None:
-        workload = Workload(jobs=20_000, devices=100, projects=2, load=0.5)
+        workload = Workload(jobs=20_000, gpus=100, projects=2, load=0.5)
         asked: Counter[str] = Counter()
         seconds, last = 0.0, 0.0
         for request in workload.requests():

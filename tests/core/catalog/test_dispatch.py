@@ -35,7 +35,10 @@ class TestOutbox:
         with database.write() as session:
             attempts.claim(session, taken, "w", 30)
         with database.read() as session:
-            assert [row[1:] for row in dispatch.outbox(session)] == [(waits, True), (taken, False)]
+            assert [(row.job_id, row.queued) for row in dispatch.outbox(session)] == [
+                (waits, True),
+                (taken, False),
+            ]
         publish(database)
         with database.read() as session:
             assert session.get_one(Job, waits).hinted_at is not None
