@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86400.0
 RETRY_SECONDS = 1.0
+GATHER_SECONDS = 0.02
+"""Between two looks at the outbox, however often the bell rings."""
 SETTLE_SECONDS = 0.05
 """From a hint to the end of the claim that follows it, where a slot is free."""
 
@@ -43,6 +45,7 @@ class Dispatcher:
         self._database = Database(chosen.database).everywhere()
         self._bell = Bell(self._database)
         self._sent: dict[int, float] = {}
+        self._relayed_at = 0.0
         self._pulses: dict[str, studies.Pulse] = {}
         self._outages: dict[str, Outage] = {}
         self._not_before: dict[str, float] = {}
@@ -53,6 +56,7 @@ class Dispatcher:
         A job that was taken meanwhile needs no hint: a slot that has done a job takes the next without one. So does a
         job whose queue in the broker is long: every slot that could do it is busy.
         """
+        self._relayed_at = time.monotonic()
         with self._database.read() as session:
             rows = dispatch.outbox(session)
         self._sent = {row.id: self._sent[row.id] for row in rows if row.id in self._sent}
@@ -129,7 +133,9 @@ class Dispatcher:
         due = dict.fromkeys((self.advance, self.relay, self.reconcile, self.sweep), 0.0)
         while not stop.is_set():
             if self._bell.wait(self._settings.relay_seconds):
-                due[self.relay] = 0.0
+                # Of many that come at once the first is not kept waiting, and the others are answered together.
+                due[self.relay] = self._relayed_at + GATHER_SECONDS
+                stop.wait(max(0.0, due[self.relay] - time.monotonic()))
             for step in due:
                 if due[step] <= time.monotonic():
                     self._try(step)

@@ -74,7 +74,7 @@ class Simulation:
         self._silent: set[str] = set()
         self._queued: Counter[Asked] = Counter()
         self._usage: Counter[str] = Counter()
-        self._kept: dict[str, str | None] = {}
+        self._kept: dict[str, str] = {}
         self._hints = self._open = self._busy = self._gpus = self._news = 0
         self._rung = False
         self._counted_at = 0.0
@@ -331,7 +331,9 @@ class Simulation:
         settings = self._settings
         with self._database.write() as session:
             asked = preemption.make_room(session, settings.reconcile_seconds, settings.patience_seconds)
-            kept = dict(session.execute(select(Pool.name, Pool.kept_for)).tuples())
+            kept = {
+                name: job_id for name, job_id in session.execute(select(Pool.name, Pool.kept_for)) if job_id
+            }
         self._news += kept != self._kept
         self._kept = kept
         for job_id in asked:

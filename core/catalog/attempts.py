@@ -7,16 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, select, update
+from sqlalchemy import Select, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
 from core.catalog.database import now
-from core.catalog.jobs import JobEvent, append_events, enqueue, transition
-from core.catalog.tables import Attempt, Checkpoint, Job, Result, Run
+from core.catalog.jobs import JobEvent, end, enqueue, record, transition
+from core.catalog.tables import Attempt, Base, Checkpoint, Job, Result, Run
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
 from core.tickets import TicketFile
+
+_ATTEMPTS = insert(Base.metadata.tables["attempts"])
 
 REQUEUED: dict[str, Any] = {
     "lease_until": None,
@@ -77,7 +79,7 @@ def claim(
         if job.progress is not None:
             # What the attempt before expected of its own rate says nothing of this one.
             job.progress = {**job.progress, "eta_seconds": None}
-        session.add(Attempt(job_id=job_id, attempt=job.attempt, worker=worker))
+        session.execute(_ATTEMPTS, {"job_id": job_id, "attempt": job.attempt, "worker": worker})
     return job
 
 
@@ -96,17 +98,20 @@ class Beat:
 def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float, report: Report) -> Beat:
     """Renew the lease and record a report."""
     values: dict[str, Any] = {"lease_until": now() + lease_seconds}
+    if report.events:
+        values["last_event"] = Job.last_event + len(report.events)
     if report.progress is not None:
         values["progress"] = report.progress
     held = session.execute(
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_((State.RUNNING, State.CANCELLING)))
         .values(**values)
-        .returning(Job.state, Job.gives_way)
+        .returning(Job.state, Job.gives_way, Job.last_event)
+        .execution_options(synchronize_session=False)
     ).first()
     if held is None:
         return Beat(None)
-    append_events(session, job_id, attempt, report.events)
+    record(session, job_id, attempt, held.last_event, report.events)
     if report.device is not None:
         mine = (Attempt.job_id == job_id, Attempt.attempt == attempt)
         session.execute(update(Attempt).where(*mine).values(device=report.device))
@@ -222,7 +227,7 @@ def stopped(session: Session, job_id: str, attempt: int) -> bool:
 def _finish(
     session: Session, job_id: str, attempt: int, to: State, outcome: str, values: dict[str, Any] | None = None
 ) -> bool:
-    if transition(session, job_id, to, attempt=attempt, values=values) is None:
+    if not end(session, job_id, to, attempt, values):
         return False
     _end(session, job_id, attempt, outcome)
     return True
@@ -280,6 +285,7 @@ def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
         update(Attempt)
         .where(Attempt.job_id == job_id, Attempt.attempt == attempt)
         .values(ended_at=now(), outcome=outcome)
+        .execution_options(synchronize_session=False)
     )
 
 

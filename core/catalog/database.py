@@ -59,6 +59,7 @@ class Database:
                 connect_args=postgresql.PROMPT,
             )
             event.listen(self.engine, "do_connect", postgresql.connect)
+            postgresql.trust_lately_used(self.engine.dialect)
         elif parsed.get_backend_name() == "sqlite":
             self.engine = create_engine(parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS)
             event.listen(self.engine, "connect", sqlite.prepare)

@@ -43,9 +43,13 @@ def announced(session: Session, rows: Sequence[Announcement]) -> None:
     No sooner than workers had a moment to claim the jobs: those that are still queued are locked here, and a claim
     passes over what is locked.
     """
-    session.execute(delete(Outbox).where(Outbox.id.in_([row.id for row in rows])))
-    waiting = (Job.id.in_([row.job_id for row in rows]), Job.state == State.QUEUED)
-    session.execute(update(Job).where(*waiting).values(hinted_at=now()))
+    unseen = {"synchronize_session": False}
+    struck = delete(Outbox).where(Outbox.id.in_([row.id for row in rows]))
+    session.execute(struck, execution_options=unseen)
+    waiting = [row.job_id for row in rows if row.queued]
+    if waiting:
+        still = (Job.id.in_(waiting), Job.state == State.QUEUED)
+        session.execute(update(Job).where(*still).values(hinted_at=now()), execution_options=unseen)
 
 
 def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:

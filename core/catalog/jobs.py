@@ -7,20 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Update, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import bell, reuse
 from core.catalog.database import now
 from core.catalog.search import about
-from core.catalog.tables import Event, Job, Outbox
+from core.catalog.tables import Base, Event, Job
 from core.jobs.placement import need_of
 from core.jobs.specs import JobSpec
 from core.jobs.states import RETRYABLE, STATES, State, sources
 
 CANCELLABLE = (sources(State.CANCELLED) | sources(State.CANCELLING)) - {State.CANCELLING}
 """The states in which asking a job to stop changes something."""
+
+# Straight into the table: whoever writes these rows never reads them back, and as objects they take thrice the time.
+_EVENTS, _OUTBOX = (insert(Base.metadata.tables[name]) for name in ("events", "outbox"))
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,14 @@ def create(
     )
     session.add(job)
     session.flush()
-    session.add(Event(job_id=job.id, seq=1, attempt=0, kind="state", data={"state": State.QUEUED}))
+    record(session, job.id, 0, 1, [JobEvent("state", {"state": State.QUEUED})])
     enqueue(session, job.id)
     return job
 
 
 def enqueue(session: Session, job_id: str) -> None:
     """Have the job announced to the workers once this transaction commits."""
-    session.add(Outbox(job_id=job_id))
+    session.execute(_OUTBOX, {"job_id": job_id})
     bell.ring(session)
 
 
@@ -114,26 +117,18 @@ def glimpses(session: Session, job_ids: Iterable[str]) -> list[Glimpse]:
     return [Glimpse(*row) for row in rows]
 
 
-def append_events(session: Session, job_id: str, attempt: int, events: Sequence[JobEvent]) -> None:
-    """Append events; the job's row is locked by the update, so `seq` follows the order of commits."""
-    if not events:
-        return
-    last = session.scalar(
-        update(Job)
-        .where(Job.id == job_id)
-        .values(last_event=Job.last_event + len(events))
-        .returning(Job.last_event)
-        .execution_options(synchronize_session=False)
-    )
-    assert last is not None, f"no job {job_id}"
-    first = last - len(events) + 1
-    session.execute(
-        insert(Event),
-        [
+def record(session: Session, job_id: str, attempt: int, last: int, events: Sequence[JobEvent]) -> None:
+    """Record events, the last of which has number `last`.
+
+    Who counted them in the job's row has it locked: numbers follow the order of commits.
+    """
+    if events:
+        first = last - len(events) + 1
+        rows = [
             {"job_id": job_id, "seq": first + i, "attempt": attempt, "kind": event.kind, "data": event.data}
             for i, event in enumerate(events)
-        ],
-    )
+        ]
+        session.execute(_EVENTS, rows)
 
 
 def transition(
@@ -149,24 +144,39 @@ def transition(
 
     `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it.
     """
-    values = {"last_event": Job.last_event + 1, **(values or {})}
+    moving = _moving(job_id, to, attempt, only_from, values).returning(Job)
+    job = session.scalar(moving.execution_options(populate_existing=True, synchronize_session=False))
+    if job is not None:
+        _tell(session, job_id, to, job.attempt, job.last_event, values)
+    return job
+
+
+def end(session: Session, job_id: str, to: State, attempt: int, values: dict[str, Any] | None = None) -> bool:
+    """The same for who holds the job and need not see it: whether it was moved."""
+    moving = _moving(job_id, to, attempt, None, values).returning(Job.last_event)
+    last_event = session.scalar(moving.execution_options(synchronize_session=False))
+    if last_event is not None:
+        _tell(session, job_id, to, attempt, last_event, values)
+    return last_event is not None
+
+
+def _moving(
+    job_id: str, to: State, attempt: int | None, only_from: State | None, values: dict[str, Any] | None
+) -> Update:
     allowed = sources(to) if only_from is None else sources(to) & {only_from}
     guard = [Job.id == job_id, Job.state.in_(allowed)]
     if attempt is not None:
         guard.append(Job.attempt == attempt)
-    if STATES[to].terminal:
-        values |= {"finished_at": now(), "lease_until": None, "pool": None}
-    job = session.scalar(
-        update(Job)
-        .where(*guard)
-        .values(state=to, **values)
-        .returning(Job)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    if job is not None:
-        told = {"state": to, "error": values["error"]} if "error" in values else {"state": to}
-        session.add(Event(job_id=job_id, seq=job.last_event, attempt=job.attempt, kind="state", data=told))
-    return job
+    ended = {"finished_at": now(), "lease_until": None, "pool": None} if STATES[to].terminal else {}
+    counted = {"state": to, "last_event": Job.last_event + 1}
+    return update(Job).where(*guard).values(**counted, **ended, **(values or {}))
+
+
+def _tell(
+    session: Session, job_id: str, to: State, attempt: int, last_event: int, values: dict[str, Any] | None
+) -> None:
+    error = {name: value for name, value in (values or {}).items() if name == "error"}
+    record(session, job_id, attempt, last_event, [JobEvent("state", {"state": to, **error})])
 
 
 def cancel(session: Session, job_id: str) -> Job | None:

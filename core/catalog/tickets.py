@@ -241,7 +241,10 @@ def missing(session: Session, identities: Iterable[str]) -> list[str]:
 
 def architecture_names(session: Session, identities: Iterable[str]) -> dict[str, str]:
     """The architectures, by id, of those of `identities` that are tickets here."""
-    rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(set(identities))))
+    wanted = set(identities)
+    if not wanted:
+        return {}
+    rows = session.execute(select(Ticket.id, Ticket.architecture).where(Ticket.id.in_(wanted)))
     return {row.id: row.architecture for row in rows}
 
 

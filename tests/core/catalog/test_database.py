@@ -1,5 +1,8 @@
+import psycopg
 import pytest
+from sqlalchemy import func, select, text
 
+from core.catalog import postgresql
 from core.catalog.database import Database
 
 
@@ -7,3 +10,33 @@ class TestUrl:
     def test_another_database_is_refused_with_what_is_accepted(self) -> None:
         with pytest.raises(ValueError, match="accepted: sqlite, postgresql"):
             Database("mysql://localhost/x")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+class TestConnections:
+    def pid(self, database: Database) -> int:
+        with database.read() as session:
+            return session.scalars(text("SELECT pg_backend_pid()")).one()
+
+    def test_one_that_was_used_just_now_is_not_asked_whether_it_is_there(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with database.engine.connect() as connection:
+            driven = connection.connection.driver_connection
+            driven.close()
+            assert database.engine.dialect.do_ping(driven)
+            monkeypatch.setattr(postgresql, "FRESH_SECONDS", 0.0)
+            with pytest.raises(psycopg.OperationalError):
+                database.engine.dialect.do_ping(driven)
+            connection.invalidate()
+
+    def test_one_that_was_not_and_is_gone_is_replaced(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = self.pid(database)
+        other = Database(database.engine.url.render_as_string(hide_password=False))
+        with other.write() as session:
+            session.execute(select(func.pg_terminate_backend(before)))
+        other.close()
+        monkeypatch.setattr(postgresql, "FRESH_SECONDS", 0.0)
+        assert self.pid(database) != before

@@ -3,8 +3,10 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy.orm import Session
 
 from core.catalog import attempts, jobs
+from core.catalog.attempts import Report
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
 from core.catalog.tables import Job, Outbox
@@ -78,16 +80,26 @@ class TestTransition:
         assert job.finished_at >= job.created_at
 
 
+def claimed(database: Database, job_id: str) -> str:
+    with database.write() as session:
+        attempts.claim(session, job_id, "w", 60)
+    return job_id
+
+
+def tell(session: Session, job_id: str, events: list[JobEvent]) -> None:
+    assert attempts.heartbeat(session, job_id, 1, 60, Report(events)).state == State.RUNNING
+
+
 class TestEvents:
     def test_numbers_have_no_gaps_when_writers_compete(
         self, database: Database, queued: Callable[..., str]
     ) -> None:
-        job_id = queued()
+        job_id = claimed(database, queued())
 
         def write(name: int) -> None:
             for i in range(10):
                 with database.write() as session:
-                    jobs.append_events(session, job_id, 1, [JobEvent("log", {"text": f"{name}.{i}"})] * 2)
+                    tell(session, job_id, [JobEvent("log", {"text": f"{name}.{i}"})] * 2)
 
         threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
         for thread in threads:
@@ -95,16 +107,16 @@ class TestEvents:
         for thread in threads:
             thread.join()
         with database.read() as session:
-            assert [event.seq for event in jobs.events_after(session, job_id, 0)] == list(range(1, 82))
+            assert [event.seq for event in jobs.events_after(session, job_id, 0)] == list(range(1, 83))
 
     def test_replay_starts_after_the_number_given(
         self, database: Database, queued: Callable[..., str]
     ) -> None:
-        job_id = queued()
+        job_id = claimed(database, queued())
         with database.write() as session:
-            jobs.append_events(session, job_id, 1, [JobEvent("log", {"text": str(i)}) for i in range(5)])
+            tell(session, job_id, [JobEvent("log", {"text": str(i)}) for i in range(5)])
         with database.read() as session:
-            assert [event.data["text"] for event in jobs.events_after(session, job_id, 4)] == ["3", "4"]
+            assert [event.data["text"] for event in jobs.events_after(session, job_id, 5)] == ["3", "4"]
 
 
 class TestCancel:

@@ -44,7 +44,7 @@ def others(database: Database) -> str:
         keys.ensure_project(session, "theirs")
     with database.of("theirs").write() as session:
         job = jobs.create(session, spec, 3)
-        jobs.append_events(session, job.id, 1, [JobEvent("log", {"text": "secret"})])
+        jobs.record(session, job.id, 1, 2, [JobEvent("log", {"text": "secret"})])
         session.add(Attempt(job_id=job.id, attempt=1, worker="w"))
         session.add(Checkpoint(job_id=job.id, training="t", step=1, attempt=1, complete=False, digest="d"))
         run = dict(
