@@ -21,6 +21,7 @@ import torch
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, DiskFull, LocalStore
 from core.catalog.trainings import SharedTrainings
 from core.crashpoints import crashpoint
+from core.datasets.digits import bundled
 from core.elastic.refusal import Refused
 from core.experiments import Journal, Lab, conduct
 from core.experiments.shared import SharedTraining
@@ -72,9 +73,11 @@ def _die_with_supervisor(commands: Any) -> None:
 
 
 def warm() -> None:
-    """Import what the first training would import: torch's optimizers alone bring eight hundred modules."""
-    import sklearn.datasets  # noqa: F401
+    """Import what the first training would import: torch's optimizers alone bring eight hundred modules.
 
+    And read the bundled images, which need no network and tell nothing of anybody.
+    """
+    bundled()
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 

@@ -7,6 +7,7 @@ supervisor; its trainers watch a pipe of the supervisor's themselves, because th
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -161,6 +162,9 @@ def _serve(channel: socket.socket) -> None:
     from workers import trainer
 
     trainer.warm()
+    # Objects that no collection looks at again: else a trainer's first one would copy every page that holds one.
+    gc.collect()
+    gc.freeze()
     channel.send(b'{"ready": 1}')
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 2)
