@@ -32,7 +32,7 @@ SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86400.0
 RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.02
-"""Between two looks at the outbox, however often the bell rings."""
+"""Between hints, however often the bell rings."""
 SETTLE_SECONDS = 0.05
 """From a hint to the end of the claim that follows it, where a slot is free."""
 
@@ -45,7 +45,8 @@ class Dispatcher:
         self._database = Database(chosen.database).everywhere()
         self._bell = Bell(self._database)
         self._sent: dict[int, float] = {}
-        self._relayed_at = 0.0
+        self._told: list[Announcement] = []
+        self._published_at = 0.0
         self._pulses: dict[str, studies.Pulse] = {}
         self._outages: dict[str, Outage] = {}
         self._not_before: dict[str, float] = {}
@@ -56,7 +57,6 @@ class Dispatcher:
         A job that was taken meanwhile needs no hint: a slot that has done a job takes the next without one. So does a
         job whose queue in the broker is long: every slot that could do it is busy.
         """
-        self._relayed_at = time.monotonic()
         with self._database.read() as session:
             rows = dispatch.outbox(session)
         self._sent = {row.id: self._sent[row.id] for row in rows if row.id in self._sent}
@@ -69,7 +69,14 @@ class Dispatcher:
             with self._database.write("announced") as session:
                 dispatch.announced(session, done)
 
+    def answer(self) -> None:
+        """Publish what the bell told of. What cannot be published now is found in the outbox."""
+        told, self._told = self._told, []
+        if new := [row for row in told if row.id not in self._sent]:
+            self._publish(new)
+
     def _publish(self, rows: Sequence[Announcement]) -> None:
+        self._published_at = time.monotonic()
         with app.producer_pool.acquire(block=True) as producer:
             broker = producer.channel.client
             held: dict[str, int] = {}
@@ -132,9 +139,12 @@ class Dispatcher:
         """Work until told to stop. A database or broker that is away is tried again."""
         due = dict.fromkeys((self.advance, self.relay, self.reconcile, self.sweep), 0.0)
         while not stop.is_set():
-            if self._bell.wait(self._settings.relay_seconds):
-                # Of many that come at once the first is not kept waiting, and the others are answered together.
-                due[self.relay] = self._relayed_at + GATHER_SECONDS
+            heard = self._bell.wait(self._settings.relay_seconds)
+            self._told += [Announcement.told(each) for each in heard if each]
+            self._try(self.answer)
+            if "" in heard:
+                # Of many that come at once the first is not kept waiting, and the others are looked at together.
+                due[self.relay] = self._published_at + GATHER_SECONDS
                 stop.wait(max(0.0, due[self.relay] - time.monotonic()))
             for step in due:
                 if due[step] <= time.monotonic():

@@ -274,7 +274,7 @@ def _lose(session: Session, job: Job, reason: str, *, counts: bool) -> State:
         ended = transition(
             session, job.id, State.QUEUED, attempt=job.attempt, values=REQUEUED | {"max_attempts": limit}
         )
-        enqueue(session, job.id)
+        enqueue(session, job.id, job.need)
     assert ended is not None, "the row is locked"
     _end(session, job.id, job.attempt, reason)
     return State(ended.state)

@@ -22,11 +22,16 @@ TURN = 0x656C7469636B
 LOOK_SECONDS = 0.005
 
 
-def ring(session: Session) -> None:
-    """Tell the dispatchers once this transaction commits."""
-    if session.get_bind().dialect.name == "postgresql" and "rung" not in session.info:
-        session.info["rung"] = True
-        session.execute(select(func.pg_notify(CHANNEL, "")))
+def ring(session: Session, told: str) -> None:
+    """Tell the dispatchers of an announcement once this transaction commits.
+
+    Its first is told as it is, for a dispatcher to publish it without a look at the outbox; of more it is told that
+    there are some.
+    """
+    rung = session.info.get("rung", 0)
+    if session.get_bind().dialect.name == "postgresql" and rung < 2:
+        session.info["rung"] = rung + 1
+        session.execute(select(func.pg_notify(CHANNEL, "" if rung else told)))
 
 
 class Bell:
@@ -43,10 +48,10 @@ class Bell:
         self._version: object = None
         self.leads = False
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long, but no longer than until a job may have been queued; whether one may.
+    def wait(self, seconds: float) -> list[str]:
+        """Wait so long, but no longer than until jobs may have been queued: what is told of them, "" for a look.
 
-        While the database is away that is never.
+        Nothing, while the database is away.
         """
         until = time.monotonic() + seconds
         try:
@@ -55,7 +60,7 @@ class Bell:
             if not self.leads:
                 self._apply()
             if self._notifies and self.leads:
-                return any(self._connection.notifies(timeout=seconds, stop_after=1))
+                return [heard.payload for heard in self._connection.notifies(timeout=seconds, stop_after=1)]
             return self._written(until) if self.leads else _sleep(until)
         except (self._engine.dialect.loaded_dbapi.Error, SQLAlchemyError):
             self.close()
@@ -84,17 +89,17 @@ class Bell:
             self._connection.execute("SELECT pg_try_advisory_lock(%s)", (TURN,)).fetchone()[0]
         )
 
-    def _written(self, until: float) -> bool:
+    def _written(self, until: float) -> list[str]:
         while True:
             version = self._connection.execute("PRAGMA data_version").fetchone()
             if version != self._version:
                 self._version = version
-                return True
+                return [""]
             if time.monotonic() >= until:
-                return False
+                return []
             time.sleep(LOOK_SECONDS)
 
 
-def _sleep(until: float) -> bool:
+def _sleep(until: float) -> list[str]:
     time.sleep(max(0.0, until - time.monotonic()))
-    return False
+    return []

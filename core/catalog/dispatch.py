@@ -27,7 +27,13 @@ class Announcement(NamedTuple):
     id: int
     job_id: str
     need: str
-    queued: bool
+    queued: bool = True
+
+    @classmethod
+    def told(cls, text: str) -> Announcement:
+        """One that the bell told of."""
+        number, job_id, need = text.split()
+        return cls(int(number), job_id, need)
 
 
 def outbox(session: Session, limit: int = MOST_ROWS) -> list[Announcement]:
@@ -72,14 +78,16 @@ def queued_needs(session: Session) -> set[str]:
     return {one.need for one in heads(session)}
 
 
-def repeat_lost_hints(session: Session, older_than: float, needs: Collection[str], limit: int = 500) -> int:
+def repeat_lost_hints(
+    session: Session, older_than: float, needs: Collection[str], limit: int = MOST_HINTS
+) -> int:
     """Announce again the queued jobs with such needs whose hint is older than `older_than` seconds; how many.
 
     Only for needs of which the broker holds no hint: else they still wait in it.
     """
     announced = exists().where(Outbox.job_id == Job.id)
-    lost = session.scalars(
-        select(Job.id)
+    lost = session.execute(
+        select(Job.id, Job.need)
         .where(
             Job.state == State.QUEUED,
             Job.need.in_(needs),
@@ -89,6 +97,6 @@ def repeat_lost_hints(session: Session, older_than: float, needs: Collection[str
         .order_by(Job.created_at, Job.id)
         .limit(limit)
     ).all()
-    for job_id in lost:
-        enqueue(session, job_id)
+    for job_id, need in lost:
+        enqueue(session, job_id, need)
     return len(lost)

@@ -23,7 +23,9 @@ CANCELLABLE = (sources(State.CANCELLED) | sources(State.CANCELLING)) - {State.CA
 """The states in which asking a job to stop changes something."""
 
 # Straight into the table: whoever writes these rows never reads them back, and as objects they take thrice the time.
-_EVENTS, _OUTBOX = (insert(Base.metadata.tables[name]) for name in ("events", "outbox"))
+_TABLES = Base.metadata.tables
+_EVENTS = insert(_TABLES["events"])
+_OUTBOX = insert(_TABLES["outbox"]).returning(_TABLES["outbox"].c.id)
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ def create(
     session.add(job)
     session.flush()
     record(session, job.id, 0, 1, [JobEvent("state", {"state": State.QUEUED})])
-    enqueue(session, job.id)
+    enqueue(session, job.id, job.need)
     return job
 
 
-def enqueue(session: Session, job_id: str) -> None:
+def enqueue(session: Session, job_id: str, need: str) -> None:
     """Have the job announced to the workers once this transaction commits."""
-    session.execute(_OUTBOX, {"job_id": job_id})
-    bell.ring(session)
+    number = session.scalar(_OUTBOX, {"job_id": job_id})
+    bell.ring(session, f"{number} {job_id} {need}")
 
 
 def clock(session: Session) -> float:

@@ -262,7 +262,7 @@ class TestHints:
         job_id = fleet.submit(exact_find())
         for _ in range(5):
             with fleet.database.write() as session:
-                jobs.enqueue(session, job_id)
+                jobs.enqueue(session, job_id, "any")
         assert fleet.result(job_id).attempt == 1
         fleet.result(fleet.submit(exact_find()))
         assert fleet.job(job_id).attempt == 1

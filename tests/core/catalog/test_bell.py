@@ -3,9 +3,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.catalog import jobs
+from core.catalog import dispatch, jobs
 from core.catalog.bell import Bell
 from core.catalog.database import Database
+from core.catalog.dispatch import Announcement
 from core.jobs.specs import NoopSpec
 
 LONG = 20.0
@@ -45,7 +46,7 @@ class TestWait:
             job = jobs.create(session, NoopSpec(), 2)
         bell.wait(LONG)
         with database.write() as session:
-            jobs.enqueue(session, job.id)
+            jobs.enqueue(session, job.id, job.need)
         assert heard_after(bell) < LONG / 2
 
     def test_what_was_rolled_back_is_not(self, bell: Bell, database: Database) -> None:
@@ -55,11 +56,19 @@ class TestWait:
             raise Undone
         assert not bell.wait(0.05)
 
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    def test_it_tells_what_stands_in_the_outbox(self, bell: Bell, database: Database) -> None:
+        with database.write() as session:
+            jobs.create(session, NoopSpec(), 2)
+        (told,) = bell.wait(LONG)
+        with database.read() as session:
+            assert [Announcement.told(told)] == dispatch.outbox(session)
+
     def test_many_jobs_of_one_transaction_ring_once(self, bell: Bell, database: Database) -> None:
         with database.write() as session:
             for _ in range(3):
                 jobs.create(session, NoopSpec(), 2)
-        assert bell.wait(LONG)
+        assert "" in bell.wait(LONG)
         assert not bell.wait(0.02)
 
     def test_a_connection_that_breaks_is_silence_and_made_anew(

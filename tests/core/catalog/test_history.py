@@ -140,7 +140,7 @@ class TestAcknowledged:
 class TestUnsettled:
     def test_what_is_left_to_do_is_found(self, database: Database, lived: str) -> None:
         with database.write() as session:
-            jobs.enqueue(session, lived)
+            jobs.enqueue(session, lived, "any")
         with database.read() as session:
             assert [(v.promise, v.what) for v in history.unsettled(session)] == [
                 ("no announcement is stuck", "it is still in the outbox"),
