@@ -38,7 +38,7 @@ def tables(measured: dict[str, Any]) -> str:
     """A table for each part that was measured."""
     parts = []
     if "growth" in measured:
-        parts.append(_growth(measured["growth"]))
+        parts += [_growth(measured["growth"]), _processors(measured["growth"][-1], measured.get("tiny", []))]
     if "tiny" in measured:
         parts.append(_tiny(measured["tiny"]))
     if "idle" in measured:
@@ -63,6 +63,20 @@ def _growth(found: list[dict[str, Any]]) -> str:
         for line in found
     ]
     return table(["jobs that do nothing", "seconds", "done a second", "accepted a second"], rows)
+
+
+def _processors(nothing: dict[str, Any], tiny: list[dict[str, Any]]) -> str:
+    lines = [("nothing", nothing["processor_ms"]), *((line["kind"], line["processor_ms"]) for line in tiny)]
+    names = sorted({name for _, spent in lines for name in spent})
+    rows = [
+        [
+            kind,
+            *(f"{spent[name]:.2f}" if name in spent else "" for name in names),
+            f"{sum(spent.values()):.1f}",
+        ]
+        for kind, spent in lines
+    ]
+    return table(["processor time of a job, ms", *names, "all"], rows)
 
 
 def _tiny(found: list[dict[str, Any]]) -> str:
