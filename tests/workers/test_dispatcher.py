@@ -118,7 +118,7 @@ class TestAdvance:
 def broker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
     """A Valkey that this process publishes to."""
     with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
-        processes = Fleet(settings, Path(directory))
+        processes = Fleet(settings, Path(directory), {})
         processes.start("valkey")
         monkeypatch.setattr(app.conf, "broker_url", processes.environment["ELASTICKET_BROKER_URL"])
         forget_connections()
