@@ -42,8 +42,9 @@ from api.studies import routes as studies
 from api.tickets import anatomy, files, masks
 from api.tickets import routes as tickets
 from api.tickets.reception import Reception
-from core.catalog.artifacts import LocalStore
+from api.uploads import routes as uploads
 from core.catalog.database import Database
+from core.catalog.stores import store_of
 from core.lifeline import die_with_parent
 from core.settings import Settings
 from core.settings import settings as environment
@@ -133,7 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
-    app.state.store = LocalStore(settings.artifact_directory)
+    app.state.store = store_of(settings)
     app.state.feed = feed
     app.state.reception = Reception(settings)
     # The last one is the first that a request meets.
@@ -146,7 +147,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    resources = (files, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, keys, health)
+    resources = (files, uploads, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, keys, health)
     of_tickets = (ticket_list, ticket_page, compare_tickets, stretch, training)
     of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page, sign_in)
     for part in (*resources, *of_tickets, *of_work):

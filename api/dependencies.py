@@ -58,4 +58,7 @@ OtherTicketPath = Annotated[
 ]
 StudyPath = Annotated[str, Path(description="a study's id", examples=["7c5e" * 8]), _identity("study", 32)]
 KeyPath = Annotated[str, Path(description="a key's id", examples=["4b1d" * 3]), _identity("key", 12)]
+UploadPath = Annotated[
+    str, Path(description="an upload's id", examples=["4b1d" * 8]), _identity("upload", 32)
+]
 JobPath = Annotated[str, Path(description="a job's id", examples=["4b1d" * 8]), _identity("job", 32)]

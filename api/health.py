@@ -77,10 +77,7 @@ def _database(database: Database, url: str) -> str | None:
 
 def _artifacts(store: ArtifactStore) -> str | None:
     try:
-        with store.stage() as staged:
-            # A full disk still takes an empty file.
-            staged.write(b" ")
-            staged.flush()
-            return None
+        store.ready()
     except OSError as error:
-        return f"cannot be written to: {error.strerror}"
+        return f"cannot be written to: {error.strerror or error}"
+    return None

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.methods import told_methods
-from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, StoreAway
 from core.catalog.database import UNREACHABLE
 from core.catalog.idempotency import KeyReused
 from core.elastic.refusal import Refused
@@ -371,6 +371,13 @@ def install(app: FastAPI) -> None:
 
     for kind in UNREACHABLE:
         app.add_exception_handler(kind, _database)
+
+    @app.exception_handler(StoreAway)
+    def _store(_: Request, error: StoreAway) -> Response:
+        log.error("%s", error)
+        flaw = Flaw(location="service", where="artifacts", what="does not answer as it should")
+        document = NOT_READY.document("The artifact store cannot be used at the moment.", [flaw])
+        return ProblemResponse(document, {"Retry-After": "1"})
 
     @app.exception_handler(OSError)
     def _disk(_: Request, error: OSError) -> Response:

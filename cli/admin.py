@@ -96,6 +96,29 @@ def _pool_words(pool: Pool) -> str:
     return f"worker {pool.name} {state}; it has {pool.held}"
 
 
+@admin.command("collect")
+def collect(
+    days: Annotated[
+        float, typer.Option(min=1 / 24, help="Leave what was written in so many days; an hour is the least.")
+    ] = 1.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would go; remove nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What was removed, as JSON.")] = False,
+    home: Home = None,
+) -> None:
+    """Remove artifacts that nothing in the database names, and which no running job can have made."""
+    from core.catalog import collecting
+    from core.catalog.stores import store_of
+
+    with _catalog(home) as database:
+        store = store_of(settings_or_exit(home=home))
+        found = collecting.collect(database, store, days * DAY, dry_run=dry_run)
+    would = "would be removed" if dry_run else "removed"
+    words = (
+        f"{found.artifacts} artifacts, {found.bytes:,} bytes, and {len(found.trainings)} trainings {would}"
+    )
+    show(found.as_json(), lambda _: "\n".join([*found.digests, words]), as_json)
+
+
 @contextmanager
 def _catalog(home: Home) -> Iterator[Database]:
     """This installation's catalog, at the newest schema: a first key may be made before the first start."""

@@ -192,6 +192,19 @@ def _is_sqlite(settings: Settings) -> bool:
     return settings.database.startswith("sqlite")
 
 
+def artifacts(settings: Settings) -> list[Finding]:
+    """The object store, where artifacts lie in one."""
+    if settings.bucket is None:
+        return []
+    from core.catalog.stores import store_of
+
+    try:
+        store_of(settings).ready()
+    except OSError as error:
+        return [Finding(Mark.BAD, "artifacts", f"{settings.bucket} cannot be used: {error}")]
+    return [Finding(Mark.GOOD, "artifacts", f"{settings.bucket} answers")]
+
+
 CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     python,
     sqlite,
@@ -199,5 +212,6 @@ CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     broker,
     database,
     datasets,
+    artifacts,
     disk,
 )

@@ -136,7 +136,7 @@ def _python(name: str, settings: Settings, module: str, *arguments: str, **more:
             "ELASTICKET_HOME": str(settings.root),
             "ELASTICKET_DATABASE_URL": settings.database,
             "ELASTICKET_BROKER_URL": settings.broker_url,
-            "ELASTICKET_ARTIFACTS": str(settings.artifact_directory),
+            "ELASTICKET_ARTIFACTS": settings.artifact_location,
             "ELASTICKET_DATASETS": str(settings.dataset_directory),
             "ELASTICKET_HOST": settings.host,
             "ELASTICKET_PORT": str(settings.port),

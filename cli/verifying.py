@@ -23,9 +23,10 @@ def verified(settings: Settings, mend: bool, sources: Sequence[Path], as_json: b
     """Look at every artifact, mend what can be if asked to, and say it all; whether all is well in the end."""
     from core.catalog.artifacts import LocalStore
     from core.catalog.backup import ARTIFACTS, closing_database
+    from core.catalog.stores import store_of
     from core.catalog.verification import repair, verify
 
-    store = LocalStore(settings.artifact_directory)
+    store = store_of(settings)
     done: list[str] = []
     with closing_database(settings.database) as database:
         with progress("verify") as tell:

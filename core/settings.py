@@ -11,6 +11,8 @@ from typing import Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+S3 = "s3://"
+
 
 class Settings(BaseSettings):
     """One installation's settings; the defaults run everything on one machine from one directory."""
@@ -27,7 +29,29 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         default="redis://127.0.0.1:6379/0", description="Valkey or Redis that carries job hints"
     )
-    artifacts: Path | None = Field(default=None, description="artifact store; unset: home/artifacts")
+    artifacts: Path | str | None = Field(
+        default=None, description="artifact store: a directory or s3://BUCKET/PREFIX; unset: home/artifacts"
+    )
+    cache_bytes: PositiveInt = Field(
+        default=10 * 2**30,
+        description="with artifacts in a bucket: room for copies of what this machine uses, in home/cache",
+    )
+    presigned_seconds: int = Field(
+        default=900,
+        ge=0,
+        le=604800,
+        description="how long an address of a file in the bucket is good; 0: files go through the API",
+    )
+    presigned_endpoint: str = Field(
+        default="",
+        pattern="^(https?://.+)?$",
+        description="the bucket's server as clients reach it; empty: as AWS_ENDPOINT_URL has it",
+    )
+    collect_after_seconds: float | None = Field(
+        default=None,
+        ge=3600,
+        description="artifacts that nothing names are removed after this long; unset: by nobody but an operator",
+    )
     datasets: Path | None = Field(default=None, description="datasets; unset: home/datasets")
 
     host: str = Field(default="127.0.0.1", description="address the API listens on")
@@ -94,6 +118,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _buckets_have_names(self) -> Self:
+        if self.bucket and not self.bucket.removeprefix(S3).partition("/")[0]:
+            raise ValueError(
+                "artifacts in a bucket are named s3://BUCKET/PREFIX: the bucket's name is missing"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _several_nodes_meet_somewhere(self) -> Self:
         if self.nodes > 1 and not self.rendezvous.rpartition(":")[2].isdigit():
             raise ValueError(f"{self.nodes} nodes need a rendezvous, HOST:PORT, not {self.rendezvous!r}")
@@ -144,13 +176,25 @@ class Settings(BaseSettings):
         return self.home.expanduser().absolute()
 
     @property
+    def bucket(self) -> str | None:
+        """`s3://BUCKET/PREFIX` where artifacts lie in one."""
+        return str(self.artifacts) if str(self.artifacts).startswith(S3) else None
+
+    @property
     def artifact_directory(self) -> Path:
-        """Where artifacts lie."""
-        return (self.artifacts or self.root / "artifacts").expanduser().absolute()
+        """Where artifacts lie; or, of those in a bucket, copies of what this machine uses."""
+        if self.bucket:
+            return self.root / "cache"
+        return Path(self.artifacts or self.root / "artifacts").expanduser().absolute()
+
+    @property
+    def artifact_location(self) -> str:
+        """Where artifacts lie, whichever it is: what `ELASTICKET_ARTIFACTS` would say."""
+        return self.bucket or str(self.artifact_directory)
 
     @property
     def scratch_directory(self) -> Path:
-        """Where checkpoints of unfinished jobs lie, one folder a job."""
+        """Where files of unfinished jobs lie on this machine, one folder a job."""
         return self.artifact_directory / "scratch"
 
     @property

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from core.catalog.migrate import upgrade
 from core.settings import Settings
 from tests.answering import Documented, Server
+from tests.buckets import new_bucket, s3_server
 
 MakeUrl = Callable[[], str]
 MakeUrlOf = Callable[[str], str]
@@ -117,6 +118,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def settings(tmp_path: Path, database_url: str) -> Settings:
     """Settings of an installation that lives in the test's directory, on `database_url`."""
     return Settings(home=tmp_path, database_url=database_url, hosts="testserver")
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """The address of a running S3 server."""
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket_url(object_store: str) -> str:
+    """An empty bucket, as ELASTICKET_ARTIFACTS names it."""
+    return new_bucket(object_store)
 
 
 def _named(url: str, database: str) -> str:

@@ -13,11 +13,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from core.catalog import dispatch, pools, studies
-from core.catalog.artifacts import LocalStore
 from core.catalog.bell import Bell
+from core.catalog.collecting import collect
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.dispatch import MOST_HINTS, Announcement
 from core.catalog.preemption import make_room
+from core.catalog.scratch import Scratch
+from core.catalog.stores import store_of
 from core.crashpoints import crashpoint
 from core.jobs.placement import Need
 from core.settings import Settings, settings
@@ -108,9 +110,8 @@ class Dispatcher:
                 lost = dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds, unheard)
             if lost:
                 log.info("repeated %d hints", lost)
-        scratch = self._settings.scratch_directory
-        for folder in scratch.iterdir() if scratch.is_dir() else ():
-            tidy_scratch(self._database, self._settings, folder.name)
+        for job_id in Scratch(self._settings).here():
+            tidy_scratch(self._database, self._settings, job_id)
 
     def advance(self) -> None:
         """Ask for the jobs of studies whose tickets are there: of those in which a job ended since the last look."""
@@ -160,9 +161,18 @@ class Dispatcher:
         return self._settings.relay_seconds if often else self._settings.reconcile_seconds
 
     def sweep(self) -> None:
-        """Remove files that were never finished; let the database know how large its tables are."""
+        """Remove files that were never finished, and artifacts that nothing names; have the database count its rows."""
         self._database.optimize()
-        LocalStore(self._settings.artifact_directory).sweep(ABANDONED_SECONDS)
+        store, grace = store_of(self._settings), self._settings.collect_after_seconds
+        store.sweep(ABANDONED_SECONDS)
+        for job_id in Scratch(self._settings).everywhere():
+            tidy_scratch(self._database, self._settings, job_id)
+        if grace is not None:
+            removed = collect(self._database, store, grace)
+            if removed.artifacts:
+                log.info(
+                    "removed %d artifacts that nothing named: %d bytes", removed.artifacts, removed.bytes
+                )
 
     def _try(self, step: Callable[[], object]) -> None:
         """Do a step; one that has just failed is left alone for a second."""

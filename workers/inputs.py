@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.catalog import architectures, attempts, tickets
-from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
+from core.catalog.artifacts import UPLOAD, ArtifactMissing, ArtifactStore
+from core.catalog.scratch import Scratch
+from core.catalog.stores import Location
 from core.catalog.tables import Job, Run
 from core.jobs.datasets import DATASETS
 from core.jobs.inputs import Inputs, InputTicket, TrainedNetwork
@@ -38,20 +40,22 @@ class InputGone(LookupError):
     """Something the job needs is no longer here."""
 
 
-def request_for(session: Session, job: Job, store: LocalStore, settings: Settings) -> Request:
+def request_for(session: Session, job: Job, store: ArtifactStore, settings: Settings) -> Request:
     """The request a trainer gets for this attempt; raises InputGone."""
-    scratch, spec = settings.scratch_directory / job.id, parse_spec(job.spec)
+    scratch, spec, artifacts = Scratch(settings), parse_spec(job.spec), Location.of(settings)
     devices = spec.devices if isinstance(spec, Trained) else 1
     return Request(
         spec=job.spec,
         project=job.project,
-        artifacts=str(settings.artifact_directory),
-        scratch=str(scratch),
+        # Who opens a stranger's file reaches no network: its supervisor publishes what it makes.
+        artifacts=artifacts.here if isinstance(spec, ImportSpec) else artifacts,
+        scratch=scratch.location(job.id),
+        tuning=str(settings.artifact_directory / "tuning"),
         datasets=str(settings.dataset_directory),
         threads=settings.trainer_threads,
         checkpoint_seconds=settings.checkpoint_seconds,
         memory_bytes=settings.trainer_memory_bytes,
-        inputs=_inputs(session, spec, store, scratch),
+        inputs=_inputs(session, spec, store, scratch.folder(job.id)),
         confinement=_confinement(settings) if isinstance(spec, ImportSpec) else None,
         states=[SavedState(saved.training, saved.digest) for saved in attempts.checkpoints(session, job.id)],
         devices=devices,
@@ -68,7 +72,7 @@ def _confinement(settings: Settings) -> Confinement:
     return Confinement(memory, settings.import_cpu_seconds, file_bytes=memory)
 
 
-def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -> Inputs:
+def _inputs(session: Session, spec: JobSpec, store: ArtifactStore, scratch: Path) -> Inputs:
     match spec:
         case TransformSpec():
             names = [hop.architecture for hop in spec.hops]
@@ -86,7 +90,8 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
             return Inputs(tickets=_tickets(session, spec.tickets or (), store))
         case ImportSpec():
             return Inputs(
-                upload=_upload(scratch), definitions=architectures.comparable(session, spec.architecture)
+                upload=str(scratch / UPLOAD),
+                definitions=architectures.comparable(session, spec.architecture),
             )
         case ExportSpec():
             return Inputs(tickets=_tickets(session, [spec.ticket], store), about=_about(session, spec.ticket))
@@ -94,11 +99,11 @@ def _inputs(session: Session, spec: JobSpec, store: LocalStore, scratch: Path) -
             return Inputs()
 
 
-def _tickets(session: Session, identities: Iterable[str], store: LocalStore) -> dict[str, InputTicket]:
+def _tickets(session: Session, identities: Iterable[str], store: ArtifactStore) -> dict[str, InputTicket]:
     return {identity: _ticket(session, identity, store) for identity in identities}
 
 
-def _ticket(session: Session, identity: str, store: LocalStore) -> InputTicket:
+def _ticket(session: Session, identity: str, store: ArtifactStore) -> InputTicket:
     ticket = tickets.get(session, identity)
     if ticket is None:
         raise InputGone(f"no ticket {identity}")
@@ -114,7 +119,7 @@ def _runs(session: Session, job_id: str) -> list[int]:
     return [run.ordinal for run in job.runs]
 
 
-def _trained(session: Session, references: Iterable[tuple[str, int]], store: LocalStore) -> Inputs:
+def _trained(session: Session, references: Iterable[tuple[str, int]], store: ArtifactStore) -> Inputs:
     networks = []
     for job_id, ordinal in references:
         run = session.get(Run, (job_id, ordinal))
@@ -133,13 +138,6 @@ def _trained(session: Session, references: Iterable[tuple[str, int]], store: Loc
         )
     names = [network.architecture for network in networks]
     return Inputs(weights=networks, definitions=architectures.definitions(session, names))
-
-
-def _upload(scratch: Path) -> str:
-    path = scratch / UPLOAD
-    if not path.is_file():
-        raise InputGone("the uploaded file")
-    return str(path)
 
 
 def _about(session: Session, identity: str) -> dict[str, Any]:
@@ -164,8 +162,8 @@ def _about(session: Session, identity: str) -> dict[str, Any]:
     return {"figures": figures, "lineage": lineage}
 
 
-def _file(store: LocalStore, digest: str) -> str:
+def _file(store: ArtifactStore, digest: str) -> str:
     try:
-        return str(store.path(digest))
+        return str(store.place(digest))
     except ArtifactMissing as error:
         raise InputGone(str(error)) from error

@@ -13,6 +13,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.catalog.stores import Location
 from core.jobs.inputs import Inputs
 
 SAVE_AND_END = signal.SIGUSR1
@@ -46,8 +47,9 @@ class Request:
 
     spec: dict[str, Any]
     project: str
-    artifacts: str
-    scratch: str
+    artifacts: Location
+    scratch: Location
+    tuning: str
     datasets: str
     threads: int
     checkpoint_seconds: float
@@ -69,6 +71,8 @@ class Request:
     def decode(cls, line: bytes) -> Request:
         """The request of `encode`'s line."""
         data = json.loads(line)
+        data["artifacts"] = Location(**data["artifacts"])
+        data["scratch"] = Location(**data["scratch"])
         data["inputs"] = Inputs.from_json(data["inputs"])
         data["confinement"] = data["confinement"] and Confinement(**data["confinement"])
         data["states"] = [SavedState(**state) for state in data["states"]]

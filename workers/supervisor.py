@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,9 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.catalog import attempts, placement, tickets
-from core.catalog.artifacts import LocalStore
+from core.catalog.artifacts import StoreAway
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import UNREACHABLE, Database
+from core.catalog.scratch import Scratch
+from core.catalog.stores import store_of
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome, ProducedTicket
 from core.jobs.placement import Offer
@@ -32,6 +33,7 @@ from workers.zygote import Zygote
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
+IMPORT = "import"
 ABANDONED_SECONDS = 3600.0
 """After this long a folder in scratch that no job claims belongs to a request that died."""
 
@@ -59,7 +61,7 @@ class Supervisor:
         self._offer = offer
         self._unmet = unmet
         self._database = Database(settings.database).everywhere()
-        self._store = LocalStore(settings.artifact_directory)
+        self._store = store_of(settings)
         self._outage = Outage(log, "the database")
         self._zygote = Zygote(settings)
         self._zygote.warm()
@@ -90,7 +92,7 @@ class Supervisor:
         ending = self._attend(job)
         self._conclude(job, ending)
         # What is left lying is seen to by the dispatcher.
-        with suppress(*UNREACHABLE):
+        with suppress(*UNREACHABLE, OSError):
             tidy_scratch(self._database, self._settings, job.id)
         return ending.outcome is not None or bool(self._unmet[0])
 
@@ -138,7 +140,7 @@ class Supervisor:
                 verdict, write_down = self._verdict(job, ending)
                 with self._database.of(job.project).write(verdict) as session:
                     write_down(session)
-            except UNREACHABLE as error:
+            except (*UNREACHABLE, StoreAway) as error:
                 self._outage.goes_on(error)
                 if time.monotonic() > gives_up:
                     return
@@ -158,6 +160,8 @@ class Supervisor:
         held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
+            if job.kind == IMPORT:
+                self._publish(outcome)
             files = [self._produced(job.project, ticket) for ticket in outcome.tickets]
             tags = job.spec.get("tags", ())
             return "succeed", lambda session: attempts.succeed(session, *held, outcome, files, tags)
@@ -172,6 +176,11 @@ class Supervisor:
         if self._stopping():
             return "give_back", lambda session: attempts.give_back(session, *held)
         return "lose", lambda session: attempts.lose(session, *held, ending.how)
+
+    def _publish(self, outcome: Outcome) -> None:
+        for ticket in outcome.tickets:
+            for digest in (ticket.digest, *ticket.weights.values()):
+                self._store.publish(digest)
 
     def _produced(self, project: str, ticket: ProducedTicket) -> ProducedFile:
         file = read(self._store.verified(ticket.digest))
@@ -188,17 +197,16 @@ def tidy_scratch(database: Database, settings: Settings, job_id: str) -> None:
 
     A file is laid down just before the job that is to import it is committed: a folder without a job may be young.
     """
-    folder = settings.scratch_directory / job_id
-    if not folder.exists():
+    scratch = Scratch(settings)
+    if not scratch.may_have(job_id):
         return
     with database.read() as session:
         ended = attempts.has_ended(session, job_id)
     if ended is None:
-        with suppress(FileNotFoundError):
-            ended = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+        ended = time.time() - scratch.written(job_id) > ABANDONED_SECONDS
     if not ended:
         return
-    # While the folder is there, this is done again.
+    # While anything is there, this is done again.
     with database.write("tidy") as session:
         attempts.forget_checkpoints(session, job_id)
-    shutil.rmtree(folder, ignore_errors=True)
+    scratch.remove(job_id)

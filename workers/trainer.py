@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import Any, BinaryIO
 
 import torch
 
-from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, DiskFull, LocalStore
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, DiskFull, StoreAway
+from core.catalog.scratch import fetch_upload
+from core.catalog.stores import warm_store
 from core.catalog.trainings import SharedTrainings
 from core.crashpoints import crashpoint
 from core.datasets.digits import bundled
@@ -30,6 +32,7 @@ from core.interchange.exports.source import Unavailable
 from core.interchange.failure import Unreadable
 from core.jobs.outcome import Failure
 from core.jobs.specs import parse_spec
+from core.settings import settings
 from core.tickets import InvalidTicket
 from core.tickets.weights import read_weights, write_weights
 from core.training.checkpoint import CheckpointInvalid, TrainingState, read_state, write_state
@@ -79,6 +82,7 @@ def warm() -> None:
     """
     bundled()
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    warm_store(settings())
 
 
 def _serve(request: Request, reports: Reports, lifeline: Callable[[], None], leaving: Leaving) -> None:
@@ -96,7 +100,8 @@ def attempt(work: Callable[[], None]) -> Broken | None:
     """Do something; what broke it, unless that was the end of another rank."""
     try:
         work()
-    except RankLost:
+    except (RankLost, StoreAway):
+        # The attempt is over, not the job.
         raise
     except Exception as error:
         return Broken(failure_of(error), traceback.format_exc())
@@ -155,18 +160,20 @@ def _do(
         journal,
         request.inputs,
         datasets=Path(request.datasets),
-        tuning=Path(request.artifacts) / "tuning",
+        tuning=Path(request.tuning),
         device=device,
         ranks=ranks,
     )
-    if reports is not None:
-        reports.send("device", name=_named(device, ranks.size))
-        store = LocalStore(Path(request.artifacts))
-        for path in request.inputs.artifacts():
-            store.verified(Path(path).name)
-    if request.confinement is not None:
-        confine(**vars(request.confinement))
-    conduct(parse_spec(request.spec), lab)
+    with ExitStack() as held:
+        if reports is not None:
+            reports.send("device", name=_named(device, ranks.size))
+            digests = [Path(path).name for path in request.inputs.artifacts()]
+            held.enter_context(request.artifacts.open().holding(digests))
+        if request.inputs.upload is not None:
+            fetch_upload(request.scratch, Path(request.inputs.upload), request.spec["sha256"])
+        if request.confinement is not None:
+            confine(**vars(request.confinement))
+        conduct(parse_spec(request.spec), lab)
     if reports is not None:
         crashpoint("outcome.report")
         reports.send("outcome", outcome=lab.outcome.as_json())
@@ -228,8 +235,8 @@ class PipeJournal:
     """The lab's journal: states and artifacts go to the stores, their digests and everything else to the pipe."""
 
     def __init__(self, request: Request, reports: Reports, leaving: Leaving) -> None:
-        self._artifacts = LocalStore(Path(request.artifacts))
-        self._scratch = LocalStore(Path(request.scratch), "state")
+        self._artifacts = request.artifacts.open()
+        self._scratch = request.scratch.open("state")
         self._trainings = SharedTrainings(self._artifacts, request.project)
         self._fresh = request.spec.get("fresh", False)
         self._saved = request.states
@@ -293,7 +300,7 @@ class PipeJournal:
             logging.warning("a finished training could not be shared: %s", error)
 
 
-def _put(store: LocalStore, write: Callable[[BinaryIO], object]) -> str:
+def _put(store: ArtifactStore, write: Callable[[BinaryIO], object]) -> str:
     with store.stage() as staged:
         write(staged)  # type: ignore[arg-type]
         return staged.commit()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.catalog import attempts
-from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import Report, Saved
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.jobs import JobEvent
+from core.catalog.scratch import Scratch
 from core.catalog.tables import Job
 from core.jobs.outcome import Failure
 from core.jobs.states import State
@@ -59,7 +59,7 @@ class Watch:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._scratch = LocalStore(settings.scratch_directory / job.id, "state")
+        self._scratch = Scratch(settings).states(job.id)
         self._job = job
         self._trainer = trainer
         self._stopping = stopping
@@ -134,7 +134,9 @@ class Watch:
         self._report = Report()
         self._lease_ends = time.monotonic() + self._settings.lease_seconds
         for digest in beat.dropped:
-            self._scratch.delete(digest)
+            # What is left lying goes with the job.
+            with suppress(OSError):
+                self._scratch.delete(digest)
 
     def _escalate(self) -> None:
         """A trainer that must stop gets SIGTERM, then SIGKILL; one whose job is lost gets SIGKILL at once.

@@ -65,9 +65,9 @@ class Files(Transport):
         try:
             while True:
                 try:
-                    with self.stream(path, query) as response:
+                    with self._file(path, query) as (response, tag):
                         if response.status_code != httpx.codes.ACCEPTED:
-                            _save(response, partial, digest)
+                            _save(response, partial, tag if digest else "")
                             break
                 except ApiError as error:
                     if not error.passing or not backoff.again():
@@ -79,15 +79,40 @@ class Files(Transport):
             partial.unlink(missing_ok=True)
         return target
 
+    @contextmanager
+    def _file(self, path: str, query: Mapping[str, Any] | None) -> Iterator[tuple[httpx.Response, str]]:
+        """A file and its ETag, from the object store where the server leads there. Our key is for the server alone."""
+        with self.stream(path, query) as response:
+            tag, there = response.headers.get("ETag", ""), response.headers.get("Location", "")
+            if response.status_code != httpx.codes.TEMPORARY_REDIRECT:
+                yield response, tag
+                return
+        with self.elsewhere("GET", there) as stored:
+            yield stored, tag
 
-def _save(response: httpx.Response, path: Path, checked: bool) -> None:
-    """Write a body; raises ApiError where it is not what its ETag says."""
+    @contextmanager
+    def elsewhere(self, method: str, url: str, **request: Any) -> Iterator[httpx.Response]:
+        """A request to another server, to which nothing of ours is sent; raises ApiError, which may pass."""
+        try:
+            with httpx.stream(method, url, timeout=self._http.timeout, **request) as response:
+                if response.is_error:
+                    response.read()
+                    detail = f"{httpx.URL(url).host} answered {response.status_code} {response.reason_phrase}"
+                    raise ApiError(detail, status=response.status_code, kind="object-store", passing=True)
+                yield response
+        except httpx.TransportError as error:
+            detail = f"cannot reach {httpx.URL(url).host}: {error or type(error).__name__}"
+            raise ApiError(detail, kind="object-store", passing=True) from error
+
+
+def _save(response: httpx.Response, path: Path, tag: str) -> None:
+    """Write a body; raises ApiError where it is not what an ETag says."""
     digest = hashlib.sha256()
     with path.open("wb") as file:
         for chunk in response.iter_bytes(_BLOCK):
             digest.update(chunk)
             file.write(chunk)
-    stated = _SHA256.fullmatch(response.headers.get("ETag", ""))
-    if checked and stated and stated[1] != digest.hexdigest():
+    stated = _SHA256.fullmatch(tag)
+    if stated and stated[1] != digest.hexdigest():
         detail = f"{response.request.url.path} came with SHA-256 {digest.hexdigest()} instead of {stated[1]}"
         raise ApiError(detail, status=response.status_code, kind="damaged")

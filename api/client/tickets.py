@@ -9,14 +9,15 @@ from typing import Any, BinaryIO, Unpack
 import httpx
 
 from api.client.answer import Identified, identity
-from api.client.files import Files, opened, rewinding
+from api.client.direct import DirectUploads
+from api.client.files import opened, rewinding
 from api.client.models.jobs import Job
 from api.client.models.queries import ListTicketsQuery, UploadTicketQuery
 from api.client.models.tickets import Anatomy, Layers, Lineage, Recognised, Results, Ticket, TicketComparison
 from api.client.transport import given, new_key
 
 
-class Tickets(Files):
+class Tickets(DirectUploads):
     """Routes under /tickets."""
 
     def tickets(self, **filters: Unpack[ListTicketsQuery]) -> Iterator[Ticket]:
@@ -30,9 +31,14 @@ class Tickets(Files):
     def push(self, file: Path | str | BinaryIO, **said: Unpack[UploadTicketQuery]) -> Ticket | Job:
         """Upload a file, read as it is sent: a ticket, or, of another format, the job that imports it.
 
-        A folder is sent as a tar. What the file cannot say is `said`.
+        A folder is sent as a tar. What the file cannot say is `said`. Where the installation has an object store a
+        large file is sent there, and a job takes in a ticket too.
         """
-        answer = self._upload(file, given(said))
+        with opened(file) as content:
+            job = self.push_directly(content, given(said))
+            if job is not None:
+                return job
+            answer = self._upload(content, given(said))
         return self.parsed(Job, answer) if "state" in answer.json() else self.parsed(Ticket, answer)
 
     def recognise(self, file: Path | str | BinaryIO, **said: Unpack[UploadTicketQuery]) -> Recognised:

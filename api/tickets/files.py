@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
@@ -65,6 +66,10 @@ def _content(example: str) -> dict[str, Any]:
         200: {"content": _content("(the bytes of the file)")},
         202: {"model": JobBody, "description": "It takes longer: the job that converts it; ask again later"},
         206: {"description": "The range asked for", "content": _content("(some of its bytes)")},
+        307: {
+            "description": "Where artifacts lie in an object store: `Location` is an address there, good for this"
+            " file alone and for some minutes; ask there without your key. The `ETag` is the file's SHA-256"
+        },
         304: {"description": "What `If-None-Match` names is still right"},
         **documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED, INVALID_REQUEST, EXPORT_FAILED, BAD_RANGE),
     },
@@ -100,12 +105,12 @@ async def download_ticket(
     if if_none_match is not None and matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     facts = DOWNLOADS[format]
-    return TicketFile(
-        await run_in_threadpool(store.intact, digest),
-        headers=headers,
-        media_type=facts.media_type,
-        filename=f"{ticket[:12]}{facts.suffix}",
-    )
+    name = f"{ticket[:12]}{facts.suffix}"
+    address = await run_in_threadpool(store.address, digest, name, facts.media_type)
+    if address is not None:
+        return RedirectResponse(address, 307, headers | {"Cache-Control": "no-store"})
+    path = await run_in_threadpool(store.intact, digest)
+    return TicketFile(path, headers=headers, media_type=facts.media_type, filename=name)
 
 
 def _at_it(job: JobBody) -> Response:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,18 +14,17 @@ from api.idempotency import Once
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from api.tickets.upload import TAG, Upload
 from core.catalog import jobs
-from core.catalog.artifacts import UPLOAD
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
+from core.catalog.scratch import Scratch
 from core.catalog.tickets import MOST_TAGS
-from core.crashpoints import crashpoint
 from core.interchange.archives import HEAD_BYTES, guess_container
 from core.interchange.checking import check
 from core.interchange.imports.registry import FORMATS
+from core.interchange.own import is_ticket
 from core.jobs.datasets import DATASETS
 from core.jobs.specs import ArchitectureName, ImportSpec, Seed
 from core.settings import Settings
-from core.tickets.header import LENGTH_BYTES, MAX_HEADER
 
 ATTEMPTS = 2
 """At an import. What the kernel ends at a limit is tried again, as if a worker had died, but not for ever."""
@@ -92,24 +89,11 @@ def is_foreign(path: Path, said: Said) -> bool:
     """Whether a file is to be converted; one that is of no known container is read as a ticket, and refused as one."""
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-        container = guess_container(head)
-        if container == "safetensors":
-            stream.seek(0)
-            return not _is_ours(stream.read(MAX_HEADER + LENGTH_BYTES))
+    container = guess_container(head)
+    if container == "safetensors":
+        return not is_ticket(path)
     # PyTorch's old files are bare pickles: whoever sends one is told how to save it again.
     return container is not None or bool(said.options) or head.startswith(_PICKLE)
-
-
-def _is_ours(start: bytes) -> bool:
-    """Whether a safetensors file says that it is a ticket; where it says nothing readable, it is read as one."""
-    try:
-        header = json.loads(
-            start[LENGTH_BYTES : LENGTH_BYTES + int.from_bytes(start[:LENGTH_BYTES], "little")]
-        )
-        metadata = header.get("__metadata__", {})
-        return str(metadata.get("format")).startswith("elasticket")
-    except (ValueError, AttributeError, RecursionError):
-        return True
 
 
 def refuse_options(said: Said) -> None:
@@ -137,43 +121,28 @@ def enter_import(
     path = upload.staged.path
     settings.scratch_directory.mkdir(parents=True, exist_ok=True)
     check(path, settings.scratch_directory, settings.import_memory_bytes)
-    spec, options = import_spec(upload, said, tags), said.conversion
-    content = json.dumps([upload.staged.digest, sorted(tags), options], sort_keys=True).encode()
+    spec = import_spec(upload.staged.digest, upload.size, said, tags)
+    content = json.dumps([upload.staged.digest, sorted(tags), said.conversion], sort_keys=True).encode()
     with database.read() as session:
         earlier = once.earlier(session, content)
     if earlier is not None:
         return earlier, True
     job_id = jobs.new_id()
-    folder = settings.scratch_directory / job_id
+    scratch = Scratch(settings)
 
     def create(session: Session) -> Made:
         return Made(202, jobs.create(session, spec, ATTEMPTS, job_id=job_id).id)
 
     made = None
     try:
-        _lay_down(path, folder)
+        scratch.lay_down(path, job_id)
         made = once.make(database, "import", content, create)
     finally:
         if made is None or made[0].resource != job_id:
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove(job_id)
     return made
 
 
-def import_spec(upload: Upload, said: Said, tags: list[str]) -> ImportSpec:
+def import_spec(sha256: str, size: int, said: Said, tags: list[str]) -> ImportSpec:
     """The spec of the job that imports a received file."""
-    return ImportSpec(sha256=upload.staged.digest, size=upload.size, tags=tags, **said.conversion)
-
-
-def _lay_down(path: Path, folder: Path) -> None:
-    """Move a file into a new folder so that it survives whatever happens to the machine."""
-    folder.mkdir(parents=True)
-    crashpoint("upload.move")
-    target = path.rename(folder / UPLOAD)
-    crashpoint("upload.moved")
-    for place in (target, folder, folder.parent, folder.parent.parent):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    crashpoint("upload.synced")
+    return ImportSpec(sha256=sha256, size=size, tags=tags, **said.conversion)

@@ -51,17 +51,11 @@ class Reception:
         def count(size: int) -> None:
             nonlocal received
             received += size
-            self._stored += size
-            if self._quota is not None and self._stored > self._quota:
-                told = f"Of {self._quota} bytes that may be stored here there are not enough left."
-                raise Rejected(NO_ROOM, told)
+            self._take(size)
 
         self._arriving += 1
         try:
-            async with self._counting:
-                if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
-                    self._stored = await run_sync(store.size)
-                    self._counted = time.monotonic()
+            await self._recount(store)
             with store.stage() as staged:
                 yield Upload(staged, self._most, count)
         except BaseException:
@@ -69,6 +63,27 @@ class Reception:
             raise
         finally:
             self._arriving -= 1
+
+    async def room_for(self, store: ArtifactStore, size: int) -> None:
+        """Count what is to be stored by another way; raises `Rejected` where it is too much."""
+        await self._recount(store)
+        try:
+            self._take(size)
+        except Rejected:
+            self._stored -= size
+            raise
+
+    def _take(self, size: int) -> None:
+        self._stored += size
+        if self._quota is not None and self._stored > self._quota:
+            told = f"Of {self._quota} bytes that may be stored here there are not enough left."
+            raise Rejected(NO_ROOM, told)
+
+    async def _recount(self, store: ArtifactStore) -> None:
+        async with self._counting:
+            if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
+                self._stored = await run_sync(store.size)
+                self._counted = time.monotonic()
 
 
 async def _reception(request: Request) -> Reception:

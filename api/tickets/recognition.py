@@ -114,7 +114,7 @@ def _foreign(
 ) -> Recognised:
     path, scratch, limit = upload.staged.path, settings.scratch_directory, settings.import_memory_bytes
     scratch.mkdir(parents=True, exist_ok=True)
-    spec = import_spec(upload, said, tags)
+    spec = import_spec(upload.staged.digest, upload.size, said, tags)
     with database.read() as session:
         definitions = architectures.comparable(session, spec.architecture)
     try:

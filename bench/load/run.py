@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.load import fill, queue, reads, uploads, watchers
+from bench.load import fill, presigned, queue, reads, uploads, watchers
 from bench.load.service import running
 from core.catalog.database import Database
 from core.catalog.migrate import upgrade
@@ -55,6 +55,14 @@ def uploading(home: Path) -> dict[str, Any]:
         return uploads.measure(service, file, -(-GIGABYTES * 10**9 // size))
 
 
+def passing_by(home: Path) -> dict[str, Any]:
+    """A large ticket up and down, past the API and through it."""
+    file = home / "large.ticket.safetensors"
+    if not file.exists():
+        fill.large_ticket(file)
+    return presigned.measure(home, file)
+
+
 def queueing(home: Path) -> dict[str, Any]:
     """A long queue."""
     with running(home / "queued") as service:
@@ -67,6 +75,7 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "lists": lists,
     "watchers": watching,
     "uploads": uploading,
+    "presigned": passing_by,
     "queue": queueing,
 }
 

@@ -9,8 +9,9 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,8 @@ _MOST_TRUSTED = 4096
 UPLOAD = "upload"
 """The file in an import job's scratch folder that it is to import."""
 STAGED = ".staged-"
+_CONDEMNED = ".condemned-"
+_POINTERS = "trainings"
 
 
 class ArtifactMissing(LookupError):
@@ -44,6 +47,10 @@ class ArtifactDamaged(ArtifactMissing):
         self.args = (f"artifact {digest} is damaged: its file has digest {found}",)
 
 
+class StoreAway(ConnectionError):
+    """The store is on another machine, and cannot be reached or refuses us: the same may work later."""
+
+
 class DiskFull(OSError):
     """There is no room for an artifact: the disk, or a quota, is full."""
 
@@ -53,6 +60,15 @@ class DiskFull(OSError):
 
     def __str__(self) -> str:
         return f"disk full: {self.root}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An artifact as a store lists it: `size` in bytes, `written` in seconds since 1970, lately if it was again."""
+
+    digest: str
+    size: int
+    written: float
 
 
 class Staged(Protocol):
@@ -75,10 +91,25 @@ class Staged(Protocol):
 
 
 class ArtifactStore(Protocol):
-    """Where artifacts lie. Storing the same bytes twice is storing them once."""
+    """Where artifacts lie. Storing the same bytes twice is storing them once.
+
+    A pointer is a name that means an artifact, and may come to mean another one.
+    """
+
+    root: Path
+    """A directory of this machine, for what is kept beside the artifacts; they may lie elsewhere."""
 
     def stage(self) -> AbstractContextManager[Staged]:
         """Open a new artifact; what is not committed when the block ends is removed."""
+
+    def ready(self) -> None:
+        """Raise OSError where nothing can be stored now."""
+
+    def publish(self, digest: str) -> None:
+        """Make durable what a process that reaches no network has left at `path`; raises ArtifactMissing."""
+
+    def place(self, digest: str) -> Path:
+        """Where `path` will find it, nothing being fetched; raises ArtifactMissing where that can be told at once."""
 
     def path(self, digest: str) -> Path:
         """A local file with the artifact's bytes; raises ArtifactMissing."""
@@ -89,14 +120,61 @@ class ArtifactStore(Protocol):
     def intact(self, digest: str) -> Path:
         """The same, but a file hashed lately, and not written to since, is not hashed again."""
 
+    def holding(self, digests: Iterable[str]) -> AbstractContextManager[None]:
+        """Have their files verified, and stay where they are while the block lasts."""
+
+    def blocks(self, digest: str) -> Iterator[bytes]:
+        """What is kept for good, as it is read: not a copy. Raises ArtifactMissing."""
+
+    def measure(self, digest: str) -> int:
+        """Bytes of what is kept for good; raises ArtifactMissing."""
+
     def has_intact(self, digest: str) -> bool:
         """Whether the artifact is here, every byte of it."""
+
+    def address(self, digest: str, name: str, media_type: str) -> str | None:
+        """An address from which whoever knows it may download the artifact for a while, as a file of that name.
+
+        None where there is none; raises ArtifactMissing or ArtifactDamaged.
+        """
 
     def delete(self, digest: str) -> None:
         """Remove an artifact; a missing one is no error."""
 
+    def discard(self, digest: str, written_before: float) -> bool:
+        """Remove an artifact unless it was written, or written again, since then; whether it was removed."""
+
+    def stored(self) -> Iterator[Stored]:
+        """Every artifact."""
+
     def size(self) -> int:
         """Bytes of all that is kept, of unfinished jobs and on its way in too."""
+
+    def unfinished(self) -> list[str]:
+        """Names of what was begun and is not finished."""
+
+    def sweep(self, older_than: float) -> None:
+        """Remove what processes that were killed left half written, `older_than` seconds ago or more."""
+
+    def point(self, name: str, digest: str) -> None:
+        """Have a name mean an artifact."""
+
+    def pointed(self, name: str) -> str | None:
+        """What a name means; None where it means nothing."""
+
+    def pointers(self) -> Iterator[tuple[str, float]]:
+        """Every name, and since when it means what it does."""
+
+    def unpoint(self, name: str) -> None:
+        """Have a name mean nothing."""
+
+
+def found_digest(store: ArtifactStore, digest: str) -> str:
+    """The digest of what is kept for good under a digest: the same, unless it is damaged."""
+    hashed = hashlib.sha256()
+    for block in store.blocks(digest):
+        hashed.update(block)
+    return hashed.hexdigest()
 
 
 class _StagedFile:
@@ -181,6 +259,18 @@ class LocalStore:
             _sync_directory(directory)
         self.passes("published")
 
+    def ready(self) -> None:
+        with self.stage() as staged:
+            # A full disk still takes an empty file.
+            staged.write(b" ")
+            staged.flush()
+
+    def publish(self, digest: str) -> None:
+        self.path(digest)
+
+    def place(self, digest: str) -> Path:
+        return self.path(digest)
+
     def path(self, digest: str) -> Path:
         place = self._place(digest)
         if not place.is_file():
@@ -207,6 +297,20 @@ class LocalStore:
             self._trusted[digest] = (now, as_it_is)
         return place
 
+    @contextmanager
+    def holding(self, digests: Iterable[str]) -> Iterator[None]:
+        for digest in digests:
+            self.verified(digest)
+        yield
+
+    def blocks(self, digest: str) -> Iterator[bytes]:
+        with self.path(digest).open("rb") as stream:
+            while block := stream.read(_CHUNK):
+                yield block
+
+    def measure(self, digest: str) -> int:
+        return self.path(digest).stat().st_size
+
     def has_intact(self, digest: str) -> bool:
         try:
             self.intact(digest)
@@ -214,8 +318,31 @@ class LocalStore:
             return False
         return True
 
+    def address(self, digest: str, name: str, media_type: str) -> str | None:
+        return None
+
     def delete(self, digest: str) -> None:
         self._place(digest).unlink(missing_ok=True)
+
+    def discard(self, digest: str, written_before: float) -> bool:
+        # Looked at under a name that nobody writes to: whoever stores the bytes again now makes a new file.
+        aside = self.root / f"{_CONDEMNED}{digest}"
+        with suppress(FileNotFoundError):
+            self._place(digest).rename(aside)
+            if aside.stat().st_mtime < written_before:
+                aside.unlink()
+                return True
+            aside.rename(self._place(digest))
+        return False
+
+    def stored(self) -> Iterator[Stored]:
+        for folder in self.root.glob("[0-9a-f][0-9a-f]"):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if DIGEST.fullmatch(entry.name):
+                        with suppress(FileNotFoundError):
+                            found = entry.stat()
+                            yield Stored(entry.name, found.st_size, found.st_mtime)
 
     def size(self) -> int:
         total = 0
@@ -225,12 +352,44 @@ class LocalStore:
                     total += Path(folder, name).stat().st_size
         return total
 
+    def unfinished(self) -> list[str]:
+        return sorted(path.name for path in self.root.glob(f"{STAGED}*"))
+
     def sweep(self, older_than: float) -> None:
-        """Remove what processes that were killed left half written, `older_than` seconds ago or more."""
         for staged in self.root.glob(f"{STAGED}*"):
             with suppress(FileNotFoundError):
                 if time.time() - staged.stat().st_mtime >= older_than:
                     staged.unlink()
+        for aside in self.root.glob(f"{_CONDEMNED}*"):
+            # Its collector was killed between two names: it is not known to be old.
+            with suppress(FileNotFoundError, FileExistsError):
+                self._place(aside.name.removeprefix(_CONDEMNED)).hardlink_to(aside)
+            aside.unlink(missing_ok=True)
+
+    def point(self, name: str, digest: str) -> None:
+        target = self.root / _POINTERS / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(digest)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).rename(target)
+
+    def pointed(self, name: str) -> str | None:
+        with suppress(FileNotFoundError):
+            return (self.root / _POINTERS / name).read_text()
+        return None
+
+    def pointers(self) -> Iterator[tuple[str, float]]:
+        folder = self.root / _POINTERS
+        for path in folder.rglob("*"):
+            with suppress(FileNotFoundError):
+                if DIGEST.fullmatch(path.name):
+                    yield str(path.relative_to(folder)), path.stat().st_mtime
+
+    def unpoint(self, name: str) -> None:
+        (self.root / _POINTERS / name).unlink(missing_ok=True)
 
     def _place(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import make_url
 
 from core.catalog import sqlite
-from core.catalog.artifacts import DIGEST, UPLOAD, ArtifactMissing, LocalStore
+from core.catalog.artifacts import ArtifactMissing, ArtifactStore, LocalStore
 from core.catalog.database import Database
 from core.catalog.references import references, saved_states, unfinished_jobs
+from core.catalog.scratch import Scratch
+from core.catalog.stores import store_of
 from core.catalog.trainings import named_by_trainings
 from core.catalog.verification import copy
 from core.settings import Settings
@@ -35,7 +37,7 @@ def backup(settings: Settings, target: Path, progress: Progress = lambda *_: Non
     What an earlier backup saved there stays, and only what is new is copied. Of PostgreSQL only what the database
     names is saved: its own tools dump it, before.
     """
-    store, kept = LocalStore(settings.artifact_directory), LocalStore(target / ARTIFACTS)
+    store, kept = store_of(settings), LocalStore(target / ARTIFACTS)
     if target.exists() and not target.is_dir():
         raise NotPossible(f"{target} is not a directory")
     if target.is_dir() and any(target.iterdir()) and not kept.root.is_dir():
@@ -46,8 +48,8 @@ def backup(settings: Settings, target: Path, progress: Progress = lambda *_: Non
         with closing_database(snapshot or settings.database) as database:
             named = {reference.digest for reference in references(database)} | named_by_trainings(store)
             lost = _copy_all(store, kept, sorted(named), progress)
-            _copy_trainings(store.root, kept.root)
-            _copy_scratch(settings.scratch_directory, kept.root / "scratch", database)
+            _copy_trainings(store, kept)
+            _save_scratch(Scratch(settings), Scratch.of(kept.root), database)
         if snapshot:
             _publish(Path(folder) / DATABASE, target / DATABASE)
     return lost
@@ -58,7 +60,7 @@ def restore(source: Path, settings: Settings, progress: Progress = lambda *_: No
 
     The database comes last: until it is there, an interrupted restoration can simply be repeated.
     """
-    kept, store = LocalStore(source / ARTIFACTS), LocalStore(settings.artifact_directory)
+    kept, store = LocalStore(source / ARTIFACTS), store_of(settings)
     path = _sqlite_file(settings)
     if not kept.root.is_dir() or (path is not None and not (source / DATABASE).is_file()):
         raise NotPossible(
@@ -66,12 +68,11 @@ def restore(source: Path, settings: Settings, progress: Progress = lambda *_: No
         )
     if path is not None and path.exists():
         raise NotPossible(f"there is a database already: {path}; restore into another home, or move it away")
-    digests = sorted(p.name for p in kept.root.glob("[0-9a-f][0-9a-f]/*") if DIGEST.fullmatch(p.name))
+    digests = sorted(one.digest for one in kept.stored())
     store.root.mkdir(parents=True, exist_ok=True)
     lost = _copy_all(kept, store, digests, progress)
-    _copy_trainings(kept.root, store.root)
-    if (kept.root / "scratch").is_dir():
-        shutil.copytree(kept.root / "scratch", settings.scratch_directory, dirs_exist_ok=True)
+    _copy_trainings(kept, store)
+    _restore_scratch(Scratch.of(kept.root), Scratch(settings))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".database-", dir=path.parent) as folder:
@@ -110,7 +111,9 @@ def _snapshot(settings: Settings, path: Path) -> str | None:
     return f"sqlite:///{path}"
 
 
-def _copy_all(source: LocalStore, target: LocalStore, digests: list[str], progress: Progress) -> list[str]:
+def _copy_all(
+    source: ArtifactStore, target: ArtifactStore, digests: list[str], progress: Progress
+) -> list[str]:
     lost = []
     for number, digest in enumerate(digests, 1):
         if not target.has_intact(digest):
@@ -122,27 +125,31 @@ def _copy_all(source: LocalStore, target: LocalStore, digests: list[str], progre
     return lost
 
 
-def _copy_trainings(source: Path, target: Path) -> None:
-    """The pointers to finished trainings: small files, renamed into place whole."""
-    (target / "trainings").mkdir(parents=True, exist_ok=True)
-    for pointer in (source / "trainings").glob("*"):
-        if DIGEST.fullmatch(pointer.name):
-            shutil.copyfile(pointer, target / "trainings" / pointer.name)
+def _copy_trainings(source: ArtifactStore, target: ArtifactStore) -> None:
+    """The pointers to finished trainings."""
+    for name, _ in source.pointers():
+        digest = source.pointed(name)
+        if digest is not None:
+            target.point(name, digest)
 
 
-def _copy_scratch(source: Path, target: Path, database: Database) -> None:
+def _save_scratch(source: Scratch, target: Scratch, database: Database) -> None:
     """What unfinished jobs go on from. A state that was superseded meanwhile costs the job some of its progress."""
-    shutil.rmtree(target, ignore_errors=True)
+    for job_id in list(target.everywhere()):
+        target.remove(job_id)
     for job_id in unfinished_jobs(database):
-        upload = source / job_id / UPLOAD
-        if upload.is_file():
-            (target / job_id).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(upload, target / job_id / UPLOAD)
+        source.copy_upload(target, job_id)
     for job_id, digest in saved_states(database):
-        try:
-            copy(LocalStore(source / job_id), LocalStore(target / job_id), digest)
-        except ArtifactMissing:
-            continue
+        with suppress(ArtifactMissing):
+            copy(source.states(job_id), target.states(job_id), digest)
+
+
+def _restore_scratch(source: Scratch, target: Scratch) -> None:
+    for job_id in source.everywhere():
+        source.copy_upload(target, job_id)
+        for one in source.states(job_id).stored():
+            with suppress(ArtifactMissing):
+                copy(source.states(job_id), target.states(job_id), one.digest)
 
 
 def _publish(part: Path, place: Path) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.catalog.artifacts import LocalStore
+from core.catalog.artifacts import ArtifactStore
 from core.catalog.scope import DEFAULT
 from core.crashpoints import crashpoint
 
@@ -28,18 +26,33 @@ class FinishedTraining:
     about: dict[str, Any]
 
 
-def named_by_trainings(store: LocalStore) -> set[str]:
-    """The artifacts that finished trainings are made of, as far as they can be read."""
-    named = set()
-    for pointer in (store.root / "trainings").rglob("*"):
+@dataclass(frozen=True)
+class Pointer:
+    """A finished training's name, since when it means `record`, and the artifact that has its weights."""
+
+    name: str
+    written: float
+    record: str
+    weights: str
+
+
+def pointers(store: ArtifactStore) -> Iterator[Pointer]:
+    """All finished trainings, as far as they can be read."""
+    for name, written in store.pointers():
         with suppress(LookupError, ValueError, OSError):
-            record = pointer.read_text()
-            named |= {record, json.loads(store.path(record).read_bytes())["weights"]}
-    return named
+            record = store.pointed(name)
+            if record is not None:
+                weights = json.loads(store.path(record).read_bytes())["weights"]
+                yield Pointer(name, written, record, weights)
+
+
+def named_by_trainings(store: ArtifactStore) -> set[str]:
+    """The artifacts that finished trainings are made of."""
+    return {digest for pointer in pointers(store) for digest in (pointer.record, pointer.weights)}
 
 
 class SharedTrainings:
-    """`trainings/KEY` in an artifact store names the record of a finished training, which names its weights.
+    """A pointer in an artifact store, `trainings/KEY`, means the record of a finished one, which names its weights.
 
     Every project has a folder of its own in there, the default one apart: that a training was there already would
     tell what others do.
@@ -48,17 +61,18 @@ class SharedTrainings:
     costs time and nothing else.
     """
 
-    def __init__(self, store: LocalStore, project: str) -> None:
+    def __init__(self, store: ArtifactStore, project: str) -> None:
         self._store = store
-        self._root = store.root / "trainings" / ("" if project == DEFAULT else project)
+        self._project = "" if project == DEFAULT else f"{project}/"
 
     def find(self, key: str) -> FinishedTraining | None:
         """The finished training of this key, as far as every byte of it can be read."""
         try:
-            record = json.loads(self._store.verified(self._pointer(key).read_text()).read_bytes())
+            pointed = self._store.pointed(self._project + key)
+            if pointed is None:
+                return None
+            record = json.loads(self._store.verified(pointed).read_bytes())
             return FinishedTraining(self._store.verified(record["weights"]), record["about"])
-        except FileNotFoundError:
-            return None
         except (LookupError, ValueError, OSError) as error:
             log.warning("a shared training is of no use: %s", error)
             return None
@@ -73,14 +87,8 @@ class SharedTrainings:
         with self._store.stage() as staged:
             staged.write(json.dumps({"weights": weights, "about": about}, allow_nan=False).encode())
             record = staged.commit()
-        self._root.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._root)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(record)
-            file.flush()
-            os.fsync(descriptor)
         crashpoint("training.publish")
-        Path(name).rename(self._pointer(key))
+        self._store.point(self._project + key, record)
         crashpoint("training.published")
 
     @contextmanager
@@ -98,9 +106,12 @@ class SharedTrainings:
 
     @contextmanager
     def _alone(self, key: str, wait: bool) -> Iterator[None]:
-        """Hold the key's lock, which the kernel takes back from a process that dies, and which no fork inherits."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        lock = self._pointer(key).with_suffix(".lock")
+        """Hold the key's lock, which the kernel takes back from a process that dies, and which no fork inherits.
+
+        It is of those who share the store's directory: on machines that do not, a training may be done twice.
+        """
+        lock = self._store.root / "trainings" / f"{self._project}{key}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
         with lock.open("ab") as file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,8 +126,6 @@ class SharedTrainings:
                 yield
             finally:
                 # Whoever still waits for it finds the training, and whoever comes now does not look for the lock.
-                if self._pointer(key).exists():
-                    lock.unlink(missing_ok=True)
-
-    def _pointer(self, key: str) -> Path:
-        return self._root / key
+                with suppress(OSError, ValueError):
+                    if self._store.pointed(self._project + key) is not None:
+                        lock.unlink(missing_ok=True)

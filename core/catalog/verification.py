@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from core.catalog import tickets
-from core.catalog.artifacts import DIGEST, STAGED, ArtifactDamaged, ArtifactMissing, LocalStore
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, found_digest
 from core.catalog.database import Database
 from core.catalog.references import Reference, references
 from core.catalog.tables import TicketCopy
@@ -52,14 +50,17 @@ class Verdict:
         return asdict(self)
 
 
-def verify(database: Database, store: LocalStore, progress: Progress = lambda *_: None) -> Verdict:
-    """Hash everything. Safe at any time: what is written meanwhile is not missed, and taken for nothing else."""
+def verify(database: Database, store: ArtifactStore, progress: Progress = lambda *_: None) -> Verdict:
+    """Hash everything, where it is kept for good.
+
+    Safe at any time: what is written meanwhile is not missed, and taken for nothing else.
+    """
     # Before the rows: a file that is listed is named by then, or was never to be.
-    listed = dict(_files(store.root))
+    listed = {one.digest: one.written for one in store.stored()}
     named: defaultdict[str, list[Reference]] = defaultdict(list)
     for reference in references(database):
         named[reference.digest].append(reference)
-    verdict = Verdict(unfinished=sorted(path.name for path in store.root.glob(f"{STAGED}*")))
+    verdict = Verdict(unfinished=store.unfinished())
     shared = named_by_trainings(store)
     old = time.time() - YOUNG_SECONDS
     verdict.orphans = sorted(
@@ -76,34 +77,23 @@ def verify(database: Database, store: LocalStore, progress: Progress = lambda *_
     return verdict
 
 
-def _look(store: LocalStore, digest: str, named: Sequence[Reference]) -> tuple[int, str | None]:
+def _look(store: ArtifactStore, digest: str, named: Sequence[Reference]) -> tuple[int, str | None]:
     """The size of an artifact's file, and what is wrong with it. Of a wrong size it need not be hashed."""
     try:
-        size = store.path(digest).stat().st_size
+        size = store.measure(digest)
         expected = {one.size for one in named} - {None, size}
         if expected:
             return size, f"damaged: {size} bytes instead of {min(filter(None, expected))}"
-        store.verified(digest)
-    except ArtifactDamaged as error:
-        return size, f"damaged: it has digest {error.found}"
+        found = found_digest(store, digest)
     except ArtifactMissing:
         return 0, "missing"
     except OSError as error:
-        return 0, f"cannot be read: {error.strerror}"
-    return size, None
-
-
-def _files(root: Path) -> Iterator[tuple[str, float]]:
-    """Every file that is named as an artifact, and when it was written."""
-    for folder in root.glob("[0-9a-f][0-9a-f]"):
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if DIGEST.fullmatch(entry.name):
-                    yield entry.name, entry.stat().st_mtime
+        return 0, f"cannot be read: {error.strerror or error}"
+    return size, None if found == digest else f"damaged: it has digest {found}"
 
 
 def repair(
-    database: Database, store: LocalStore, verdict: Verdict, others: Iterable[LocalStore] = ()
+    database: Database, store: ArtifactStore, verdict: Verdict, others: Iterable[ArtifactStore] = ()
 ) -> list[str]:
     """Mend what can be mended; what was done, in words.
 
@@ -124,7 +114,7 @@ def repair(
     return done
 
 
-def _found(store: LocalStore, fault: Fault, others: Iterable[LocalStore]) -> Path | None:
+def _found(store: ArtifactStore, fault: Fault, others: Iterable[ArtifactStore]) -> object:
     for other in others:
         if other.has_intact(fault.digest):
             copy(other, store, fault.digest)
@@ -132,10 +122,11 @@ def _found(store: LocalStore, fault: Fault, others: Iterable[LocalStore]) -> Pat
     return None
 
 
-def copy(source: LocalStore, target: LocalStore, digest: str) -> None:
+def copy(source: ArtifactStore, target: ArtifactStore, digest: str) -> None:
     """Copy an artifact from store to store; raises ArtifactMissing, or ArtifactDamaged where it is not whole."""
-    with source.path(digest).open("rb") as stream, target.stage() as staged:
-        shutil.copyfileobj(stream, staged, 1 << 20)
+    with target.stage() as staged:
+        for block in source.blocks(digest):
+            staged.write(block)
         if staged.digest != digest:
             raise ArtifactDamaged(digest, staged.digest)
         staged.commit()

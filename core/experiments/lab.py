@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,7 @@ from core.training.ranks import ALONE, Ranks
 from core.training.tuning import Tuner, Work
 
 log = logging.getLogger(__name__)
+_BLOCK = 1 << 20
 
 Arrays = Mapping[str, NDArray[Any]]
 Thing = TypeVar("Thing")
@@ -349,6 +351,12 @@ class Lab:
         digest = self.journal.store(lambda stream: write(ticket, metadata, stream))
         kept = {str(step): self.store_weights(dense) for step, dense in (weights or {}).items()}
         self.outcome.tickets.append(ProducedTicket(digest, kept))
+
+    def keep(self, path: Path) -> None:
+        """Store a ticket file as it is, and enter its ticket into the job's outcome."""
+        with path.open("rb") as file:
+            digest = self.journal.store(lambda stream: shutil.copyfileobj(file, stream, _BLOCK))
+        self.outcome.tickets.append(ProducedTicket(digest, {}))
 
     def store_weights(self, weights: Arrays) -> str:
         """Write a whole state dict to the store; its digest."""

@@ -83,6 +83,8 @@ class Fleet:
         }
         if settings.trainer_memory_bytes:
             self.environment["ELASTICKET_TRAINER_MEMORY_BYTES"] = str(settings.trainer_memory_bytes)
+        if settings.bucket:
+            self.environment["ELASTICKET_ARTIFACTS"] = settings.bucket
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.slots = 1
         self.lease_seconds = FAST["lease_seconds"]

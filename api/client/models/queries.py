@@ -58,6 +58,31 @@ class ImportStudyQuery(TypedDict, total=False):
     """run it in exact mode, even if it was not run so before"""
 
 
+class CompleteUploadQuery(TypedDict, total=False):
+    """Complete Upload: the query."""
+
+    tag: Sequence[str]
+    """tags to put on it"""
+    format: str | None
+    """default: recognised from the file; open_lth, huggingface, torch_prune, rigl_torch, itop, turboprune,
+    synaptic_flow, cerebras, safetensors, dense
+    """
+    architecture: str | None
+    """default: recognised from names and shapes"""
+    input: str | None
+    """C,H,W of its images, where shapes cannot tell"""
+    rewind_step: int | None
+    """the step of its weights, where it cannot tell"""
+    steps_per_epoch: int | None
+    """of the training that it comes from"""
+    dataset: str | None
+    """the dataset it was found on"""
+    seed: int | None
+    """the seed it was found with"""
+    level: int | None
+    """its nominal IMP level"""
+
+
 class FindQuery(TypedDict, total=False):
     """Find: the query."""
 

@@ -6,6 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 
+class UploadRequest(TypedDict, total=False):
+    """A file that is to be sent to the object store."""
+
+    size: Required[int]
+    """bytes of the file"""
+    sha256: Required[str]
+    """its SHA-256, in hexadecimal digits"""
+
+
 class RecipeChoice(TypedDict, total=False):
     """A recipe as a request states it: a preset, and the fields that differ from it."""
 

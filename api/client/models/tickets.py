@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from api.client.answer import Answer
 from api.client.models.jobs import Latency
 
@@ -275,6 +277,27 @@ class TicketComparison(Answer):
     """prunable tensors that a has not"""
     other_shape: list[str]
     """prunable tensors that both have, in different shapes"""
+
+
+class UploadPart(Answer):
+    """One request to the object store: PUT these bytes of the file there, with these headers and no others of
+    yours.
+    """
+
+    offset: int
+    size: int
+    url: str
+    headers: dict[str, str] = Field(default={})
+
+
+class Upload(Answer):
+    """Where a file is to be sent, part by part, in any order; then POST to `links.complete`."""
+
+    id: str
+    parts: list[UploadPart]
+    expires_at: datetime
+    """the addresses are good until then; ask again for new ones"""
+    links: dict[str, Any]
 
 
 class Entry(Answer):

@@ -12,12 +12,15 @@ from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
 from core.catalog.attempts import Report, Saved
 from core.catalog.backup import NotPossible, backup, restore
 from core.catalog.database import Database
+from core.catalog.scratch import Scratch
+from core.catalog.stores import store_of
 from core.catalog.tables import Job
 from core.catalog.trainings import SharedTrainings
 from core.catalog.verification import verify
 from core.jobs.outcome import Outcome, RunRecord
 from core.jobs.specs import TrainSpec
 from core.settings import Settings
+from tests.buckets import new_bucket
 
 SPEC = TrainSpec(architecture="mlp_1", dataset="digits").complete("mlp")
 SMALL = {"seconds": 1.0, "steps": 1}
@@ -130,6 +133,32 @@ class TestBackup:
         restored = LocalStore(copy.scratch_directory / job_id)
         assert restored.verified(digest).read_bytes() == b"state"
         assert (restored.root / UPLOAD).read_bytes() == b"foreign"
+
+    def test_from_one_bucket_to_another(
+        self, settings: Settings, database: Database, tmp_path: Path, object_store: str
+    ) -> None:
+        there = settings.model_copy(update={"artifacts": new_bucket(object_store)})
+        source, scratch = store_of(there), Scratch(there)
+        weights = put(source, b"weights")
+        SharedTrainings(source, "vision").publish("ab" * 32, weights, SMALL)
+        with database.write() as session:
+            job_id = jobs.create(session, SPEC, 3).id
+            attempts.claim(session, job_id, "w", 60)
+        state = put(scratch.states(job_id), b"state")
+        scratch.bucket(job_id).write(UPLOAD, b"foreign")
+        with database.write() as session:
+            saved = [Saved("seed 0", 5, False, state)]
+            attempts.heartbeat(session, job_id, 1, 60, Report(checkpoints=saved))
+        assert backup(there, tmp_path / "kept") == []
+        copy = elsewhere(tmp_path / "home").model_copy(update={"artifacts": new_bucket(object_store)})
+        assert restore(tmp_path / "kept", copy) == []
+        target, restored = store_of(copy), Scratch(copy)
+        assert target.has_intact(weights)
+        found = SharedTrainings(target, "vision").find("ab" * 32)
+        assert found is not None
+        assert found.weights.read_bytes() == b"weights"
+        assert restored.states(job_id).verified(state).read_bytes() == b"state"
+        assert restored.bucket(job_id).read(UPLOAD) == b"foreign"
 
     def test_finished_trainings_are_found_again(
         self, settings: Settings, store: LocalStore, tmp_path: Path

@@ -10,6 +10,8 @@ import pytest
 
 from core.catalog import tickets
 from core.catalog.artifacts import LocalStore
+from core.catalog.bucket import Bucket
+from core.catalog.bucket_store import BucketStore
 from core.catalog.database import Database
 from core.catalog.verification import repair, verify
 from core.families import architecture
@@ -30,6 +32,10 @@ def put(store: LocalStore, data: bytes) -> str:
 
 @pytest.fixture
 def enter(database: Database, store: LocalStore) -> Callable[[int], tuple[str, str]]:
+    return entering(database, store)
+
+
+def entering(database: Database, store: LocalStore) -> Callable[[int], tuple[str, str]]:
     """Enters a ticket; its id and the digest of its file."""
 
     def make(seed: int) -> tuple[str, str]:
@@ -101,6 +107,25 @@ class TestVerify:
         found = verify(database, store)
         assert (found.orphans, found.unfinished) == ([old], [".staged-x"])
         assert young not in found.orphans
+
+
+class TestBucket:
+    def test_its_objects_are_looked_at_and_not_the_copies(
+        self, database: Database, bucket_url: str, object_store: str, tmp_path: Path
+    ) -> None:
+        store = BucketStore(Bucket(bucket_url), tmp_path / "cache", 1 << 20)
+        enter = entering(database, store)
+        (_, damaged), (_, missing), (_, whole) = enter(0), enter(1), enter(2)
+        Bucket(bucket_url).write(f"{damaged[:2]}/{damaged}", b"wrong" * 100)
+        Bucket(bucket_url).delete(f"{missing[:2]}/{missing}")
+        found = {fault.digest: fault.fault for fault in verify(database, store).faults}
+        assert found.keys() == {damaged, missing}
+        assert found[missing] == "missing"
+        backup = LocalStore(tmp_path / "backup")
+        for digest in (damaged, missing, whole):
+            put(backup, store.path(digest).read_bytes())
+        assert len(repair(database, store, verify(database, store), [backup])) == 2
+        assert verify(database, store).faults == []
 
 
 class TestRepair:
