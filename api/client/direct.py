@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, Unpack
 
 from api.client.errors import ApiError
 from api.client.files import Files
 from api.client.models.jobs import Job
+from api.client.models.queries import CompleteUploadQuery
+from api.client.models.requests import UploadRequest
 from api.client.models.tickets import Upload, UploadPart
 from api.client.transport import Backoff, new_key
 
@@ -22,7 +24,15 @@ _NOT_OFFERED = frozenset({"no-direct-uploads", "not-found", "method-not-allowed"
 class DirectUploads(Files):
     """Routes under /uploads."""
 
-    def push_directly(self, file: BinaryIO, said: Mapping[str, Any]) -> Job | None:
+    def begin_upload(self, **file: Unpack[UploadRequest]) -> Upload:
+        """Addresses to send a file to; then complete the upload. Most will want `push`."""
+        return self.post(Upload, "/uploads", file)
+
+    def complete_upload(self, upload: str, **said: Unpack[CompleteUploadQuery]) -> Job:
+        """Say that a file was sent: the job that verifies and imports it."""
+        return self.post(Job, f"/uploads/{upload}/complete", query=said)
+
+    def _push_directly(self, file: BinaryIO, said: CompleteUploadQuery) -> Job | None:
         """Send a file's bytes from where it stands to the object store; the job that verifies and imports it.
 
         None where the installation offers that not, or where the file is small or cannot be read twice; it stands
@@ -51,9 +61,7 @@ class DirectUploads(Files):
                 raise
             return None
         self._send_parts(file, start, upload.parts, begun)
-        return self.parsed(
-            Job, self.send("POST", upload.links["complete"], params=dict(said), headers=new_key())
-        )
+        return self.complete_upload(upload.id, **said)
 
     def _send_parts(
         self, file: BinaryIO, start: int, parts: Sequence[UploadPart], again: Callable[[], Upload]
@@ -66,7 +74,7 @@ class DirectUploads(Files):
             headers = {**part.headers, "Content-Length": str(part.size)}
             blocks = _blocks(file, start + part.offset, part.size)
             try:
-                with self.elsewhere("PUT", part.url, content=blocks, headers=headers):
+                with self._elsewhere("PUT", part.url, content=blocks, headers=headers):
                     pass
             except ApiError:
                 if not backoff.again():

@@ -87,11 +87,11 @@ class Files(Transport):
             if response.status_code != httpx.codes.TEMPORARY_REDIRECT:
                 yield response, tag
                 return
-        with self.elsewhere("GET", there) as stored:
+        with self._elsewhere("GET", there) as stored:
             yield stored, tag
 
     @contextmanager
-    def elsewhere(self, method: str, url: str, **request: Any) -> Iterator[httpx.Response]:
+    def _elsewhere(self, method: str, url: str, **request: Any) -> Iterator[httpx.Response]:
         """A request to another server, to which nothing of ours is sent; raises ApiError, which may pass."""
         try:
             with httpx.stream(method, url, timeout=self._http.timeout, **request) as response:

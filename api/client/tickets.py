@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Unpack
+from typing import Any, BinaryIO, Unpack, cast
 
 import httpx
 
@@ -12,7 +12,7 @@ from api.client.answer import Identified, identity
 from api.client.direct import DirectUploads
 from api.client.files import opened, rewinding
 from api.client.models.jobs import Job
-from api.client.models.queries import ListTicketsQuery, UploadTicketQuery
+from api.client.models.queries import CompleteUploadQuery, ListTicketsQuery, UploadTicketQuery
 from api.client.models.tickets import Anatomy, Layers, Lineage, Recognised, Results, Ticket, TicketComparison
 from api.client.transport import given, new_key
 
@@ -35,7 +35,7 @@ class Tickets(DirectUploads):
         large file is sent there, and a job takes in a ticket too.
         """
         with opened(file) as content:
-            job = self.push_directly(content, given(said))
+            job = self._push_directly(content, cast(CompleteUploadQuery, given(said)))
             if job is not None:
                 return job
             answer = self._upload(content, given(said))

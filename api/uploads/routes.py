@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
@@ -29,6 +29,10 @@ from api.uploads.problems import DIFFERS, NOT_OFFERED, NOTHING_SENT
 from api.uploads.schemas import UploadBody, UploadRequest
 
 router = APIRouter(tags=["tickets"], dependencies=[writes, OnlyDocumented])
+
+_FINISHED: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobBody, "description": "The finished import, where `Prefer: wait` asked for it"}
+}
 
 
 @router.post(
@@ -60,9 +64,7 @@ async def begin_upload(
 @router.post(
     "/uploads/{upload}/complete",
     status_code=202,
-    responses={
-        200: {"model": JobBody, "description": "The finished import, where `Prefer: wait` asked for it"}
-    }
+    responses=_FINISHED
     | documented(NOT_OFFERED, NOTHING_SENT, DIFFERS, NOT_FOUND, INVALID_REQUEST, KEY_REUSED),
 )
 async def complete_upload(

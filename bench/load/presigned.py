@@ -1,4 +1,4 @@
-"""A ticket of a gigabyte, up and down, past the API and through it: what memory and processor time does the API take?"""
+"""A ticket of a gigabyte, up and down, past the API and through it: what memory and time does the API take?"""
 
 from __future__ import annotations
 

@@ -101,6 +101,8 @@ class TestDocument:
             "GET /tickets/{ticket}/results",
             "GET /tickets/{ticket}/anatomy",
             "GET /tickets/{ticket}/compare/{other}",
+            "POST /uploads",
+            "POST /uploads/{upload}/complete",
             "POST /transform",
             "POST /find",
             "POST /train",

@@ -57,6 +57,7 @@ NOWHERE = Things(
         "failed": "d7" * 16,
         "study": "d8" * 16,
         "key": "d9" * 6,
+        "upload": "da" * 16,
         "architecture": "nobodys_net",
     }
 )
@@ -101,6 +102,7 @@ def populate(
     study = post("/studies", json=STUDY)["id"]
     post("/architectures", json=DEFINITION)
     key = post("/keys", json={"name": "secret key"})["id"]
+    upload = post("/uploads", json={"size": 1, "sha256": "ab" * 32})["id"]
     ids = {
         "ticket": uploaded,
         "other": child,
@@ -111,6 +113,7 @@ def populate(
         "failed": failed,
         "study": study,
         "key": key,
+        "upload": upload,
         "architecture": DEFINITION["name"],
     }
     return Things(

@@ -29,6 +29,7 @@ GIVEN: dict[str, Any] = {
     "format": "text",
     "key": "4b1d" * 3,
     "pool": "host:1",
+    "upload": "4b1d" * 8,
 }
 """A value for each parameter that a method cannot do without."""
 STREAMED = "GET /jobs/{job}/events"

@@ -1,4 +1,4 @@
-"""An API whose artifacts lie in a bucket."""
+"""An API whose artifacts lie in a bucket: one for a module, since making one takes a second."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,20 +9,23 @@ import pytest
 from api.app import create_app
 from core.settings import Settings
 from tests.api.conftest import serving
+from tests.buckets import new_bucket
+from tests.conftest import MakeUrlOf
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    return sqlite_url
-
-
-@pytest.fixture
-def in_bucket(settings: Settings, bucket_url: str) -> Settings:
+@pytest.fixture(scope="module")
+def in_bucket(
+    tmp_path_factory: pytest.TempPathFactory, lasting_url: MakeUrlOf, object_store: str
+) -> Settings:
     """Settings of an installation with a bucket."""
-    return settings.model_copy(update={"artifacts": bucket_url})
+    return Settings(
+        home=tmp_path_factory.mktemp("home"),
+        database_url=lasting_url("sqlite"),
+        artifacts=new_bucket(object_store),
+    )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address(in_bucket: Settings) -> Iterator[str]:
     with serving(create_app(in_bucket)) as address:
         yield address

@@ -46,13 +46,13 @@ class TestDownload:
         client: httpx.Client,
         upload: Callable[..., str],
         object_store: str,
-        bucket_url: str,
+        in_bucket: Settings,
         digest: str,
     ) -> None:
         path = f"/tickets/{upload()}/file"
-        overwrite(object_store, bucket_url, digest, b"wrong")
+        overwrite(object_store, str(in_bucket.artifacts), digest, b"wrong")
         assert client.get(path).json()["type"].endswith("file-damaged")
-        name, _, prefix = bucket_url.removeprefix("s3://").partition("/")
+        name, _, prefix = str(in_bucket.artifacts).removeprefix("s3://").partition("/")
         raw(object_store).delete_object(Bucket=name, Key=f"{prefix}/{digest[:2]}/{digest}")
         assert client.get(path).json()["type"].endswith("file-missing")
         upload()
@@ -75,7 +75,7 @@ class TestPull:
         address: str,
         upload: Callable[..., str],
         object_store: str,
-        bucket_url: str,
+        in_bucket: Settings,
         digest: str,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
