@@ -1,5 +1,7 @@
-"""Keys that are made in an installation's database itself."""
+"""Keys that are made in an installation's database itself, and artifacts that it does not name."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.catalog import keys
+from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.catalog.key_text import KeyText
 from core.catalog.keys import Holder
@@ -50,3 +53,22 @@ class TestAdmin:
     @pytest.mark.parametrize("name", ["A", "../x", ""])
     def test_a_bad_name_of_a_project_is_refused(self, tmp_path: Path, name: str) -> None:
         assert run(tmp_path, "key", "x", "--project", name)[0] == 2
+
+
+class TestCollect:
+    def test_what_nothing_names_goes_once_it_is_old(self, tmp_path: Path) -> None:
+        with (store := LocalStore(tmp_path / "artifacts")).stage() as staged:
+            staged.write(b"orphan")
+            digest = staged.commit()
+        assert run(tmp_path, "collect")[1].startswith("0 artifacts, 0 bytes")
+        old = time.time() - 3 * 86_400
+        os.utime(store.path(digest), (old, old))
+        words = f"{digest}\n1 artifacts, 6 bytes, and 0 trainings"
+        assert run(tmp_path, "collect", "--days", "5")[1].startswith("0 artifacts")
+        assert run(tmp_path, "collect", "--dry-run") == (0, f"{words} would be removed\n")
+        assert store.has_intact(digest)
+        assert run(tmp_path, "collect", "--days", "2") == (0, f"{words} removed\n")
+        assert not store.has_intact(digest)
+
+    def test_a_grace_of_minutes_is_refused(self, tmp_path: Path) -> None:
+        assert run(tmp_path, "collect", "--days", "0.01")[0] == 2

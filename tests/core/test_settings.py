@@ -41,3 +41,23 @@ class TestStrangers:
         said: list[dict[str, Any]] = [{"auth": "keys"}, {"allow_anyone": True}]
         for more in said:
             assert Settings(host=host, **more).host == host
+
+
+class TestArtifacts:
+    def test_they_lie_in_the_home_in_a_directory_or_in_a_bucket(self, tmp_path: Path) -> None:
+        found = {
+            given: (made.bucket, made.artifact_location, str(made.scratch_directory))
+            for given in (None, "/mnt/shared", "s3://tickets/production")
+            for made in [Settings(home=tmp_path, artifacts=given)]
+        }
+        home = str(tmp_path)
+        assert found == {
+            None: (None, f"{home}/artifacts", f"{home}/artifacts/scratch"),
+            "/mnt/shared": (None, "/mnt/shared", "/mnt/shared/scratch"),
+            "s3://tickets/production": (*["s3://tickets/production"] * 2, f"{home}/cache/scratch"),
+        }
+
+    @pytest.mark.parametrize("given", ["s3://", "s3:///prefix"])
+    def test_a_bucket_has_a_name(self, given: str) -> None:
+        with pytest.raises(ValidationError, match="s3://BUCKET/PREFIX"):
+            Settings(artifacts=given)

@@ -111,6 +111,7 @@ class TestJobs:
         before = len(epochs(fleet, job_id))
         fleet.environment["ELASTICKET_HOME"] = str(fleet.settings.root / "another machine")
         fleet.start("worker")
+
         def went_on() -> bool:
             with fleet.database.read() as session:
                 return any(saved.step > step for saved in attempts.checkpoints(session, job_id))

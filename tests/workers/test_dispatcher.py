@@ -1,5 +1,6 @@
-"""What a dispatcher does to studies and to the outbox, in this process; of the broker there is a list of hints."""
+"""What a dispatcher does to studies, to the outbox and to the store, in this process; of the broker there is a list of hints."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from kombu import pools
 from sqlalchemy import event, func, select
 
 from core.catalog import attempts, dispatch, jobs, studies
+from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.catalog.tables import Job, Outbox, Study
 from core.jobs.outcome import Outcome
@@ -175,3 +177,16 @@ class TestRelay:
         self.queue(database, 5)
         dispatcher.relay()
         assert broker.llen(CPU) == dispatch.MOST_HINTS
+
+
+class TestSweep:
+    def test_what_nothing_names_goes_where_that_was_asked_for(self, settings: Settings) -> None:
+        store = LocalStore(settings.artifact_directory)
+        with store.stage() as staged:
+            staged.write(b"orphan")
+            digest = staged.commit()
+        old = time.time() - 7200
+        os.utime(store.path(digest), (old, old))
+        for grace, there in ((None, True), (10_000, True), (3600, False)):
+            Dispatcher(settings.model_copy(update={"collect_after_seconds": grace})).sweep()
+            assert store.has_intact(digest) == there, grace

@@ -1,5 +1,6 @@
 """Foreign files become tickets: the right architecture, masks for every prunable tensor, dense weights where known."""
 
+import hashlib
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from torch.nn.utils import prune
 
 from core.families import architecture
 from core.families.definition import Definition
+from core.families.initialisation import initialise
 from core.interchange.failure import Reason, Unreadable
 from core.jobs.specs import ExportSpec, ImportSpec
 from core.models import build
-from core.tickets import TicketFile
+from core.tickets import InvalidTicket, Metadata, Ticket, TicketFile, write
 
 if TYPE_CHECKING:
     from tests.core.experiments.conftest import Bench
@@ -219,3 +221,33 @@ class TestProposedFamilies:
         known = Definition.model_validate_json(first.ticket.architecture.definition)
         (again,) = imported(bench, saved(turned, tmp_path), [known.model_dump(mode="json")])
         assert again.ticket.architecture == first.ticket.architecture
+
+
+class TestOwn:
+    """A ticket file is kept as it is: it says everything itself."""
+
+    @pytest.fixture
+    def ours(self, tmp_path: Path) -> Path:
+        plain, path = architecture("mlp_1", (1, 8, 8), 10), tmp_path / "ours"
+        masks = {one.name: np.ones(one.shape, np.bool_) for one in plain.prunable}
+        ticket = Ticket.from_dense(plain, 3, masks, initialise(plain, 1))
+        with path.open("wb") as stream:
+            write(ticket, Metadata(dataset="digits", method="imp", seed=1, level=4), stream)
+        return path
+
+    def test_its_bytes_and_what_it_says_stay(self, bench: "Bench", ours: Path) -> None:
+        outcome = bench.run(spec(), upload=str(ours))
+        (made,) = outcome.tickets
+        assert made.digest == hashlib.sha256(ours.read_bytes()).hexdigest()
+        (file,) = bench.made(outcome)
+        assert (file.metadata.method, file.metadata.level, file.ticket.rewind_step) == ("imp", 4, 3)
+
+    def test_nothing_may_be_said_of_it(self, bench: "Bench", ours: Path) -> None:
+        with pytest.raises(Unreadable, match="level") as caught:
+            bench.run(spec(level=2), upload=str(ours))
+        assert caught.value.reason == Reason.FORMAT_MISMATCH
+
+    def test_a_damaged_one_is_refused(self, bench: "Bench", ours: Path) -> None:
+        ours.write_bytes(ours.read_bytes()[:-1])
+        with pytest.raises(InvalidTicket):
+            bench.run(spec(), upload=str(ours))
