@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from mmap import mmap
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog import attempts, placement, tickets
 from core.catalog.artifacts import StoreAway
-from core.catalog.attempts import ProducedFile
+from core.catalog.attempts import ProducedFile, Report
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.scratch import Scratch
 from core.catalog.stores import store_of
@@ -137,7 +138,8 @@ class Supervisor:
         gives_up = time.monotonic() + self._settings.lease_seconds
         while True:
             try:
-                verdict, write_down = self._verdict(job, ending)
+                with self._holding(job):
+                    verdict, write_down = self._verdict(job, ending)
                 with self._database.of(job.project).write(verdict) as session:
                     write_down(session)
             except (*UNREACHABLE, StoreAway) as error:
@@ -154,6 +156,24 @@ class Supervisor:
             else:
                 self._outage.is_over()
                 return
+
+    @contextmanager
+    def _holding(self, job: Job) -> Iterator[None]:
+        """Renew the job's lease meanwhile: to look at files of gigabytes, and send them, takes longer than it lasts."""
+        done, seconds = threading.Event(), self._settings.lease_seconds
+
+        def beat() -> None:
+            while not done.wait(seconds / 3):
+                with suppress(*UNREACHABLE), self._database.of(job.project).write("heartbeat") as session:
+                    attempts.heartbeat(session, job.id, job.attempt, seconds, Report())
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def _verdict(self, job: Job, ending: Ending) -> tuple[str, Callable[[Session], object]]:
         """What is to be written, and its name; the files of an outcome are read before, with no transaction open."""

@@ -9,6 +9,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,7 @@ class Watch:
         self._job = job
         self._trainer = trainer
         self._stopping = stopping
+        self._sweeper = ThreadPoolExecutor(1)
         self._report = Report()
         self._ending = Ending()
         self._unread = b""
@@ -85,6 +87,7 @@ class Watch:
                 self._escalate()
                 next_beat = time.monotonic() + self._settings.heartbeat_seconds
         self._beat()
+        self._sweeper.shutdown(wait=False)
         return self._ending
 
     def _read(self) -> bool:
@@ -134,9 +137,8 @@ class Watch:
         self._report = Report()
         self._lease_ends = time.monotonic() + self._settings.lease_seconds
         for digest in beat.dropped:
-            # What is left lying goes with the job.
-            with suppress(OSError):
-                self._scratch.delete(digest)
+            # By a thread: a store that does not answer must not cost the lease. What is left lying goes with the job.
+            self._sweeper.submit(self._scratch.delete, digest)
 
     def _escalate(self) -> None:
         """A trainer that must stop gets SIGTERM, then SIGKILL; one whose job is lost gets SIGKILL at once.

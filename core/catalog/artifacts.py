@@ -25,9 +25,7 @@ _MOST_TRUSTED = 4096
 
 UPLOAD = "upload"
 """The file in an import job's scratch folder that it is to import."""
-STAGED = ".staged-"
-_CONDEMNED = ".condemned-"
-_POINTERS = "trainings"
+STAGED, _CONDEMNED, _POINTERS = ".staged-", ".condemned-", "trainings"
 
 
 class ArtifactMissing(LookupError):
@@ -91,10 +89,7 @@ class Staged(Protocol):
 
 
 class ArtifactStore(Protocol):
-    """Where artifacts lie. Storing the same bytes twice is storing them once.
-
-    A pointer is a name that means an artifact, and may come to mean another one.
-    """
+    """Where artifacts lie. The same bytes twice are one. A pointer is a name that means one, and later maybe another."""
 
     root: Path
     """A directory of this machine, for what is kept beside the artifacts; they may lie elsewhere."""
@@ -167,14 +162,6 @@ class ArtifactStore(Protocol):
 
     def unpoint(self, name: str) -> None:
         """Have a name mean nothing."""
-
-
-def found_digest(store: ArtifactStore, digest: str) -> str:
-    """The digest of what is kept for good under a digest: the same, unless it is damaged."""
-    hashed = hashlib.sha256()
-    for block in store.blocks(digest):
-        hashed.update(block)
-    return hashed.hexdigest()
 
 
 class _StagedFile:

@@ -18,9 +18,9 @@ from core.catalog.artifacts import (
     ArtifactMissing,
     LocalStore,
     Stored,
-    found_digest,
 )
 from core.catalog.bucket import Absent, Bucket, Kept
+from core.catalog.stores import found_digest
 
 USED_SECONDS = 1800.0
 """A copy that was used so lately stays: whoever was told its path may be about to open it."""

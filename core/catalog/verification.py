@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.catalog import tickets
-from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore, found_digest
+from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore
 from core.catalog.database import Database
 from core.catalog.references import Reference, references
+from core.catalog.stores import found_digest
 from core.catalog.tables import TicketCopy
 from core.catalog.trainings import named_by_trainings
 

@@ -1,4 +1,4 @@
-"""What a dispatcher does to studies, to the outbox and to the store, in this process; of the broker there is a list of hints."""
+"""What a dispatcher does to studies, outbox and store, in this process; of the broker there is a list of hints."""
 
 import os
 import tempfile
