@@ -106,9 +106,9 @@ def _origin(i: int, began: float) -> dict[str, Any]:
     }
 
 
-def large_ticket(path: Path) -> int:
-    """Write the dense ticket of the largest perceptron that is accepted; its bytes, about 1.8 GB."""
-    network = architecture("mlp_2", input=(3, 700, 700), classes=10)
+def large_ticket(path: Path, side: int = 700) -> int:
+    """Write the dense ticket of a perceptron on images of this side; its bytes. The largest accepted has 1.8 GB."""
+    network = architecture("mlp_2", input=(3, side, side), classes=10)
     prunable = {spec.name for spec in network.prunable}
     ticket = TicketData(
         network,

@@ -89,7 +89,7 @@ class Staged(Protocol):
 
 
 class ArtifactStore(Protocol):
-    """Where artifacts lie. The same bytes twice are one. A pointer is a name that means one, and later maybe another."""
+    """Where artifacts lie. The same bytes twice are one. A pointer is a name that means one, later maybe another."""
 
     root: Path
     """A directory of this machine, for what is kept beside the artifacts; they may lie elsewhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -159,9 +160,12 @@ class Bucket:
             _client(None).delete_object(**self._of(key), **({"VersionId": version} if version else {}))
 
     def delete_all(self) -> None:
-        """Remove every object below the prefix."""
-        for key, _ in self.list():
+        """Remove every object below the prefix, and what is being sent there in parts."""
+        keys = [key for key, _ in self.list()]
+        for key in keys:
             self.delete(key)
+        if keys:
+            self.abandon(math.inf)
 
     def list(self, folder: str = "") -> Iterator[tuple[str, Kept]]:
         """Every object whose key begins so."""
@@ -189,10 +193,10 @@ class Bucket:
                     key = one["Key"].removeprefix(self._prefix)
                     yield key, one["UploadId"], one["Initiated"].timestamp()
 
-    def abandon(self, begun_before: float) -> None:
-        """Give up what is being sent in parts and was begun before that time."""
+    def abandon(self, begun_before: float, but: str = "/") -> None:
+        """Give up what is being sent in parts and was begun before that time; `but`: not in that folder."""
         for key, upload, begun in list(self.unfinished()):
-            if begun < begun_before:
+            if begun < begun_before and not key.startswith(but):
                 with _speaking(key), suppress(Absent):
                     _client(None).abort_multipart_upload(**self._of(key), UploadId=upload)
 

@@ -138,7 +138,8 @@ class BucketStore(LocalStore):
 
     def sweep(self, older_than: float) -> None:
         super().sweep(older_than)
-        self._bucket.abandon(time.time() - older_than)
+        # Uploads go with the rest of what an unfinished job has.
+        self._bucket.abandon(time.time() - older_than, but="scratch/")
 
     def point(self, name: str, digest: str) -> None:
         self._bucket.write(_POINTERS + name, digest.encode())
