@@ -57,9 +57,9 @@ def uploading(home: Path) -> dict[str, Any]:
 
 def passing_by(home: Path) -> dict[str, Any]:
     """A large ticket up and down, past the API and through it."""
-    file = home / "gigabyte.ticket.safetensors"
+    file = home / "quarter.ticket.safetensors"
     if not file.exists():
-        fill.large_ticket(file, side=520)
+        fill.large_ticket(file, side=260)
     return presigned.measure(home, file)
 
 

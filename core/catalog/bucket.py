@@ -30,7 +30,6 @@ _CONFIG = Config(
     signature_version="s3v4",
     s3={"addressing_style": "path"},
     connect_timeout=5,
-    read_timeout=60,
     retries={"mode": "standard", "max_attempts": 4},
     # What is sent carries its SHA-256: the checksums that boto3 adds by itself are unknown to older servers.
     request_checksum_calculation="when_required",
@@ -54,12 +53,17 @@ class Kept:
     version: str | None = None
 
 
+_COMPLETION_SECONDS = 600
+"""To make one object of its parts takes a server minutes, and may be asked once."""
+
+
 @lru_cache
-def _client(endpoint: str | None) -> Any:
+def _client(endpoint: str | None, seconds: int = 60) -> Any:
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     # Of a session of its own: the default one is not for several threads.
     session = boto3.session.Session()
-    return session.client("s3", region_name=region, endpoint_url=endpoint, config=_CONFIG)
+    config = _CONFIG.merge(Config(read_timeout=seconds))
+    return session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
 
 
 def warm() -> None:
@@ -119,7 +123,9 @@ class Bucket:
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 parts = list(pool.map(send, range(1, -(-size // each) + 1)))
-            client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+            _client(None, _COMPLETION_SECONDS).complete_multipart_upload(
+                **upload, MultipartUpload={"Parts": parts}
+            )
         except BaseException:
             with suppress(ClientError, BotoCoreError):
                 client.abort_multipart_upload(**upload)
@@ -217,7 +223,9 @@ class Bucket:
             ]
             if not parts:
                 raise Absent(key)
-            _client(None).complete_multipart_upload(**which, MultipartUpload={"Parts": parts})
+            _client(None, _COMPLETION_SECONDS).complete_multipart_upload(
+                **which, MultipartUpload={"Parts": parts}
+            )
 
     def address(self, operation: str, key: str, seconds: int, **parameters: Any) -> str:
         """An address with which anyone may do one thing, for so long. It names the server as clients reach it."""
