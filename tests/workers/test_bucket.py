@@ -83,6 +83,7 @@ def epochs(fleet: Fleet, job_id: str) -> list[int]:
 
 
 class TestJobs:
+    @pytest.mark.nightly
     def test_what_they_make_is_in_the_bucket_and_their_inputs_come_from_there(self, fleet: Fleet) -> None:
         find = FindSpec(
             architecture="mlp_2", dataset="digits", parameters=ImpParameters(level=1), recipe=SHORT
