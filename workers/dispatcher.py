@@ -138,7 +138,7 @@ class Dispatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database or broker that is away is tried again."""
-        due = dict.fromkeys((self.advance, self.relay, self.reconcile, self.sweep), 0.0)
+        due = dict.fromkeys((self.advance, self.relay, self.reconcile, self._sweep_beside), 0.0)
         while not stop.is_set():
             heard = self._bell.wait(self._settings.relay_seconds)
             self._told += [Announcement.told(each) for each in heard if each]
@@ -155,10 +155,14 @@ class Dispatcher:
 
     def _every(self, step: Callable[[], None]) -> float:
         """Seconds between two beginnings. Who does not lead looks only whether the leader has been at it."""
-        if step == self.sweep:
+        if step == self._sweep_beside:
             return SWEEP_SECONDS
         often = self._bell.leads and step != self.reconcile
         return self._settings.relay_seconds if often else self._settings.reconcile_seconds
+
+    def _sweep_beside(self) -> None:
+        """To look through a store may take minutes, and jobs wait to be announced."""
+        threading.Thread(target=self._try, args=(self.sweep,), daemon=True).start()
 
     def sweep(self) -> None:
         """Remove files that were never finished, and artifacts that nothing names; have the database count its rows."""
