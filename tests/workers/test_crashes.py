@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 import pytest
@@ -123,11 +123,12 @@ class TestKills:
         fleet.start("worker")
         assert fleet.result(accepted).state == State.SUCCEEDED
 
+
+class TestAlwaysKilled:
+    # Attempts that save a training state do not count.
+    SETTINGS: ClassVar = {"checkpoint_seconds": 3600}
+
     def test_a_trainer_that_always_dies_fails_the_job_at_the_last_attempt(self, fleet: "Fleet") -> None:
-        # Attempts that save a training state do not count.
-        fleet.kill("worker")
-        fleet.environment["ELASTICKET_CHECKPOINT_SECONDS"] = "3600"
-        fleet.start("worker")
         job_id = fleet.submit(endless(), max_attempts=2)
         for attempt in (1, 2):
             wait_until(lambda: fleet.job(job_id).attempt == attempt, 20)  # noqa: B023
@@ -142,6 +143,10 @@ class TestKills:
 
 
 class TestScratch:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_training_states_that_are_superseded_are_removed_and_so_are_an_ended_jobs(
         self, fleet: "Fleet"
     ) -> None:
@@ -161,6 +166,10 @@ class TestScratch:
 
 
 class TestSupervisor:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_an_error_of_its_own_ends_the_attempt_and_not_the_slot(self, fleet: "Fleet") -> None:
         broken = fleet.submit(endless(), max_attempts=1)
         with fleet.database.write() as session:
@@ -174,7 +183,7 @@ class TestSupervisor:
 
 
 class TestOrphans:
-    @pytest.mark.parametrize("victim", ["child", "worker", "zygote"])
+    @pytest.mark.parametrize("victim", [pytest.param("child", marks=pytest.mark.nightly), "worker", "zygote"])
     def test_no_trainer_outlives_its_supervisor(self, fleet: "Fleet", victim: str) -> None:
         job_id = fleet.submit(endless())
         trainer = psutil.Process(fleet.pid("trainer"))
@@ -203,6 +212,10 @@ class TestOrphans:
 
 
 class TestTimeLeft:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_is_told_of_a_resumed_job_by_the_pace_of_its_new_attempt(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless())
@@ -244,6 +257,12 @@ class TestCancel:
         wait_until(lambda: fleet.job(following).state == State.RUNNING, 5 - (time.monotonic() - began))
         assert not psutil.pid_exists(trainer)
 
+
+class TestStubborn:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_a_trainer_that_ignores_sigterm_is_killed(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless())
         os.kill(fleet.pid("trainer"), signal.SIGSTOP)
@@ -253,6 +272,10 @@ class TestCancel:
 
 
 class TestHints:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     @pytest.mark.parametrize(
         "database_url",
         ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)],

@@ -1,6 +1,6 @@
 """Every kind of job, done by real workers, on both databases."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -30,6 +30,10 @@ def find(seeds: list[int], level: int = 2) -> FindSpec:
 
 
 class TestMainJob:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_find_stretch_train_evaluate(self, fleet: "Fleet") -> None:
         found = fleet.submit(find([0, 1]))
         assert fleet.result(found).state == State.SUCCEEDED
@@ -98,6 +102,10 @@ class TestSlot:
 
 
 class TestLatency:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_a_real_worker_times_every_form_at_both_batch_sizes(self, fleet: "Fleet") -> None:
         spec = FindSpec(
@@ -124,6 +132,10 @@ class TestLatency:
 
 
 class TestFailure:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_an_error_in_the_trainer_fails_the_job_with_its_message(self, fleet: "Fleet") -> None:
         job = fleet.result(fleet.submit(TrainSpec(architecture="mlp_1", dataset="mnist").complete("mlp")))
         assert job.state == State.FAILED
@@ -140,12 +152,13 @@ class TestFailure:
         assert "Diverged" in job.error["message"]
         assert job.attempt == 1
 
+
+class TestMemory:
+    SETTINGS: ClassVar = {"trainer_memory_bytes": 3 * 2**30}
+
     @pytest.mark.nightly
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_memory_that_does_not_suffice_is_told_and_the_worker_goes_on(self, fleet: "Fleet") -> None:
-        fleet.kill("worker")
-        fleet.environment["ELASTICKET_TRAINER_MEMORY_BYTES"] = str(3 * 2**30)
-        fleet.start("worker")
         wide = TrainSpec(
             architecture="cifar_resnet_8_1024", dataset="digits", recipe=RecipeChoice(length="1ep")
         )

@@ -30,7 +30,7 @@ from workers.inputs import request_for
 from workers.watch import Watch
 from workers.zygote import Zygote
 
-KILLS = int(os.environ.get("KILLS", "60"))
+KILLS = int(os.environ.get("KILLS", "30"))
 pytestmark = pytest.mark.timeout(120 + KILLS)
 
 # Seconds between saved states: a trainer that saves after every step is mostly killed while it writes one.

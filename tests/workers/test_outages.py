@@ -31,13 +31,11 @@ class Behind(Fleet):
     """A fleet that reaches Valkey through a proxy, and PostgreSQL through another."""
 
     def __init__(self, settings: Settings, directory: Path, lease: float) -> None:
-        super().__init__(settings, directory)
+        # A slot for a training that goes on all the while, one for jobs that come and go.
+        super().__init__(settings, directory, {"lease_seconds": lease, "slots": 2})
         self.valkey = Proxy(directory / "valkey.sock")
         self.environment["ELASTICKET_BROKER_URL"] = f"redis://127.0.0.1:{self.valkey.port}/0"
-        self.environment["ELASTICKET_LEASE_SECONDS"] = str(lease)
-        # One for a training that goes on all the while, one for jobs that come and go.
-        self.slots = 2
-        self.restart: Callable[[], None] | None = None
+        self.restart_postgres: Callable[[], None] | None = None
         self.postgres: Proxy | None = None
         url = make_url(settings.database)
         self.dialect = url.get_backend_name()
@@ -103,7 +101,7 @@ def behind(settings: Settings, lease: float, request: pytest.FixtureRequest) -> 
     with tempfile.TemporaryDirectory(prefix="elasticket-") as directory:
         running = Behind(settings, Path(directory), lease)
         if running.postgres is not None:
-            running.restart = request.getfixturevalue("restart_postgres")
+            running.restart_postgres = request.getfixturevalue("restart_postgres")
         for name in ("valkey", "worker", "dispatcher"):
             running.start(name)
         yield running
@@ -235,8 +233,8 @@ def silent(fleet: Behind, seconds: float) -> None:
 
 
 def restarted(fleet: Behind, seconds: float) -> None:
-    assert fleet.restart is not None
-    fleet.restart()
+    assert fleet.restart_postgres is not None
+    fleet.restart_postgres()
     fleet.database.engine.dispose()
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from sqlalchemy import select
@@ -37,15 +37,14 @@ def everything(fleet: "Fleet") -> dict[str, list[Any]]:
 
 @pytest.mark.timeout(300)
 class TestStopped:
+    SETTINGS: ClassVar = {"slots": 2}
+
     @pytest.mark.parametrize(
         "database_url",
         ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)],
         indirect=True,
     )
     def test_what_a_slot_writes_when_it_goes_on_touches_nothing(self, fleet: "Fleet") -> None:
-        fleet.kill("worker")
-        fleet.slots = 2
-        fleet.start("worker")
         spec = FindSpec(
             architecture="mlp_2",
             dataset="digits",

@@ -41,10 +41,17 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("database_url", ONE, indirect=True)
 class TestDamagedInput:
+    @pytest.fixture
+    def fleet(self, standing: "Fleet") -> "Fleet":
+        return standing
+
     def test_a_job_names_it_and_the_job_that_makes_it_again_restores_it(self, fleet: "Fleet") -> None:
-        assert fleet.result(fleet.submit(find())).state == State.SUCCEEDED
+        found = fleet.result(fleet.submit(find()))
+        assert found.state == State.SUCCEEDED
+        (identity,) = fleet.tickets(found.id)
         with fleet.database.read() as session:
-            (ticket,) = tickets.page(session, 10).rows
+            ticket = tickets.get(session, identity)
+        assert ticket is not None
         store = LocalStore(fleet.settings.artifact_directory)
         stretch = TransformSpec(tickets=[ticket.id], architecture="mlp_3")
         harms: dict[str, Callable[[Path], None]] = {"input_damaged": flip, "input_missing": Path.unlink}
