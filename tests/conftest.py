@@ -20,6 +20,21 @@ from tests.buckets import new_bucket, s3_server
 MakeUrl = Callable[[], str]
 MakeUrlOf = Callable[[str], str]
 
+ON_BOTH = {
+    "tests/api/": ("test_tickets.py", "test_health.py", "test_reuse.py"),
+    "tests/workers/": ("test_jobs.py::TestMainJob",),
+}
+"""What of these folders meets PostgreSQL in every run. The rest does so nightly: each statement of the catalog is held
+to both databases in tests/core/catalog."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        always = [names for folder, names in ON_BOTH.items() if item.nodeid.startswith(folder)]
+        if always and "postgresql" in item.name and not any(name in item.nodeid for name in always[0]):
+            item.add_marker(pytest.mark.nightly)
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:

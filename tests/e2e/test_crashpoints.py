@@ -61,7 +61,9 @@ def crash(service: Installation, scenario: Scenario, point: str) -> None:
 
 class TestSomePoints:
     @pytest.mark.timeout(300)
-    @pytest.mark.parametrize("service", QUICK, indirect=True)
+    @pytest.mark.parametrize(
+        "service", ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)], indirect=True
+    )
     def test_what_was_under_way_ends_as_if_nothing_had_died(self, service: Installation) -> None:
         kind = service.database.engine.dialect.name
         for scenario, point in QUICK[kind]:

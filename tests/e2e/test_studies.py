@@ -29,6 +29,7 @@ def done(installation: "Installation", asked: dict[str, Any]) -> tuple[dict[str,
     return study.model_dump(mode="json"), table.model_dump(mode="json")
 
 
+@pytest.mark.nightly
 class TestAcrossDatasets:
     def test_tickets_of_one_dataset_are_trained_on_another_and_their_trainings_connected(
         self, installation: "Installation"

@@ -78,17 +78,18 @@ class TestRoundTrip:
         assert made.json()["file"]["header"] == len(data) - counted
 
 
+@pytest.mark.timeout(300)
 class TestKills:
-    @pytest.mark.parametrize("victim", ["uvicorn", "valkey", "celery", "workers.dispatcher"])
     def test_each_process_killed_in_the_middle_of_a_job_changes_nothing(
-        self, installation: "Installation", victim: str
+        self, installation: "Installation"
     ) -> None:
         undisturbed = installation.succeeded(installation.submit("find", EXACT))
-        disturbed = installation.submit("find", EXACT)
-        installation.wait_until(lambda: installation.job(disturbed)["progress"], 30)
-        installation.kill(victim)
-        assert digests(installation.succeeded(disturbed)) == digests(undisturbed)
-        installation.wait_until(installation.healthy, 30)
+        for victim in ("uvicorn", "valkey", "celery", "workers.dispatcher"):
+            disturbed = installation.submit("find", EXACT)
+            installation.wait_until(lambda: installation.job(disturbed)["progress"], 30)  # noqa: B023
+            installation.kill(victim)
+            assert digests(installation.succeeded(disturbed)) == digests(undisturbed), victim
+            installation.wait_until(installation.healthy, 30)
 
 
 class TestReuse:
@@ -142,6 +143,7 @@ class TestStudy:
         assert sparsity.pop("dense") == [0, 0]
         assert all(found == sparsity["ETT"] for found in sparsity.values())
 
+    @pytest.mark.nightly
     def test_a_study_goes_on_where_its_dispatcher_was_killed(self, elsewhere: "Installation") -> None:
         asked = {
             "study": "elth_fc",

@@ -36,22 +36,6 @@ FAST = {
 }
 
 
-ON_BOTH = ("test_jobs.py::TestMainJob",)
-"""What every run does on PostgreSQL too. The rest does so nightly: each statement is held to both elsewhere."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if (
-            item.path.parent == here
-            and "postgresql" in item.name
-            and not any(x in item.nodeid for x in ON_BOTH)
-        ):
-            item.add_marker(pytest.mark.nightly)
-
-
 def wait_until(condition: Callable[[], object], seconds: float = 60, what: str = "the condition") -> None:
     """Poll until a condition holds; fails the test when it does not in time."""
     deadline = time.monotonic() + seconds
