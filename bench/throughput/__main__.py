@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from typing import Any
 
 from bench.throughput import noop, operations, report, tiny
@@ -40,7 +41,12 @@ def small(asked: argparse.Namespace) -> list[dict[str, Any]]:
         return [tiny.throughput(stack, kind, TINY) for kind in tiny.KINDS]
 
 
-PARTS = {"idle": idle, "growth": growth, "tiny": small, "operations": lambda _: operations.measure()}
+PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "idle": idle,
+    "growth": growth,
+    "tiny": small,
+    "operations": lambda _: operations.measure(),
+}
 
 
 def main() -> None:

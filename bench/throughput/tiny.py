@@ -57,6 +57,8 @@ def throughput(running: Running, kind: str, number: int) -> dict[str, Any]:
         done = query.where(Job.created_at > since, Job.state == State.SUCCEEDED, Job.kind == kind)
         succeeded, first, last = session.execute(done).one()
         broken = list(history.violations(session, LocalStore(running.settings.artifact_directory)))
+    assert first is not None
+    assert last is not None
     assert succeeded == number, f"{succeeded} of {number} succeeded"
     assert not broken, broken[:5]
     return {

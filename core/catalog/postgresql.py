@@ -62,4 +62,4 @@ def trust_lately_used(dialect: Dialect) -> None:
     def do_ping(connection: Any) -> bool:
         return time.monotonic() - connection.answered_at < FRESH_SECONDS or ask(connection)
 
-    dialect.do_ping = do_ping  # type: ignore[method-assign]
+    dialect.do_ping = do_ping  # type: ignore[assignment, method-assign]
