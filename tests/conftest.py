@@ -30,6 +30,8 @@ to both databases in tests/core/catalog."""
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # These wait more than they compute: begun first, they do so while the others compute.
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/e2e/", "tests/workers/")))
     for item in items:
         always = [names for folder, names in ON_BOTH.items() if item.nodeid.startswith(folder)]
         if always and "postgresql" in item.name and not any(name in item.nodeid for name in always[0]):

@@ -44,7 +44,7 @@ class Dispatcher:
 
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
-        self._database = Database(chosen.database).everywhere()
+        self._database = Database(chosen.database, retries=True).everywhere()
         self._bell = Bell(self._database)
         self._sent: dict[int, float] = {}
         self._told: list[Announcement] = []

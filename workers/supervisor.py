@@ -61,7 +61,7 @@ class Supervisor:
         self._pool = pool
         self._offer = offer
         self._unmet = unmet
-        self._database = Database(settings.database).everywhere()
+        self._database = Database(settings.database, retries=True).everywhere()
         self._store = store_of(settings)
         self._outage = Outage(log, "the database")
         self._zygote = Zygote(settings)

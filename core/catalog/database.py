@@ -46,10 +46,11 @@ _POOL_SECONDS = 10.0
 class Database:
     """A catalog on SQLite or PostgreSQL, as one project has it: its sessions see nothing of others.
 
-    Transactions are short: none stays open while anything is computed.
+    Transactions are short: none stays open while anything is computed. `retries`: who uses it tries again what a
+    connection has lost, so that one that was in use just now need not be asked first whether it is still there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, retries: bool = False) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql":
             self.engine = create_engine(
@@ -59,7 +60,8 @@ class Database:
                 connect_args=postgresql.PROMPT,
             )
             event.listen(self.engine, "do_connect", postgresql.connect)
-            postgresql.trust_lately_used(self.engine.dialect)
+            if retries:
+                postgresql.trust_lately_used(self.engine.dialect)
         elif parsed.get_backend_name() == "sqlite":
             self.engine = create_engine(parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS)
             event.listen(self.engine, "connect", sqlite.prepare)

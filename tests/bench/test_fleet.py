@@ -13,7 +13,10 @@ REFERENCE = {"case": "mlp_2", "images": 256}
 class TestFleet:
     @pytest.mark.parametrize(
         ("work", "layout"),
-        [(REFERENCE, Layout(2, 1, loaders=1)), ({**REFERENCE, "mode": "fp32", "seeds": 1}, Layout(1, 1))],
+        [
+            pytest.param(REFERENCE, Layout(2, 1, loaders=1), marks=pytest.mark.nightly),
+            ({**REFERENCE, "mode": "fp32", "seeds": 1}, Layout(1, 1)),
+        ],
     )
     def test_every_process_answers_every_piece(self, work: dict[str, Any], layout: Layout) -> None:
         with Fleet("bench.training", work, layout) as fleet:

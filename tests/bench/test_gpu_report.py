@@ -190,6 +190,7 @@ class TestTrainings:
         assert [work["part"] for work in again] == ["seed-0-level-01"]
         assert outcome(report) == undisturbed[0]
 
+    @pytest.mark.nightly
     def test_a_slice_killed_at_any_moment_comes_to_the_same(
         self, undisturbed: tuple[dict[str, Any], Path], tmp_path: Path
     ) -> None:
@@ -351,6 +352,7 @@ class TestContest:
         if not torch.cuda.is_available():
             assert list(speed["left_out"]) == ["ours, float32, graphed"]
 
+    @pytest.mark.nightly
     def test_no_process_outlives_a_slice_that_is_too_short(self) -> None:
         with pytest.raises(OutOfTime):
             self.rounds([Ours(EXACT)], 0.0)

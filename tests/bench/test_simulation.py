@@ -9,7 +9,7 @@ from bench.simulation.report import summary, tables
 from bench.simulation.workload import ALONE, DAY, Workload
 from core.settings import Settings
 
-WORKLOAD = Workload(jobs=250, gpus=24, projects=3, load=1.5, batch=4.0, widths=ALONE)
+WORKLOAD = Workload(jobs=120, gpus=24, projects=3, load=1.5, batch=4.0, widths=ALONE)
 FLEET = Fleet(hosts=6, gpus=4, mean_hours=0.5, away_seconds=120.0)
 WIDE = Workload(jobs=60, gpus=8, projects=2, load=1.5, batch=5.0, widths=((1, 0.7), (2, 0.2), (4, 0.1)))
 
@@ -47,6 +47,7 @@ class TestSimulate:
         means = {priority: sum(each) / len(each) for priority, each in waits.items()}
         assert means[10] < means[0] < means[-10]
 
+    @pytest.mark.nightly
     def test_jobs_of_several_gpus_end_too_and_the_same_seed_is_the_same_day(self) -> None:
         days = [simulate(WIDE, Fleet(2, 4, mean_hours=0.5), Settings()) for _ in range(2)]
         assert {wait.gpus for wait in days[0].waits} == {1, 2, 4}

@@ -30,7 +30,7 @@ from workers.inputs import request_for
 from workers.watch import Watch
 from workers.zygote import Zygote
 
-KILLS = int(os.environ.get("KILLS", "30"))
+KILLS = int(os.environ.get("KILLS", "40"))
 pytestmark = pytest.mark.timeout(120 + KILLS)
 
 # Seconds between saved states: a trainer that saves after every step is mostly killed while it writes one.
@@ -93,6 +93,11 @@ EVOLVING = {
     for method in ("rigl", "set")
 }
 
+EVERY_RUN = {
+    "masks that change, by gradients",
+    "imp over three levels",
+    "imp of a network with batch normalisation",
+}
 # How many of every 200 kills each job gets.
 SCENARIOS: dict[str, tuple[int, JobSpec]] = {
     "masks that change, by gradients": (10, EVOLVING["rigl"]),
@@ -224,7 +229,10 @@ def work(
 
 
 class TestKills:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
+    @pytest.mark.parametrize(
+        "scenario",
+        [pytest.param(name, marks=() if name in EVERY_RUN else pytest.mark.nightly) for name in SCENARIOS],
+    )
     def test_every_digest_is_the_undisturbed_ones(self, work: MakeWork, scenario: str) -> None:
         share, spec = SCENARIOS[scenario]
         quota = -(-KILLS * share // 200)

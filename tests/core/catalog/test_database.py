@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from sqlalchemy import func, select, text
@@ -14,6 +16,12 @@ class TestUrl:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 class TestConnections:
+    @pytest.fixture
+    def database(self, database_url: str) -> Iterator[Database]:
+        database = Database(database_url, retries=True)
+        yield database
+        database.close()
+
     def pid(self, database: Database) -> int:
         with database.read() as session:
             return session.scalars(text("SELECT pg_backend_pid()")).one()
@@ -31,10 +39,10 @@ class TestConnections:
             connection.invalidate()
 
     def test_one_that_was_not_and_is_gone_is_replaced(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = self.pid(database)
-        other = Database(database.engine.url.render_as_string(hide_password=False))
+        other = Database(database_url)
         with other.write() as session:
             session.execute(select(func.pg_terminate_backend(before)))
         other.close()

@@ -15,6 +15,7 @@ from core.catalog.tables import (
     Event,
     Job,
     Outbox,
+    Pool,
     PostedArchitecture,
     Project,
     Provenance,
@@ -32,8 +33,8 @@ from core.catalog.tables import (
 from core.jobs.specs import TrainSpec
 
 TICKET = "ab" * 32
-SHARED = {Project, SignIn}
-"""Tables of no project: projects themselves, and sign-ins, which are those of their keys and only looked up by them."""
+SHARED = {Project, SignIn, Pool}
+"""Tables of no project: projects themselves, workers, and sign-ins, which only their keys lead to."""
 
 
 @pytest.fixture
