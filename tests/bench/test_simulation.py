@@ -9,7 +9,7 @@ from bench.simulation.report import summary, tables
 from bench.simulation.workload import ALONE, DAY, Workload
 from core.settings import Settings
 
-WORKLOAD = Workload(jobs=120, gpus=24, projects=3, load=1.5, batch=4.0, widths=ALONE)
+WORKLOAD = Workload(jobs=250, gpus=24, projects=3, load=1.5, batch=4.0, widths=ALONE)
 FLEET = Fleet(hosts=6, gpus=4, mean_hours=0.5, away_seconds=120.0)
 WIDE = Workload(jobs=60, gpus=8, projects=2, load=1.5, batch=5.0, widths=((1, 0.7), (2, 0.2), (4, 0.1)))
 
