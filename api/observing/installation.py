@@ -1,0 +1,204 @@
+"""What the catalog tells of the whole installation, as Prometheus metrics: any API tells the same of it.
+
+Gauges are read at a scrape, at most once in `KEPT_SECONDS`. Histograms and counters are of the attempts that ended
+since this process was first asked: each scrape reads on from where the one before had come to, so they never go back.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core.catalog import depth
+from core.catalog.artifacts import ArtifactStore
+from core.catalog.database import Database
+from core.catalog.ended import SETTLED_SECONDS, Place, ended_after
+from core.catalog.jobs import clock
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 5.0
+SIZED_SECONDS = 300.0
+"""The store is measured this often, beside all else: that takes a look at every file."""
+_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+_WAITED = (0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
+_USED = {
+    "memory_bytes": ("elasticket_trainer_memory_bytes", "Resident memory of a trainer's processes"),
+    "cores": ("elasticket_trainer_cores", "Processor cores that a trainer keeps busy"),
+    "device_memory_bytes": ("elasticket_device_memory_bytes", "Memory in use on a worker's GPUs"),
+    "device_memory_total_bytes": ("elasticket_device_memory_total_bytes", "Memory of a worker's GPUs"),
+    "device_busy": ("elasticket_device_busy_ratio", "Share of the time that a worker's GPUs compute"),
+}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One look at the catalog."""
+
+    depths: Sequence[depth.Depth]
+    oldest_queued: float
+    announcements: depth.Announcements
+    expired: int
+    held: Sequence[depth.Held]
+
+
+class Installation(Collector):
+    """Collects them; a catalog that is away is told of as `elasticket_database_up 0`, and of itself nothing."""
+
+    def __init__(
+        self, registry: CollectorRegistry, database: Database, store: ArtifactStore, settings: Settings
+    ) -> None:
+        self._database = database.everywhere()
+        self._store = store
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._looked = -KEPT_SECONDS
+        self._seen: _Seen | None = None
+        self._place: Place | None = None
+        self._sized = -SIZED_SECONDS
+        self._up = Gauge(
+            "elasticket_database_up", "Whether the catalog answered the latest look at it", registry=registry
+        )
+        self._attempts = Histogram(
+            "elasticket_attempt_duration_seconds",
+            "Attempts that ended; of other outcomes than succeeded, failed and cancelled the job goes on",
+            ("kind", "outcome"),
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._waits = Histogram(
+            "elasticket_job_wait_seconds",
+            "From a job's creation to its first attempt, told when that has ended",
+            ("kind",),
+            registry=registry,
+            buckets=_WAITED,
+        )
+        self._lost = Counter(
+            "elasticket_leases_lost",
+            "Attempts that ended because their worker fell silent",
+            registry=registry,
+        )
+        self._size = Gauge(
+            "elasticket_artifacts_bytes",
+            "Size of the artifact store, unfinished jobs included",
+            registry=registry,
+        )
+        registry.register(self)
+
+    def look(self) -> None:
+        """Look at the catalog, unless that was done just now. One thread does; others have what it finds."""
+        with self._lock:
+            if time.monotonic() - self._looked < KEPT_SECONDS:
+                return
+            try:
+                with self._database.read() as session:
+                    self._seen = self._read(session)
+                    self._up.set(1)
+            except SQLAlchemyError as error:
+                log.warning("the catalog could not be looked at: %s", type(error).__name__)
+                self._seen = None
+                self._up.set(0)
+            self._looked = time.monotonic()
+            if self._looked - self._sized >= SIZED_SECONDS:
+                self._sized = self._looked
+                threading.Thread(target=self._measure, name="store size", daemon=True).start()
+
+    def _read(self, session: Session) -> _Seen:
+        at = clock(session)
+        self._read_on(session, at)
+        return _Seen(
+            depth.depths(session, at),
+            depth.oldest_queued(session, at),
+            depth.announcements(session, at),
+            depth.expired_leases(session, at),
+            depth.held(session, at),
+        )
+
+    def _read_on(self, session: Session, at: float) -> None:
+        """Count what ended since the last look; what ended before the first one is nobody's."""
+        if self._place is None:
+            self._place = Place(at - SETTLED_SECONDS)
+            return
+        found, self._place = ended_after(session, self._place, at)
+        for one in found:
+            self._attempts.labels(one.kind, one.outcome).observe(one.seconds)
+            if one.waited is not None:
+                self._waits.labels(one.kind).observe(one.waited)
+            if one.outcome == "silent":
+                self._lost.inc()
+
+    def _measure(self) -> None:
+        try:
+            self._size.set(self._store.size())
+        except OSError as error:
+            log.warning("the artifact store could not be measured: %s", error)
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges of the last look."""
+        seen = self._seen
+        if seen is None:
+            return
+        jobs = GaugeMetricFamily("elasticket_jobs", "Jobs that have not ended", labels=("state", "kind"))
+        oldest = GaugeMetricFamily(
+            "elasticket_jobs_oldest_seconds", "Since when the oldest was asked for", labels=("state", "kind")
+        )
+        for one in seen.depths:
+            jobs.add_metric((one.state, one.kind), one.jobs)
+            oldest.add_metric((one.state, one.kind), one.oldest_seconds)
+        yield jobs
+        yield oldest
+        told = {
+            "elasticket_queue_oldest_seconds": (
+                "Since when the longest queued job waits",
+                seen.oldest_queued,
+            ),
+            "elasticket_outbox_jobs": (
+                "Queued jobs of which no worker was told yet",
+                seen.announcements.jobs,
+            ),
+            "elasticket_outbox_oldest_seconds": (
+                "For how long the first of them was not",
+                seen.announcements.oldest_seconds,
+            ),
+            "elasticket_leases_expired": ("Leases that ran out and were not ended yet", seen.expired),
+            "elasticket_workers_busy": ("Slots of workers that hold a job", len(seen.held)),
+        }
+        for name, (help_, value) in told.items():
+            yield GaugeMetricFamily(name, help_, value)
+        yield from _held(seen.held)
+        try:
+            disk = shutil.disk_usage(self._settings.root)
+        except OSError:
+            return
+        yield GaugeMetricFamily("elasticket_disk_free_bytes", "Free on the disk of the home", disk.free)
+        yield GaugeMetricFamily("elasticket_disk_total_bytes", "Size of the disk of the home", disk.total)
+
+
+def _held(held: Sequence[depth.Held]) -> Iterator[Metric]:
+    """What each worker that has a job uses, as it last told."""
+    labels = ("worker", "device")
+    since = GaugeMetricFamily(
+        "elasticket_worker_job_seconds",
+        "For how long a worker has been at its job",
+        labels=("worker", "kind"),
+    )
+    used = {key: GaugeMetricFamily(*named, labels=labels) for key, named in _USED.items()}
+    for one in held:
+        since.add_metric((one.worker, one.kind), one.seconds)
+        for key, value in (one.usage or {}).items():
+            if key in used:
+                used[key].add_metric((one.worker, one.device or ""), float(value))
+    yield since
+    yield from used.values()
