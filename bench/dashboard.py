@@ -26,7 +26,7 @@ DASHBOARD = Path(__file__).parents[1] / "docs/operations/grafana/elasticket.json
 POINTS = 240
 """Points of a line."""
 _COLUMNS, _ROW_INCHES, _WIDTH_INCHES = 24, 0.36, 17.0
-_UNITS = {"s": (60, "s"), "bytes": (1024, "B"), "percent": (math.inf, " %"), "reqps": (1000, "/s")}
+_UNITS = {"s": (60, "s"), "decbytes": (1000, "B"), "percent": (math.inf, " %"), "reqps": (1000, "/s")}
 _PREFIXES = ("", "k", "M", "G", "T")
 _MOST_NAMED = 8
 
@@ -43,6 +43,10 @@ class Span:
     def step(self) -> float:
         return max(1.0, (self.end - self.start) / POINTS)
 
+    @property
+    def times(self) -> list[float]:
+        return [self.start + i * self.step for i in range(int((self.end - self.start) / self.step) + 1)]
+
     def filled(self, expression: str) -> str:
         """An expression with what Grafana puts in: at least four scrapes, so that a rate has two points."""
         return expression.replace("$__rate_interval", f"{math.ceil(max(4 * self.scrape, self.step))}s")
@@ -50,10 +54,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Line:
-    """One series: its name, and seconds and values."""
+    """One series: its name, and a value for every point of its span; NaN where there is none."""
 
     name: str
-    times: list[float]
     values: list[float]
 
 
@@ -74,9 +77,10 @@ def lines(prometheus: httpx.Client, panel: dict[str, Any], span: Span) -> list[L
         }
         answer = prometheus.get("/api/v1/query_range", params=asked).raise_for_status().json()
         for series in answer["data"]["result"]:
-            pairs = [(when, float(value)) for when, value in series["values"]]
-            name = _named(target["legendFormat"], series["metric"])
-            found.append(Line(name, [when for when, _ in pairs], [value for _, value in pairs]))
+            values = [math.nan] * len(span.times)
+            for when, value in series["values"]:
+                values[round((when - span.start) / span.step)] = float(value)
+            found.append(Line(_named(target["legendFormat"], series["metric"]), values))
     return found
 
 
@@ -107,8 +111,9 @@ def _show(axes: Axes, panel: dict[str, Any], found: list[Line], span: Span) -> N
     unit = panel["fieldConfig"]["defaults"]["unit"]
     if panel["type"] == "stat":
         axes.axis("off")
-        told = _told(found[0].values[-1], unit) if found else "no data"
-        axes.text(0, 0.35, told, fontsize=20, color="#2b6ca3" if found else "#888888")
+        known = [value for value in found[0].values if not math.isnan(value)] if found else []
+        told = _told(known[-1], unit) if known else "no data"
+        axes.text(0, 0.35, told, fontsize=20, color="#2b6ca3" if known else "#888888")
         return
     axes.set_xlim(span.start, span.end)
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -120,12 +125,14 @@ def _show(axes: Axes, panel: dict[str, Any], found: list[Line], span: Span) -> N
     if not found:
         axes.text(0.5, 0.5, "no data", ha="center", transform=axes.transAxes, color="#888888")
         return
-    if panel["fieldConfig"]["defaults"]["custom"]["stacking"]["mode"] == "normal":
-        _stack(axes, found)
+    stacked = panel["fieldConfig"]["defaults"]["custom"]["stacking"]["mode"] == "normal"
+    if stacked:
+        heights = [[0.0 if math.isnan(value) else value for value in line.values] for line in found]
+        axes.stackplot(span.times, heights, labels=[line.name for line in found], alpha=0.6)
     else:
         for line in found:
-            axes.plot(line.times, line.values, linewidth=1.2, label=line.name)
-    axes.set_ylim(bottom=0)
+            axes.plot(span.times, line.values, linewidth=1.2, label=line.name)
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
     axes.legend(*_first(axes), fontsize=7, frameon=False, loc="upper left", ncols=2)
 
 
@@ -134,26 +141,15 @@ def _first(axes: Axes) -> tuple[list[Any], list[Any]]:
     return handles[:_MOST_NAMED], names[:_MOST_NAMED]
 
 
-def _stack(axes: Axes, found: list[Line]) -> None:
-    times = sorted({when for line in found for when in line.times})
-    values = [dict(zip(line.times, line.values, strict=True)) for line in found]
-    heights = [[by_time.get(when, 0.0) for when in times] for by_time in values]
-    axes.stackplot(times, heights, labels=[line.name for line in found], alpha=0.6)
-
-
 def _told(value: float, unit: str) -> str:
     """A value as people read it: 3.2 GB, 40 ms, 2 h."""
     if unit == "s":
         if 0 < abs(value) < 1:
             return f"{1000 * value:.3g} ms"
-        hours = abs(value) >= 7200
-        return (
-            f"{value / 3600:.3g} h"
-            if hours
-            else f"{value / 60:.3g} min"
-            if value >= 120
-            else f"{value:.3g} s"
-        )
+        for least, length, name in ((7200, 3600, "h"), (600, 60, "min")):
+            if abs(value) >= least:
+                return f"{value / length:.3g} {name}"
+        return f"{value:.3g} s"
     base, name = _UNITS.get(unit, (1000, ""))
     prefix = 0
     while abs(value) >= base and prefix + 1 < len(_PREFIXES):

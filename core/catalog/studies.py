@@ -123,15 +123,15 @@ class Pulse(NamedTuple):
     """How many of a study's jobs have ended, and when the last did; whose study it is, and of which trace."""
 
     project: str
-    trace: str | None
     ended: int
     last: float | None
+    trace: str | None
 
 
 def pulses(session: Session) -> dict[str, Pulse]:
     """Of every open study. While it is the same, `advance` would change nothing that it did not change before."""
     query = select(
-        Study.id, Study.project, Study.trace, func.count(Job.finished_at), func.max(Job.finished_at)
+        Study.id, Study.project, func.count(Job.finished_at), func.max(Job.finished_at), Study.trace
     )
     rows = session.execute(
         query.outerjoin(Study.jobs)
@@ -139,7 +139,7 @@ def pulses(session: Session) -> dict[str, Pulse]:
         .where(Study.finished_at.is_(None))
         .group_by(Study.id)
     )
-    return {study: Pulse(project, trace, ended, last) for study, project, trace, ended, last in rows}
+    return {study: Pulse(project, ended, last, trace) for study, project, ended, last, trace in rows}
 
 
 def advance(session: Session, study_id: str, max_attempts: int) -> None:
