@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from prometheus_client import CollectorRegistry, ProcessCollector
 from starlette.types import ASGIApp
 
 from api import docs, health, problems
@@ -29,8 +28,9 @@ from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
 from api.observing import routes as metrics
+from api.observing.figures import counted
 from api.observing.installation import Installation
-from api.observing.requests import Figures, Observed, Routed
+from api.observing.requests import Observed, Routed
 from api.pages import compare as compare_page
 from api.pages import compare_tickets, job_pages, sign_in, stretch, ticket_list, training, upload
 from api.pages import fleet as fleet_page
@@ -147,10 +147,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store = store_of(settings)
     app.state.feed = feed
     app.state.reception = Reception(settings)
-    registry = app.state.registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    app.state.figures = Figures(registry)
-    app.state.installation = Installation(registry, database, app.state.store, settings)
+    app.state.registry, app.state.figures = counted()
+    app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
     # The last one is the first that a request meets.
     app.add_middleware(Routed)
     app.add_middleware(Bodies)

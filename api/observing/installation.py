@@ -1,7 +1,6 @@
 """What the catalog tells of the whole installation, as Prometheus metrics: any API tells the same of it.
 
-Gauges are read at a scrape, at most once in `KEPT_SECONDS`. Histograms and counters are of the attempts that ended
-since this process was first asked: each scrape reads on from where the one before had come to, so they never go back.
+It is read at a scrape, at most once in `KEPT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.observing.tally import Tally, began
 from core.catalog import depth
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
-from core.catalog.ended import SETTLED_SECONDS, Place, ended_after
 from core.catalog.jobs import clock
 from core.settings import Settings
 
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 5.0
 SIZED_SECONDS = 300.0
 """The store is measured this often, beside all else: that takes a look at every file."""
-_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
-_WAITED = (0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
 _USED = {
     "memory_bytes": ("elasticket_trainer_memory_bytes", "Resident memory of a trainer's processes"),
     "cores": ("elasticket_trainer_cores", "Processor cores that a trainer keeps busy"),
@@ -66,35 +63,9 @@ class Installation(Collector):
         self._lock = threading.Lock()
         self._looked = -KEPT_SECONDS
         self._seen: _Seen | None = None
-        self._place: Place | None = None
+        self._tally = Tally(began(settings.api_processes))
         self._sized = -SIZED_SECONDS
-        self._up = Gauge(
-            "elasticket_database_up", "Whether the catalog answered the latest look at it", registry=registry
-        )
-        self._attempts = Histogram(
-            "elasticket_attempt_duration_seconds",
-            "Attempts that ended; of other outcomes than succeeded, failed and cancelled the job goes on",
-            ("kind", "outcome"),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        self._waits = Histogram(
-            "elasticket_job_wait_seconds",
-            "From a job's creation to its first attempt, told when that has ended",
-            ("kind",),
-            registry=registry,
-            buckets=_WAITED,
-        )
-        self._lost = Counter(
-            "elasticket_leases_lost",
-            "Attempts that ended because their worker fell silent",
-            registry=registry,
-        )
-        self._size = Gauge(
-            "elasticket_artifacts_bytes",
-            "Size of the artifact store, unfinished jobs included",
-            registry=registry,
-        )
+        self._size = 0
         registry.register(self)
 
     def look(self) -> None:
@@ -105,11 +76,9 @@ class Installation(Collector):
             try:
                 with self._database.read() as session:
                     self._seen = self._read(session)
-                    self._up.set(1)
             except SQLAlchemyError as error:
                 log.warning("the catalog could not be looked at: %s", type(error).__name__)
                 self._seen = None
-                self._up.set(0)
             self._looked = time.monotonic()
             if self._looked - self._sized >= SIZED_SECONDS:
                 self._sized = self._looked
@@ -117,7 +86,7 @@ class Installation(Collector):
 
     def _read(self, session: Session) -> _Seen:
         at = clock(session)
-        self._read_on(session, at)
+        self._tally.read_on(session, at)
         return _Seen(
             depth.depths(session, at),
             depth.oldest_queued(session, at),
@@ -126,30 +95,26 @@ class Installation(Collector):
             depth.held(session, at),
         )
 
-    def _read_on(self, session: Session, at: float) -> None:
-        """Count what ended since the last look; what ended before the first one is nobody's."""
-        if self._place is None:
-            self._place = Place(at - SETTLED_SECONDS)
-            return
-        found, self._place = ended_after(session, self._place, at)
-        for one in found:
-            self._attempts.labels(one.kind, one.outcome).observe(one.seconds)
-            if one.waited is not None:
-                self._waits.labels(one.kind).observe(one.waited)
-            if one.outcome == "silent":
-                self._lost.inc()
-
     def _measure(self) -> None:
         try:
-            self._size.set(self._store.size())
+            self._size = self._store.size()
         except OSError as error:
             log.warning("the artifact store could not be measured: %s", error)
 
     def collect(self) -> Iterator[Metric]:
         """The gauges of the last look."""
         seen = self._seen
+        yield GaugeMetricFamily(
+            "elasticket_database_up",
+            "Whether the catalog answered the latest look at it",
+            int(seen is not None),
+        )
         if seen is None:
             return
+        yield from self._tally.families()
+        yield GaugeMetricFamily(
+            "elasticket_artifacts_bytes", "Size of the artifact store, unfinished jobs included", self._size
+        )
         jobs = GaugeMetricFamily("elasticket_jobs", "Jobs that have not ended", labels=("state", "kind"))
         oldest = GaugeMetricFamily(
             "elasticket_jobs_oldest_seconds", "Since when the oldest was asked for", labels=("state", "kind")

@@ -8,10 +8,10 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.observing.figures import Figures
 from core import logs, tracing
 
 log = logging.getLogger("api.access")
@@ -21,26 +21,6 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNTRACED = re.compile(r"/(?:static|docs)/.*|/healthz|/readyz|/metrics")
 _KEY = "elasticket.request"
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-
-
-class Figures:
-    """What one process counts of its requests. Routes are told by their template, so that no client makes series."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.seconds = Histogram(
-            "elasticket_http_request_duration_seconds",
-            "From a request's headers to the first byte of its answer",
-            ("method", "route", "status"),
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        self.under_way = Gauge(
-            "elasticket_http_requests_in_progress", "Requests whose answer has not ended", registry=registry
-        )
-        self.streams = Gauge(
-            "elasticket_http_event_streams", "Event streams that are open", registry=registry
-        )
 
 
 @dataclass

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.access.policies import operates
+from api.observing.figures import forget_the_dead
 from api.queries import OnlyDocumented
 
 router = APIRouter(tags=["health"], dependencies=[operates, OnlyDocumented])
@@ -33,6 +34,6 @@ def metrics(request: Request) -> Response:
     Where keys are asked for it takes the token in `ELASTICKET_METRICS_TOKEN`, or an admin key of the project `default`:
     the figures are of all projects.
     """
-    observed = request.app.state.installation
-    observed.look()
+    request.app.state.installation.look()
+    forget_the_dead()
     return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)

@@ -10,11 +10,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from api.app import create_app
 from api.observing import installation
 from core.catalog import attempts, dispatch
 from core.catalog.database import Database
+from core.catalog.tables import Attempt
 from core.settings import Settings
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
@@ -31,8 +33,7 @@ def database_url(sqlite_url: str) -> str:
 def scrape(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> Scrape:
     """Asks; values by name and labels, as they are written."""
     monkeypatch.setattr(installation, "KEPT_SECONDS", 0.0)
-    for place in ("core.catalog.ended", "api.observing.installation"):
-        monkeypatch.setattr(f"{place}.SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("core.catalog.ended.SETTLED_SECONDS", 0.0)
 
     def ask() -> dict[str, float]:
         answer = client.get("/metrics").raise_for_status()
@@ -63,12 +64,13 @@ class TestInstallation:
         assert found["elasticket_workers_busy"] == 1
         assert found["elasticket_database_up"] == 1
 
-    def test_attempts_that_ended_since_the_first_look_are_counted_once(
-        self, scrape: Scrape, client: httpx.Client, worker: Any
+    def test_attempts_that_ended_since_the_start_are_counted_once(
+        self, scrape: Scrape, client: httpx.Client, worker: Any, database: Database
     ) -> None:
         before = post(client)
         worker.succeed(before, worker.claim(before))
-        scrape()
+        with database.write() as session:
+            session.execute(update(Attempt).values(ended_at=1.0))
         for seed in (1, 2):
             job = post(client, seeds=[seed])
             worker.fail(job, worker.claim(job))
@@ -81,7 +83,6 @@ class TestInstallation:
         assert found["elasticket_job_wait_seconds_count[('kind', 'find')]"] == 2
 
     def test_a_lost_lease_is_one(self, scrape: Scrape, client: httpx.Client, database: Database) -> None:
-        scrape()
         job = post(client)
         with database.write() as session:
             attempts.claim(session, job, "w", -1)
