@@ -102,7 +102,10 @@ class TestSecrets:
                     except httpx.TransportError:
                         assert time.monotonic() < deadline
                         time.sleep(0.05)
-                answers = [client.get(path) for path in ("/readyz", "/jobs", "/ui/tickets", "/fleet", "/metrics", "/")]
+                answers = [
+                    client.get(path)
+                    for path in ("/readyz", "/jobs", "/ui/tickets", "/fleet", "/metrics", "/")
+                ]
                 answers.append(client.post("/tickets", content=b"x"))
         finally:
             process.terminate()
