@@ -73,10 +73,14 @@ def announcements(session: Session, at: float) -> Announcements:
     """The length of the outbox."""
     first = select(Outbox.id, Outbox.job_id).order_by(Outbox.id).limit(COUNTED).subquery()
     count = session.scalar(select(func.count()).select_from(first)) or 0
-    job = session.scalar(select(Outbox.job_id).order_by(Outbox.id).limit(1))
-    # What queues a job tells it as an event, in the same transaction.
-    queued = session.scalar(select(func.max(Event.at)).where(Event.job_id == job)) if job else None
-    return Announcements(count, 0.0 if queued is None else max(0.0, at - queued))
+    job = session.execute(
+        select(Job.id, Job.hinted_at).join(Outbox, Outbox.job_id == Job.id).order_by(Outbox.id).limit(1)
+    ).first()
+    if job is None:
+        return Announcements(count, 0.0)
+    # What queues a job tells it as an event, in the same transaction; what repeats a hint had told workers before.
+    queued = session.scalar(select(func.max(Event.at)).where(Event.job_id == job.id))
+    return Announcements(count, max(0.0, at - max(queued or 0.0, job.hinted_at or 0.0)))
 
 
 def expired_leases(session: Session, at: float) -> int:

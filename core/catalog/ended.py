@@ -9,6 +9,8 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from core.catalog.attempts import SILENT, STOPPED
+from core.catalog.pools import DRAINED
+from core.catalog.preemption import GAVE_WAY
 from core.catalog.tables import Attempt, Job
 
 SETTLED_SECONDS = 5.0
@@ -27,8 +29,9 @@ class Place(NamedTuple):
 class Ended(NamedTuple):
     """One attempt that is over. `waited`: what the job's first attempt was waited for, in seconds; None of later ones.
 
-    `outcome`: `succeeded`, `failed`, `cancelled`; else the attempt was not the end of its job: `silent`, its lease ran
-    out; `returned`, its worker was stopped; `died`, its trainer or supervisor did.
+    `outcome`: `succeeded`, `failed`, `cancelled`; else the job goes on, unless it has no attempt left or was to be
+    cancelled: `preempted`, it gave way to a job of higher priority; `returned`, its worker was stopped or drained;
+    `silent`, its lease ran out; `died`, its trainer or supervisor did.
     """
 
     kind: str
@@ -75,4 +78,6 @@ def outcome_of(reason: str) -> str:
         return "failed"
     if reason.endswith(SILENT):
         return "silent"
-    return "returned" if reason == STOPPED else "died"
+    if reason.startswith(GAVE_WAY):
+        return "preempted"
+    return "returned" if reason == STOPPED or reason.endswith(DRAINED) else "died"

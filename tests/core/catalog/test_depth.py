@@ -143,3 +143,13 @@ class TestAnnouncements:
             session.execute(update(Event).where(Event.job_id == first).values(at=90.0))
         with database.read() as session:
             assert depth.announcements(session, 100.0) == depth.Announcements(2, 10.0)
+
+    def test_one_that_is_repeated_is_as_old_as_what_was_told_last(
+        self, database: Database, queued: Queued
+    ) -> None:
+        job = queued()
+        with database.write() as session:
+            session.execute(update(Event).values(at=90.0))
+            session.execute(update(Job).where(Job.id == job).values(hinted_at=97.0))
+        with database.read() as session:
+            assert depth.announcements(session, 100.0) == depth.Announcements(1, 3.0)

@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import insert, update
 
-from core.catalog import attempts, dispatch, ended
+from core.catalog import attempts, dispatch, ended, pools, preemption
 from core.catalog.database import Database
 from core.catalog.ended import SETTLED_SECONDS, Ended, Place, ended_after, outcome_of
 from core.catalog.tables import Attempt, Job
 from core.jobs.outcome import Failure, Outcome
+from core.jobs.placement import Offer
+from core.jobs.preemption import MARGIN
 
 Queued = Callable[..., str]
 LATER = 1e12
@@ -114,3 +116,32 @@ class TestOutcomes:
             assert dispatch.end_expired_leases(session)
         with database.read() as session:
             assert outcome_of(session.get_one(Attempt, (job, 1)).outcome or "") == "silent"
+
+    def test_one_that_gave_way_to_a_higher_priority_was_preempted(
+        self, database: Database, queued: Queued
+    ) -> None:
+        low, high = queued(), queued()
+        with database.write() as session:
+            pools.enrol(session, "host:1", Offer(slots=1))
+            attempts.claim(session, low, "host:2", 60, "host:1", ())
+            session.execute(update(Job).where(Job.id == high).values(priority=MARGIN, hinted_at=0.0))
+        with database.everywhere().write() as session:
+            assert preemption.make_room(session, 0.0, 0.0) == [low]
+        assert self.given_back(database, low) == "preempted"
+
+    def test_one_whose_worker_was_drained_was_returned(self, database: Database, queued: Queued) -> None:
+        job = queued()
+        with database.write() as session:
+            pools.enrol(session, "host:1", Offer(slots=1))
+            attempts.claim(session, job, "host:2", 60, "host:1", ())
+            pools.drain(session, "host:1", at_once=True)
+        assert self.given_back(database, job) == "returned"
+
+    def given_back(self, database: Database, job: str) -> str:
+        """The outcome of an attempt that was asked to leave, and did."""
+        with database.write() as session:
+            asked = attempts.heartbeat(session, job, 1, 60, attempts.Report()).gives_way
+            assert asked is not None
+            attempts.give_back(session, job, 1, asked)
+        with database.read() as session:
+            return outcome_of(session.get_one(Attempt, (job, 1)).outcome or "")
