@@ -111,9 +111,19 @@ class Supervisor:
             ending = self._attend(job)
             with tracing.span("conclude"):
                 self._conclude(job, ending)
-            lost = ending.outcome is None and ending.gives_way is None
-            span.tell({"elasticket.ended": ending.gives_way or ending.how}, failed=lost)
+            ended = self._word(ending)
+            span.tell({"elasticket.ended": ended}, failed=ended in ("failed", "lost"))
         return ending
+
+    def _word(self, ending: Ending) -> str:
+        """How an attempt ended, for its span, which leaves the installation: errors and their text stay here."""
+        if ending.outcome is not None:
+            return "succeeded"
+        if ending.failure is not None:
+            return "failed"
+        if ending.state is State.CANCELLING:
+            return "cancelled"
+        return "returned" if ending.gives_way is not None or self._stopping() else "lost"
 
     def _claim(self) -> Job | None:
         with self._database.write("claim") as session:

@@ -68,7 +68,8 @@ class Watch:
         self._trainer = trainer
         self._stopping = stopping
         self._sweeper = ThreadPoolExecutor(1)
-        self._usage = Usage(trainer.pid)
+        # Of those that train together on several machines, each uses all GPUs of its own.
+        self._usage = Usage(trainer.pid, job.gpus if settings.nodes == 1 else None)
         self._report = Report()
         self._ending = Ending()
         self._unread = b""

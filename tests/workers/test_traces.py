@@ -78,6 +78,7 @@ class TestTrace:
         assert {span.trace for span in (publish, attempt)} == {request.trace}
         assert publish.parent == attempt.parent == request.id
         assert attempt.told["elasticket.job"] == job
+        assert attempt.told["elasticket.ended"] == "succeeded"
         assert not attempt.failed
         parts = [span for span in collector.spans() if span.parent == attempt.id]
         names = [span.name for span in parts]

@@ -71,3 +71,12 @@ class TestVisible:
         if chosen is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
         assert usage._visible(2) == expected
+
+    @pytest.mark.parametrize(
+        ("numbers", "expected"),
+        [(None, ["a", "b"]), ([1], ["b"]), ([0, 1], ["a", "b"]), ([], []), ([1, 2], ["b"])],
+    )
+    def test_a_job_tells_of_those_that_it_was_given(
+        self, numbers: list[int] | None, expected: list[str]
+    ) -> None:
+        assert usage._given(["a", "b"], numbers) == expected
