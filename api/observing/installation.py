@@ -19,10 +19,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.observing.demand import asked, there
 from api.observing.tally import Tally, began
-from core.catalog import depth
+from core.catalog import depth, pools
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
+from core.catalog.demand import Demand, demand
 from core.catalog.jobs import clock
 from core.settings import Settings
 
@@ -34,9 +36,9 @@ SIZED_SECONDS = 300.0
 _USED = {
     "memory_bytes": ("elasticket_trainer_memory_bytes", "Resident memory of a trainer's processes"),
     "cores": ("elasticket_trainer_cores", "Processor cores that a trainer keeps busy"),
-    "device_memory_bytes": ("elasticket_device_memory_bytes", "Memory in use on a worker's GPUs"),
-    "device_memory_total_bytes": ("elasticket_device_memory_total_bytes", "Memory of a worker's GPUs"),
-    "device_busy": ("elasticket_device_busy_ratio", "Share of the time that a worker's GPUs compute"),
+    "device_memory_bytes": ("elasticket_device_memory_bytes", "Memory in use on a job's GPUs"),
+    "device_memory_total_bytes": ("elasticket_device_memory_total_bytes", "Memory of a job's GPUs"),
+    "device_busy": ("elasticket_device_busy_ratio", "Share of the time that a job's GPUs compute"),
 }
 
 
@@ -49,6 +51,8 @@ class _Seen:
     announcements: depth.Announcements
     expired: int
     held: Sequence[depth.Held]
+    demand: Sequence[Demand]
+    crews: Sequence[pools.Crew]
 
 
 class Installation(Collector):
@@ -93,6 +97,8 @@ class Installation(Collector):
             depth.announcements(session, at),
             depth.expired_leases(session, at),
             depth.held(session, at),
+            demand(session),
+            pools.crews(session),
         )
 
     def _measure(self) -> None:
@@ -124,6 +130,8 @@ class Installation(Collector):
             oldest.add_metric((one.state, one.kind), one.oldest_seconds)
         yield jobs
         yield oldest
+        yield from asked(seen.demand)
+        yield from there(seen.crews)
         told = {
             "elasticket_queue_oldest_seconds": (
                 "Since when the longest queued job waits",

@@ -85,7 +85,9 @@ class TestPrometheus:
 
         empty: set[str] = set()
         # One long enough for its worker to look at what it uses.
-        installation.http.post("/find", json={"architecture": "mlp_2", "dataset": "digits"}).raise_for_status()
+        installation.http.post(
+            "/find", json={"architecture": "mlp_2", "dataset": "digits"}
+        ).raise_for_status()
         while time.time() < begun + 200:
             body = SHORT | {"seeds": [seed]}
             installation.http.post("/find", json=body).raise_for_status()

@@ -14,9 +14,10 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.observing import installation
-from core.catalog import attempts, dispatch
+from core.catalog import attempts, dispatch, pools
 from core.catalog.database import Database
 from core.catalog.tables import Attempt
+from core.jobs.placement import Offer
 from core.settings import Settings
 
 FIND = {"architecture": "mlp_1", "dataset": "digits"}
@@ -63,6 +64,31 @@ class TestInstallation:
         assert found["elasticket_outbox_jobs"] == 3
         assert found["elasticket_workers_busy"] == 1
         assert found["elasticket_database_up"] == 1
+
+    def test_needs_and_workers_are_told_for_a_fleet_to_be_scaled_by(
+        self, scrape: Scrape, client: httpx.Client, worker: Any, database: Database
+    ) -> None:
+        with database.write() as session:
+            pools.enrol(session, "one", Offer(slots=3, gpus=1))
+            pools.enrol(session, "two", Offer(slots=4, gpus=2))
+            pools.enrol(session, "drained", Offer(slots=5, gpus=2))
+            pools.drain(session, "drained")
+        worker.claim(post(client))
+        for seed in (1, 2, 3):
+            post(client, seeds=[seed], devices=2)
+        found = scrape()
+        several = "('need', 'any-2'), ('queue', 'elasticket')"
+        assert found[f"elasticket_demand_jobs[{several}, ('state', 'queued')]"] == 3
+        assert found[f"elasticket_demand_devices[{several}, ('state', 'queued')]"] == 6
+        assert found[f"elasticket_demand_jobs[{several}, ('state', 'running')]"] == 0
+        assert 0 < found[f"elasticket_demand_oldest_seconds[{several}]"] < 60
+        assert found[f"elasticket_demand_workers[{several}]"] == 1
+        one = "('need', 'any'), ('queue', 'elasticket')"
+        assert found[f"elasticket_demand_jobs[{one}, ('state', 'running')]"] == 1
+        assert found[f"elasticket_demand_oldest_seconds[{one}]"] == 0
+        assert found["elasticket_workers[('drained', 'false')]"] == 2
+        assert found["elasticket_slots[('drained', 'false')]"] == 7
+        assert found["elasticket_slots[('drained', 'true')]"] == 5
 
     def test_attempts_that_ended_since_the_start_are_counted_once(
         self, scrape: Scrape, client: httpx.Client, worker: Any, database: Database
