@@ -6,6 +6,7 @@ It is read at a scrape, at most once in `KEPT_SECONDS`.
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import threading
 import time
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 5.0
 SIZED_SECONDS = 300.0
-"""The store is measured this often, beside all else: that takes a look at every file."""
+SIZING = 0.01
+"""The store is measured so often at most, and for so much of the time, beside all else: every file is looked at."""
 _USED = {
     "memory_bytes": ("elasticket_trainer_memory_bytes", "Resident memory of a trainer's processes"),
     "cores": ("elasticket_trainer_cores", "Processor cores that a trainer keeps busy"),
@@ -68,7 +70,7 @@ class Installation(Collector):
         self._looked = -KEPT_SECONDS
         self._seen: _Seen | None = None
         self._tally = Tally(began(settings.api_processes))
-        self._sized = -SIZED_SECONDS
+        self._size_due = 0.0
         self._size = 0
         registry.register(self)
 
@@ -84,8 +86,8 @@ class Installation(Collector):
                 log.warning("the catalog could not be looked at: %s", type(error).__name__)
                 self._seen = None
             self._looked = time.monotonic()
-            if self._looked - self._sized >= SIZED_SECONDS:
-                self._sized = self._looked
+            if self._looked >= self._size_due:
+                self._size_due = math.inf
                 threading.Thread(target=self._measure, name="store size", daemon=True).start()
 
     def _read(self, session: Session) -> _Seen:
@@ -102,10 +104,14 @@ class Installation(Collector):
         )
 
     def _measure(self) -> None:
+        begun = time.monotonic()
         try:
             self._size = self._store.size()
         except OSError as error:
             log.warning("the artifact store could not be measured: %s", error)
+        finally:
+            took = time.monotonic() - begun
+            self._size_due = time.monotonic() + max(SIZED_SECONDS, took / SIZING)
 
     def collect(self) -> Iterator[Metric]:
         """The gauges of the last look."""
