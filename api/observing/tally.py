@@ -42,7 +42,7 @@ class _Histogram:
 
     def family(self) -> Metric:
         family = HistogramMetricFamily(*self._about, labels=self._labels)
-        names = [floatToGoString(bound) for bound in self._bounds]
+        names = [floatToGoString(bound) for bound in self._bounds]  # type: ignore[no-untyped-call]
         for labels, counts in self._counts.items():
             family.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), self._sums[labels])
         return family

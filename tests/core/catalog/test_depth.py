@@ -125,8 +125,9 @@ class TestHeld:
         assert waits
 
     def test_a_lease_that_ran_out_is_counted(self, database: Database, queued: Queued) -> None:
+        job = queued()
         with database.write() as session:
-            attempts.claim(session, queued(), "w", 60)
+            attempts.claim(session, job, "w", 60)
         with database.read() as session:
             assert depth.expired_leases(session, 0.0) == 0
             assert depth.expired_leases(session, 1e12) == 1

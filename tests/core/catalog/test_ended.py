@@ -85,8 +85,9 @@ class TestReadingOn:
         assert (first.waited, second.waited) == (60.0, None)
 
     def test_one_under_way_is_not_told(self, database: Database, queued: Queued) -> None:
+        job = queued()
         with database.write() as session:
-            attempts.claim(session, queued(), "w", 60)
+            attempts.claim(session, job, "w", 60)
         assert list(read_on(database, Place(0.0))) == []
 
 
