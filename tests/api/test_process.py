@@ -107,6 +107,7 @@ class TestProcess:
         _, left = psutil.wait_procs(started, timeout=10)
         assert left == []
 
+    @pytest.mark.nightly
     @pytest.mark.parametrize("processes", [3])
     def test_several_of_them_tell_the_same_of_all_their_requests(
         self, process: tuple[psutil.Process, str]

@@ -42,14 +42,14 @@ class TestIdentity:
         answer = client.get("/healthz", headers={"X-Request-ID": "run-7/step:3"})
         assert answer.headers["x-request-id"] == "run-7/step:3"
 
-    @pytest.mark.parametrize("given", ["", "a b", "x" * 129, 'a"b', "a,b", "é"])
-    def test_of_another_kind_or_without_one_is_made(self, client: httpx.Client, given: str) -> None:
-        made = [
-            client.get("/healthz", headers={"X-Request-ID": given.encode()}).headers["x-request-id"]
-            for _ in range(2)
-        ]
-        assert made[0] != made[1]
-        assert all(len(one) == 32 and one != given for one in made)
+    def test_of_another_kind_or_without_one_is_made(self, client: httpx.Client) -> None:
+        for given in ("", "a b", "x" * 129, 'a"b', "a,b", "é"):
+            made = [
+                client.get("/healthz", headers={"X-Request-ID": given.encode()}).headers["x-request-id"]
+                for _ in range(2)
+            ]
+            assert made[0] != made[1]
+            assert all(len(one) == 32 and one != given for one in made)
 
     def test_refusals_have_one_too(self, client: httpx.Client) -> None:
         for answer in (
