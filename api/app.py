@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -26,6 +27,10 @@ from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
+from api.observing import routes as metrics
+from api.observing.figures import counted
+from api.observing.installation import Installation
+from api.observing.requests import Observed, Routed
 from api.pages import compare as compare_page
 from api.pages import compare_tickets, job_pages, sign_in, stretch, ticket_list, training, upload
 from api.pages import fleet as fleet_page
@@ -43,6 +48,7 @@ from api.tickets import anatomy, files, masks
 from api.tickets import routes as tickets
 from api.tickets.reception import Reception
 from api.uploads import routes as uploads
+from core import logs, tracing
 from core.catalog.database import Database
 from core.catalog.stores import store_of
 from core.lifeline import die_with_parent
@@ -72,8 +78,9 @@ class Api(FastAPI):
     """FastAPI behind the guard, with the problem document among its schemas."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The guard goes around everything, body limits and server errors included."""
-        return Guard(super().build_middleware_stack())
+        """The guard goes around everything, body limits and server errors included; it is observed itself."""
+        told = self.state.settings.log == "json"
+        return Observed(Guard(super().build_middleware_stack()), self.state.figures, told)
 
     _document: ClassVar[dict[str, Any] | None] = None
 
@@ -118,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await feed.close()
         database.close()
+        tracing.stop()
 
     app = Api(
         title="Elasticket",
@@ -130,6 +138,8 @@ def create_app(settings: Settings) -> FastAPI:
         max_body_size=LARGEST_BODY,
         redirect_slashes=False,
         lifespan=lifespan,
+        # FastAPI's own would tell a collector queries and the text of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         dependencies=[Depends(policies.enforce)],
     )
     app.state.settings = settings
@@ -137,9 +147,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.store = store_of(settings)
     app.state.feed = feed
     app.state.reception = Reception(settings)
+    app.state.registry, app.state.figures = counted()
+    app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
     # The last one is the first that a request meets.
+    app.add_middleware(Routed)
     app.add_middleware(Bodies)
-    app.add_middleware(Gate, database=database, asks=settings.auth == "keys")
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    app.add_middleware(Gate, database=database, asks=settings.auth == "keys", metrics_token=token)
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
     app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
@@ -147,10 +161,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    resources = (files, uploads, anatomy, masks, jobs, runs, studies, plans, catalogue, fleet, keys, health)
+    resources = (files, uploads, anatomy, masks, jobs, runs, studies, plans)
+    of_all = (catalogue, fleet, metrics, keys, health)
     of_tickets = (ticket_list, ticket_page, compare_tickets, stretch, training)
     of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page, sign_in)
-    for part in (*resources, *of_tickets, *of_work):
+    for part in (*resources, *of_all, *of_tickets, *of_work):
         app.include_router(part.router)
     mount_static(app)
     docs.install(app)
@@ -160,15 +175,26 @@ def create_app(settings: Settings) -> FastAPI:
 
 def from_environment() -> FastAPI:
     """The API of the installation that the environment describes: what uvicorn starts."""
-    allow_connections()
     settings = environment()
+    allow_connections()
+    if settings.log == "json":
+        _log_as_json()
     if settings.api_processes > 1:
         die_with_parent()  # which restarts it; left behind it would keep the port
+    tracing.start("api")
     app = create_app(settings)
     app.openapi()
     # All that is there by now stays: looking through it for garbage again and again held requests up for 0.1 s.
     gc.freeze()
     return app
+
+
+def _log_as_json() -> None:
+    """In uvicorn's place, whose lines of requests know no id."""
+    logs.configure("api", "json")
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = name != "uvicorn.access"
 
 
 def _operation_id(route: APIRoute) -> str:

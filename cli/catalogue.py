@@ -119,6 +119,12 @@ def fleet(as_json: AsJson = False, server: Server = HERE) -> None:
         show(client.fleet(), fleet_words, as_json)
 
 
+def metrics(server: Server = HERE) -> None:
+    """Print what Prometheus reads: queue, attempts, workers and requests of all projects."""
+    with connected(server) as client:
+        typer.echo(client.metrics(), nl=False)
+
+
 def fleet_words(found: Fleet) -> Words:
     """The queue, the installation's workers with what they offer, and a row for each slot that did something."""
     queue = found.queue

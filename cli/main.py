@@ -71,7 +71,13 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         jobs.prioritise,
         jobs.retry,
     ],
-    "What it can do": [catalogue.datasets, catalogue.methods, catalogue.fleet, catalogue.health],
+    "What it can do": [
+        catalogue.datasets,
+        catalogue.methods,
+        catalogue.fleet,
+        catalogue.metrics,
+        catalogue.health,
+    ],
 }
 
 for panel, commands in _PANELS.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,17 +65,22 @@ def api(host: Host = None, port: Port = None) -> None:
     """Run the API and its pages alone."""
     import uvicorn
 
+    from cli.processes import SHARED_FIGURES
+
     settings = settings_or_exit(host=host, port=port)
     _refuse_newer(settings)
-    uvicorn.run(
-        "api.app:from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        http="api.gate.connections:Patient",
-        timeout_graceful_shutdown=5,
-        workers=settings.api_processes,
-    )
+    with TemporaryDirectory(prefix="elasticket-") as shared:
+        if settings.api_processes > 1:
+            os.environ[SHARED_FIGURES] = shared
+        uvicorn.run(
+            "api.app:from_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            http="api.gate.connections:Patient",
+            timeout_graceful_shutdown=5,
+            workers=settings.api_processes,
+        )
 
 
 def worker(slots: Slots = None) -> None:

@@ -13,6 +13,8 @@ from cli.stack import Process
 from core.settings import Settings
 
 SOCKET_NAME = "valkey.sock"
+SHARED_FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which several processes of an API count their requests together."""
 # Celery waits for the trainers that it asks to leave, which have `save_grace_seconds` before SIGKILL.
 CELERY_EXTRA_GRACE = 6.0
 
@@ -21,7 +23,7 @@ def embedded(settings: Settings, runtime: Path) -> list[Process]:
     """The whole installation; the broker listens on a socket in `runtime` and on no port."""
     broker = f"redis+socket://{runtime / SOCKET_NAME}"
     within = settings.model_copy(update={"broker_url": broker})
-    return [valkey(runtime), migration(within), api(within), *workers(within)]
+    return [valkey(runtime), migration(within), api(within, runtime), *workers(within)]
 
 
 def workers(settings: Settings) -> list[Process]:
@@ -52,9 +54,9 @@ def migration(settings: Settings) -> Process:
     return _python("migrate", settings, "cli.main", "migrate", once=True, start_seconds=120.0)
 
 
-def api(settings: Settings) -> Process:
+def api(settings: Settings, runtime: Path) -> Process:
     """The API. An open event stream must not hold up its end for long."""
-    return _python(
+    process = _python(
         "api",
         settings,
         "uvicorn",
@@ -73,6 +75,8 @@ def api(settings: Settings) -> Process:
         str(settings.api_processes),
         ready=lambda: is_healthy(settings),
     )
+    shared = {SHARED_FIGURES: str(runtime)} if settings.api_processes > 1 else {}
+    return replace(process, environment={**process.environment, **shared})
 
 
 def celery(settings: Settings) -> Process:

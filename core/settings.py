@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S3 = "s3://"
@@ -68,6 +68,14 @@ class Settings(BaseSettings):
     )
     allow_anyone: bool = Field(
         default=False, description="listen elsewhere than on this machine's loopback although auth is none"
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="what a Prometheus sends to read /metrics; opens nothing else",
+    )
+    log: Literal["text", "json"] = Field(
+        default="text", description="text: lines for people; json: an object a line, for machines"
     )
     max_upload_bytes: PositiveInt = Field(default=4 * 2**30, description="largest accepted ticket file")
     uploads: PositiveInt = Field(default=16, description="uploads that one API receives at a time")

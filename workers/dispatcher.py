@@ -12,6 +12,7 @@ from types import FrameType
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
+from core import logs, tracing
 from core.catalog import dispatch, pools, studies
 from core.catalog.bell import Bell
 from core.catalog.collecting import collect
@@ -79,6 +80,7 @@ class Dispatcher:
 
     def _publish(self, rows: Sequence[Announcement]) -> None:
         self._published_at = time.monotonic()
+        traces = self._traces(rows) if tracing.sending() else {}
         with app.producer_pool.acquire(block=True) as producer:
             broker = producer.channel.client
             held: dict[str, int] = {}
@@ -87,22 +89,30 @@ class Dispatcher:
                 if queue not in held:
                     held[queue] = int(broker.llen(queue))
                 if held[queue] < MOST_HINTS:
-                    crashpoint("hint.publish")
-                    run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
-                    crashpoint("hint.published")
+                    told = {"elasticket.job": row.job_id, "elasticket.need": row.need}
+                    with tracing.span("publish", told, parent=traces.get(row.job_id), kind="producer"):
+                        crashpoint("hint.publish")
+                        run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
+                        crashpoint("hint.published")
                     held[queue] += 1
                 self._sent[row.id] = time.monotonic()
+
+    def _traces(self, rows: Sequence[Announcement]) -> dict[str, str | None]:
+        with self._database.read() as session:
+            return dispatch.traces(session, rows)
 
     def reconcile(self) -> None:
         """End expired leases, make room, repeat hints that the broker lost, remove what ended jobs left in scratch."""
         with self._database.write("expire") as session:
             for job_id, state in dispatch.end_expired_leases(session):
-                log.warning("job %s: its lease ran out; now %s", job_id, state)
+                with logs.about(job=job_id):
+                    log.warning("job %s: its lease ran out; now %s", job_id, state)
             pools.forget(session)
         with self._database.write("make_room") as session:
             asked = make_room(session, self._settings.reconcile_seconds, self._settings.patience_seconds)
         for job_id in asked:
-            log.info("job %s is asked to give way", job_id)
+            with logs.about(job=job_id):
+                log.info("job %s is asked to give way", job_id)
         with self._database.read() as session:
             needs = dispatch.queued_needs(session)
         if unheard := self._unheard(needs):
@@ -124,7 +134,11 @@ class Dispatcher:
             }
         for study_id, look in looks.items():
             if look.ready or look.over:
-                with self._database.of(pulses[study_id].project).write("advance") as session:
+                pulse = pulses[study_id]
+                with (
+                    tracing.span("advance", {"elasticket.study": study_id}, parent=pulse.trace),
+                    self._database.of(pulse.project).write("advance") as session,
+                ):
                     studies.advance(session, study_id, self._settings.max_attempts)
         self._pulses = pulses
 
@@ -195,7 +209,8 @@ class Dispatcher:
 
 def main() -> None:
     """Run a dispatcher until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s dispatcher %(message)s")
+    logs.configure("dispatcher", settings().log)
+    tracing.start("dispatcher")
     stop = threading.Event()
 
     def finish(_: int, __: FrameType | None) -> None:
@@ -204,6 +219,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, finish)
     signal.signal(signal.SIGINT, finish)
     Dispatcher(settings()).run(stop)
+    tracing.stop()
 
 
 if __name__ == "__main__":

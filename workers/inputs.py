@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core import tracing
 from core.catalog import architectures, attempts, tickets
 from core.catalog.artifacts import UPLOAD, ArtifactMissing, ArtifactStore
 from core.catalog.scratch import Scratch
@@ -64,6 +65,7 @@ def request_for(session: Session, job: Job, store: ArtifactStore, settings: Sett
         gpu_memory_mib=Need.parse(job.need).memory,
         nodes=settings.nodes,
         rendezvous=settings.rendezvous,
+        traced=tracing.sending(),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from core import logs
 from core.settings import settings
 from workers.ranks import Nodes, RanksEnded, gpus, launch
 from workers.trainer import attempt, be_rank, warm
@@ -28,8 +29,8 @@ def main(
 
     ELASTICKET_NODES and the path of the artifact store must be the same on all machines.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s node %(message)s")
     chosen = settings()
+    logs.configure("node", chosen.log)
     nodes = Nodes(chosen.nodes, number, chosen.rendezvous)
     of_all = (devices or gpus() or 1) * nodes.count
     mine = {"datasets": str(chosen.dataset_directory), "threads": chosen.trainer_threads}

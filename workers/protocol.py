@@ -62,6 +62,7 @@ class Request:
     gpu_memory_mib: int | None = None
     nodes: int = 1
     rendezvous: str = ""
+    traced: bool = False
 
     def encode(self) -> bytes:
         """As one line."""

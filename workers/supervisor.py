@@ -12,6 +12,7 @@ from mmap import mmap
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from core import logs, tracing
 from core.catalog import attempts, placement, tickets
 from core.catalog.artifacts import StoreAway
 from core.catalog.attempts import ProducedFile, Report
@@ -80,6 +81,7 @@ class Supervisor:
         """
         # A lease runs from the claim on: nothing slow, such as importing torch, may come after it.
         self._zygote.wait()
+        begun = time.time()
         try:
             job = self._claim()
         except UNREACHABLE as error:
@@ -89,13 +91,39 @@ class Supervisor:
         self._outage.is_over()
         if job is None:
             return False
-        log.info("job %s: attempt %d", job.id, job.attempt)
-        ending = self._attend(job)
-        self._conclude(job, ending)
+        ending = self._do(job, begun)
         # What is left lying is seen to by the dispatcher.
         with suppress(*UNREACHABLE, OSError):
             tidy_scratch(self._database, self._settings, job.id)
         return ending.outcome is not None or bool(self._unmet[0])
+
+    def _do(self, job: Job, begun: float) -> Ending:
+        """Do a job that was asked for at `begun` and is now held, and write down how that ended."""
+        held: dict[str, str | int] = {"job": job.id, "attempt": job.attempt, "worker": self._worker}
+        told = {f"elasticket.{name}": value for name, value in held.items()}
+        claimed = time.time()
+        with (
+            logs.about(**held),
+            tracing.span(f"attempt {job.kind}", told, parent=job.trace, kind="consumer", begun=begun) as span,
+        ):
+            tracing.record("claim", begun, claimed)
+            log.info("job %s: attempt %d", job.id, job.attempt)
+            ending = self._attend(job)
+            with tracing.span("conclude"):
+                self._conclude(job, ending)
+            ended = self._word(ending)
+            span.tell({"elasticket.ended": ended}, failed=ended in ("failed", "lost"))
+        return ending
+
+    def _word(self, ending: Ending) -> str:
+        """How an attempt ended, for its span, which leaves the installation: errors and their text stay here."""
+        if ending.outcome is not None:
+            return "succeeded"
+        if ending.failure is not None:
+            return "failed"
+        if ending.state is State.CANCELLING:
+            return "cancelled"
+        return "returned" if ending.gives_way is not None or self._stopping() else "lost"
 
     def _claim(self) -> Job | None:
         with self._database.write("claim") as session:
@@ -113,9 +141,10 @@ class Supervisor:
             return Ending(outcome=Outcome().as_json())
         database = self._database.of(job.project)
         try:
-            with database.read() as session:
-                request = request_for(session, job, self._store, self._settings)
-            trainer = self._zygote.start(request)
+            with tracing.span("start trainer"):
+                with database.read() as session:
+                    request = request_for(session, job, self._store, self._settings)
+                trainer = self._zygote.start(request)
             try:
                 ending = Watch(self._settings, database, job, trainer, self._stopping).until_it_ends()
             finally:

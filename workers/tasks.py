@@ -13,14 +13,17 @@ from typing import Any
 from celery import Task
 from celery.signals import (
     celeryd_after_setup,
+    setup_logging,
     worker_init,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
 from celery.worker.request import Request
 
+from core import logs, tracing
 from core.crashpoints import crashpoint
 from core.jobs.placement import Offer
 from core.lifeline import die_with_parent
@@ -100,12 +103,28 @@ def _in_each_pool_process(**_: Any) -> None:
     try:
         die_with_parent()
         _stop.close()
+        tracing.start("worker")
         slot = f"{socket.gethostname()}:{os.getpid()}"
         _supervisor = Supervisor(settings(), slot, _stop.closed, _pool, _offer, _unmet)
     except BaseException:
         # Celery would go on with a process that takes hints and can do nothing with them.
         traceback.print_exc()
         os._exit(1)
+
+
+@worker_process_shutdown.connect
+def _in_each_that_ends(**_: Any) -> None:
+    tracing.stop()
+
+
+def _log_as_json(loglevel: int, **_: Any) -> None:
+    """Celery leaves logging to whoever listens to this."""
+    logs.configure("worker", "json", loglevel)
+
+
+if settings().log == "json":
+    # Held by the name above: a signal alone would let go of it.
+    setup_logging.connect(_log_as_json)
 
 
 class _Hint(Request):  # type: ignore[misc]

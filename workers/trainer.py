@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from workers.pace import Pace
 from workers.protocol import Reports, Request
 from workers.rank_journal import RankJournal
 from workers.ranks import Broken, DevicesUnavailable, Nodes, launch, own_device
+from workers.strides import Strides
 
 PROGRESS_SECONDS = 0.25
 ORPHANED = 70
@@ -246,13 +247,18 @@ class PipeJournal:
         self._last_save = time.monotonic()
         self._last_progress = 0.0
         self._pace = Pace()
+        self._strides = Strides(reports.send) if request.traced else None
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         self._reports.send("event", kind=kind, data=data)
+        if self._strides is not None and kind == "epoch":
+            self._strides.epoch(data["training"], data["epoch"], data["step"])
 
     def progress(self, done: int, total: int, doing: str) -> None:
         self._leaving.step()
         self._pace.step()
+        if self._strides is not None:
+            self._strides.step()
         if time.monotonic() - self._last_progress >= PROGRESS_SECONDS or done == total:
             self._last_progress = time.monotonic()
             left = self._pace.seconds_for(total - done)
@@ -273,7 +279,8 @@ class PipeJournal:
     def save(self, training: str, state: TrainingState, complete: bool) -> None:
         self._last_save = time.monotonic()
         try:
-            digest = _put(self._scratch, lambda stream: write_state(state, stream))
+            with self._doing("checkpoint"):
+                digest = _put(self._scratch, lambda stream: write_state(state, stream))
         except OSError as error:
             # A full disk is no reason to throw away a training that can go on without this state.
             logging.warning("step %d of %s could not be saved: %s", state.step, training, error)
@@ -282,7 +289,11 @@ class PipeJournal:
         self._leaving.saved()
 
     def store(self, write: Callable[[BinaryIO], object]) -> str:
-        return _put(self._artifacts, write)
+        with self._doing("store artifact"):
+            return _put(self._artifacts, write)
+
+    def _doing(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._strides is None else self._strides.doing(name)
 
     @contextmanager
     def sharing(self, key: str, wait: bool) -> Iterator[SharedTraining | None]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from core import tracing
 from core.catalog import attempts
 from core.catalog.attempts import Report, Saved
 from core.catalog.database import UNREACHABLE, Database
@@ -24,9 +25,11 @@ from core.jobs.outcome import Failure
 from core.jobs.states import State
 from core.settings import Settings
 from workers.outage import Outage
+from workers.usage import Usage
 from workers.zygote import Trainer
 
 log = logging.getLogger(__name__)
+trainers = logging.getLogger("trainer")
 
 READ_BYTES = 1 << 20
 DEVICE_CHARACTERS = 255
@@ -65,6 +68,8 @@ class Watch:
         self._trainer = trainer
         self._stopping = stopping
         self._sweeper = ThreadPoolExecutor(1)
+        # Of those that train together on several machines, each uses all GPUs of its own.
+        self._usage = Usage(trainer.pid, job.gpus if settings.nodes == 1 else None)
         self._report = Report()
         self._ending = Ending()
         self._unread = b""
@@ -110,6 +115,10 @@ class Watch:
                 self._report.device = message["name"][:DEVICE_CHARACTERS]
             case "log":
                 self._report.events.append(JobEvent("log", message))
+                if self._settings.log == "json":
+                    trainers.info("%s", message["text"])
+            case "span":
+                tracing.record(**message)
             case "saved":
                 self._report.checkpoints.append(Saved(**message))
             case "outcome":
@@ -121,6 +130,7 @@ class Watch:
         """Renew the lease and hand in the report. While the database is away the lease is what remains."""
         if self._ending.state is None:
             return
+        self._report.usage = self._usage.look() or self._report.usage
         transaction = "checkpoint" if self._report.checkpoints else "heartbeat"
         try:
             with self._database.write(transaction) as session:

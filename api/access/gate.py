@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -21,9 +22,13 @@ from core.catalog import keys
 from core.catalog.database import Database
 from core.catalog.key_text import KeyText, NoKey
 from core.catalog.keys import Holder
+from core.catalog.scope import DEFAULT
 
 COOKIE = "elasticket_session"
 SIGN_IN = "/ui/sign-in"
+METRICS = "/metrics"
+SCRAPER = Caller(DEFAULT, "admin")
+"""Who sends the token for metrics: put only before that one route."""
 
 
 class Gate:
@@ -31,10 +36,14 @@ class Gate:
 
     Without either only what is open to all is reached. A cookie is sent by a browser whoever made it do so: what would
     change something must also say that it comes from this installation's own pages (others' never get here).
+    `metrics_token`: what opens `METRICS`, and nothing else.
     """
 
-    def __init__(self, app: ASGIApp, *, database: Database, asks: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, database: Database, asks: bool, metrics_token: str | None = None
+    ) -> None:
         self.app = app
+        self._metrics_token = metrics_token
         self._database = database.everywhere()
         self._asks = asks
         self._open: frozenset[str] | None = None
@@ -53,6 +62,9 @@ class Gate:
     async def _admit(self, scope: Scope) -> Response | None:
         """Let a caller in; or what to answer instead."""
         headers = Headers(scope=scope)
+        if self._scrapes(scope, headers):
+            put(scope, SCRAPER)
+            return None
         try:
             caller = await self._caller(headers)
             why = "that of this request is not known, has expired or was revoked"
@@ -76,6 +88,12 @@ class Gate:
             )
         sent = "authorization" in headers or COOKIE in headers.get("cookie", "")
         return refused(unauthenticated(why if sent else "none was sent"))
+
+    def _scrapes(self, scope: Scope, headers: Headers) -> bool:
+        if self._metrics_token is None or scope["path"] != METRICS:
+            return False
+        sent = headers.get("authorization", "").encode()
+        return hmac.compare_digest(sent, f"Bearer {self._metrics_token}".encode())
 
     async def _caller(self, headers: Headers) -> Caller | None:
         """Who sent it; raises `NoKey`. A key goes before a cookie: it was sent on purpose."""

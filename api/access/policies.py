@@ -1,7 +1,8 @@
 """What a route asks of its caller is declared beside it; a route that declares nothing is nobody's.
 
-`reads`, `writes` and `administers` are dependencies of routes or of routers; of several the strictest holds. `opens`
-asks for nothing. One function, a dependency of the whole application, enforces them, so that a route that was
+`reads`, `writes` and `administers` are dependencies of routes or of routers; of several the strictest holds.
+`operates` asks for an admin of the project `default`, who runs the installation: what it guards is of all projects.
+`opens` asks for nothing. One function, a dependency of the whole application, enforces them, so that a route that was
 forgotten answers 403; and an application with such a route does not start.
 """
 
@@ -15,9 +16,10 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
 
 from api.access.caller import caller_of
-from api.access.problems import FORBIDDEN, forbidden, unauthenticated
+from api.access.problems import FORBIDDEN, forbidden, not_the_operator, unauthenticated
 from api.problems import Rejected
 from core.catalog.keys import SCOPES, Scope, covers
+from core.catalog.scope import DEFAULT
 
 OPEN_MOUNTS = ("/static", "/docs/assets")
 """Files that come with the program."""
@@ -25,9 +27,10 @@ OPEN_MOUNTS = ("/static", "/docs/assets")
 
 @dataclass(frozen=True)
 class Policy:
-    """The scope that a caller needs; None: nothing, not even a key."""
+    """The scope that a caller needs; None: nothing, not even a key. `everywhere`: a key of the project `default`."""
 
     scope: Scope | None
+    everywhere: bool = False
 
     async def __call__(self) -> None:
         """Only says what is asked: `enforce` asks it."""
@@ -37,6 +40,7 @@ opens = Depends(Policy(None))
 reads = Depends(Policy("read"))
 writes = Depends(Policy("write"))
 administers = Depends(Policy("admin"))
+operates = Depends(Policy("admin", everywhere=True))
 
 
 class NoPolicy(RuntimeError):
@@ -50,7 +54,11 @@ def policy_of(route: BaseRoute) -> Policy | None:
         for given in (route.dependencies if isinstance(route, APIRoute) else ())
         if isinstance(given.dependency, Policy)
     ]
-    return max(declared, key=lambda policy: SCOPES.index(policy.scope) if policy.scope else -1, default=None)
+    return max(declared, key=_strictness, default=None)
+
+
+def _strictness(policy: Policy) -> tuple[int, bool]:
+    return SCOPES.index(policy.scope) if policy.scope else -1, policy.everywhere
 
 
 async def enforce(request: Request) -> None:
@@ -65,6 +73,8 @@ async def enforce(request: Request) -> None:
         raise unauthenticated("none was sent")
     if not covers(caller.scope, policy.scope):
         raise forbidden(policy.scope, caller.scope)
+    if policy.everywhere and caller.project != DEFAULT:
+        raise not_the_operator(policy.scope)
 
 
 def routes(app: FastAPI) -> Iterator[BaseRoute]:

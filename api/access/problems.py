@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.problems import Flaw, ProblemKind, Rejected
 from core.catalog.keys import SCOPES, Scope
+from core.catalog.scope import DEFAULT
 
 UNAUTHENTICATED = ProblemKind(
     "unauthenticated",
@@ -36,3 +37,10 @@ def forbidden(needed: Scope, has: Scope) -> Rejected:
     detail = f"This needs a key of scope {needed}; that of this request is of scope {has}."
     flaw = Flaw(location="header", where="Authorization", what=f"scope {has}", accepted=enough)
     return Rejected(FORBIDDEN, detail, flaw, scope=needed)
+
+
+def not_the_operator(needed: Scope) -> Rejected:
+    """The refusal of another project's key to what is of the whole installation."""
+    accepted = f"a key of scope {needed} of the project {DEFAULT}"
+    flaw = Flaw(location="header", where="Authorization", what="a key of another project", accepted=accepted)
+    return Rejected(FORBIDDEN, f"This is of all projects: it needs {accepted}.", flaw, scope=needed)

@@ -51,3 +51,7 @@ class Catalogue(Transport):
     def change_pool(self, pool: str, **change: Unpack[PoolChange]) -> Pool:
         """Drain a worker, or have it take jobs again."""
         return self.post(Pool, f"/fleet/pools/{quote(pool, safe=':')}", change, method="PATCH")
+
+    def metrics(self) -> str:
+        """How the whole installation does, as Prometheus reads it; for the operator alone."""
+        return self.text("/metrics")

@@ -69,7 +69,7 @@ def running(slots: int, *, with_api: bool = False) -> Iterator[Running]:
             )
             processes = [valkey(home), migration(settings), *workers(settings)]
             if with_api:
-                processes.append(api(settings))
+                processes.append(api(settings, home))
             with Stack(logged(processes, home / "logs"), lambda line: print(line, file=sys.stderr)) as stack:
                 database = Database(settings.database)
                 yield Running(settings, database, server, stack)

@@ -18,6 +18,10 @@ from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
 from core.tickets import TicketFile
 
+SILENT = "went silent"
+"""How the reason ends for which an attempt is over whose lease ran out."""
+STOPPED = "the worker was stopped"
+
 _ATTEMPTS = insert(Base.metadata.tables["attempts"])
 
 REQUEUED: dict[str, Any] = {
@@ -48,6 +52,7 @@ class Report:
     checkpoints: list[Saved] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     device: str | None = None
+    usage: dict[str, Any] | None = None
 
 
 def claim(
@@ -112,9 +117,10 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float,
     if held is None:
         return Beat(None)
     record(session, job_id, attempt, held.last_event, report.events)
-    if report.device is not None:
+    told = {"device": report.device, "usage": report.usage}
+    if news := {name: value for name, value in told.items() if value is not None}:
         mine = (Attempt.job_id == job_id, Attempt.attempt == attempt)
-        session.execute(update(Attempt).where(*mine).values(device=report.device))
+        session.execute(update(Attempt).where(*mine).values(**news))
     dropped = {
         digest for saved in report.checkpoints for digest in _point_to(session, job_id, attempt, saved)
     }
@@ -246,9 +252,7 @@ def lose(session: Session, job_id: str, attempt: int, reason: str) -> State | No
     return _lose(session, job, reason, counts=not session.scalar(select(saved)))
 
 
-def give_back(
-    session: Session, job_id: str, attempt: int, reason: str = "the worker was stopped"
-) -> State | None:
+def give_back(session: Session, job_id: str, attempt: int, reason: str = STOPPED) -> State | None:
     """Requeue a job that was to leave its worker; such an attempt does not count against the limit."""
     job = _held(session, job_id, attempt)
     return None if job is None else _lose(session, job, reason, counts=False)

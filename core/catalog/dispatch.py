@@ -43,6 +43,12 @@ def outbox(session: Session, limit: int = MOST_ROWS) -> list[Announcement]:
     return [Announcement(*row) for row in session.execute(query)]
 
 
+def traces(session: Session, rows: Sequence[Announcement]) -> dict[str, str | None]:
+    """By job, the trace that it belongs to."""
+    query = select(Job.id, Job.trace).where(Job.id.in_([row.job_id for row in rows]))
+    return {row.id: row.trace for row in session.execute(query)}
+
+
 def announced(session: Session, rows: Sequence[Announcement]) -> None:
     """Strike announcements out. A crash before this repeats them: harmless, a hint only says try a claim.
 
@@ -67,7 +73,7 @@ def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, St
         .with_for_update(skip_locked=True)
     ).all()
     ended = [
-        (job.id, attempts.lose(session, job.id, job.attempt, f"worker {job.worker} went silent"))
+        (job.id, attempts.lose(session, job.id, job.attempt, f"worker {job.worker} {attempts.SILENT}"))
         for job in expired
     ]
     return [(job_id, state) for job_id, state in ended if state is not None]

@@ -11,6 +11,7 @@ from sqlalchemy import Update, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
+from core import tracing
 from core.catalog import bell, reuse
 from core.catalog.database import now
 from core.catalog.search import about
@@ -66,6 +67,7 @@ def create(
         need=str(need_of(spec)),
         about=about(session, spec),
         last_event=1,
+        trace=tracing.carrier(),
     )
     session.add(job)
     session.flush()

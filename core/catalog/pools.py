@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ BEAT_SECONDS = 10.0
 LIVE_SECONDS = 40.0
 """One that said nothing for so long is not counted upon."""
 KEPT_SECONDS = 3600.0
+DRAINED = "was drained"
+"""How the reason ends for which an attempt is over whose worker was drained at once."""
 
 HELD = (State.RUNNING, State.CANCELLING)
 
@@ -80,9 +82,28 @@ def drain(session: Session, name: str, *, drained: bool = True, at_once: bool = 
         session.execute(
             update(Job)
             .where(Job.pool == name, Job.state == State.RUNNING, Job.gives_way.is_(None))
-            .values(gives_way=f"worker {name} was drained")
+            .values(gives_way=f"worker {name} {DRAINED}")
         )
     return pool
+
+
+class Crew(NamedTuple):
+    """The workers that are there and take jobs, or that are there and drained; `slots` of all together."""
+
+    drained: bool
+    workers: int
+    slots: int
+
+
+def crews(session: Session) -> list[Crew]:
+    """Both, as far as there are any."""
+    rows = session.execute(
+        select(Pool.drain, func.count(), func.sum(Pool.slots))
+        .where(Pool.seen_at >= now() - LIVE_SECONDS)
+        .group_by(Pool.drain)
+        .order_by(Pool.drain)
+    )
+    return [Crew(drained, workers, int(slots)) for drained, workers, slots in rows]
 
 
 def running(session: Session) -> dict[str, int]:

@@ -19,6 +19,8 @@ from core.jobs.states import State
 
 LOOKED_AT = 100
 """Waiting jobs of each need and project that one round looks at."""
+GAVE_WAY = "it gave way"
+"""How the reason begins for which an attempt is over that gave way."""
 _COMES = ""
 """The kind of a job that room was made for: nobody asks it to give way."""
 
@@ -118,7 +120,7 @@ def _rooms(session: Session) -> list[_Room]:
 
 def _ask(session: Session, job_id: str, waiting: Waiting) -> bool:
     """Ask one that was not; whether it was there to be asked."""
-    reason = f"it gave way to job {waiting.id} of priority {waiting.priority}"
+    reason = f"{GAVE_WAY} to job {waiting.id} of priority {waiting.priority}"
     stays = (Job.id == job_id, Job.state == State.RUNNING, Job.gives_way.is_(None))
     asked = update(Job).where(*stays).values(gives_way=reason, gave_way=Job.gave_way + 1)
     return session.scalar(asked.returning(Job.id)) is not None

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from core import tracing
 from core.catalog import jobs, reuse, tickets
 from core.catalog.database import now
 from core.catalog.paging import Cursor, Page, newest_first
@@ -28,7 +29,12 @@ BLOCKED = "blocked"
 
 def create(session: Session, spec: StudySpec, nodes: Sequence[Node], priority: int = 0) -> Study:
     """Enter a study; its jobs, all of that priority, follow when `advance` is called."""
-    study = Study(id=uuid.uuid4().hex, spec=spec.model_dump(mode="json"), priority=priority)
+    study = Study(
+        id=uuid.uuid4().hex,
+        spec=spec.model_dump(mode="json"),
+        priority=priority,
+        trace=tracing.carrier(),
+    )
     session.add(study)
     session.add_all(to_come(study.id, position, node) for position, node in enumerate(nodes))
     session.flush()
@@ -114,23 +120,26 @@ def outlook(session: Session, study_id: str) -> Outlook:
 
 
 class Pulse(NamedTuple):
-    """How many of a study's jobs have ended, and when the last did; whose study it is."""
+    """How many of a study's jobs have ended, and when the last did; whose study it is, and of which trace."""
 
     project: str
     ended: int
     last: float | None
+    trace: str | None
 
 
 def pulses(session: Session) -> dict[str, Pulse]:
     """Of every open study. While it is the same, `advance` would change nothing that it did not change before."""
-    query = select(Study.id, Study.project, func.count(Job.finished_at), func.max(Job.finished_at))
+    query = select(
+        Study.id, Study.project, func.count(Job.finished_at), func.max(Job.finished_at), Study.trace
+    )
     rows = session.execute(
         query.outerjoin(Study.jobs)
         .outerjoin(StudyJob.job)
         .where(Study.finished_at.is_(None))
         .group_by(Study.id)
     )
-    return {study: Pulse(project, ended, last) for study, project, ended, last in rows}
+    return {study: Pulse(project, ended, last, trace) for study, project, ended, last, trace in rows}
 
 
 def advance(session: Session, study_id: str, max_attempts: int) -> None:

@@ -27,6 +27,8 @@ from core.catalog.scope import RandomId as JobId
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Digest = String(64)
 KeyId = String(12)
+Traceparent = String(55)
+"""What continues the trace of the request that asked for something (W3C Trace Context)."""
 # SQLite numbers rows itself only for INTEGER PRIMARY KEY.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -217,7 +219,8 @@ class TicketTag(OfProject, Base):
 class Job(OfProject, Base):
     """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are.
 
-    `about` is what it is searched by, and `priority` its place among the queued: neither is part of what it does.
+    `about` is what it is searched by, `priority` its place among the queued, `trace` the trace of the request that
+    asked for it: none is part of what it does.
     `need` is what it must be given, as `core.jobs.placement` writes it; `pool` and `gpus` are where it runs.
     `gives_way`: why its attempt was asked to; `gave_way`: how often it was, for a job of higher priority.
     """
@@ -253,6 +256,7 @@ class Job(OfProject, Base):
     created_at: Mapped[float] = mapped_column(server_default=now())
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    trace: Mapped[str | None] = mapped_column(Traceparent)
 
     attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.attempt")
     runs: Mapped[list[Run]] = relationship(order_by="Run.ordinal")
@@ -287,7 +291,7 @@ class Pool(Base):
 
 
 class Attempt(OfJob, Base):
-    """One try at a job."""
+    """One try at a job. `usage`: what it took of its machine when that was last looked at."""
 
     __tablename__ = "attempts"
 
@@ -297,6 +301,11 @@ class Attempt(OfJob, Base):
     started_at: Mapped[float] = mapped_column(server_default=now())
     ended_at: Mapped[float | None]
     outcome: Mapped[str | None] = mapped_column(Text)
+    usage: Mapped[dict[str, Any] | None]
+
+
+_HAS_ENDED = Attempt.ended_at.is_not(None)
+Index(None, Attempt.ended_at, sqlite_where=_HAS_ENDED, postgresql_where=_HAS_ENDED)
 
 
 class Event(OfJob, Base):
@@ -381,6 +390,7 @@ class Study(OfProject, Base):
     priority: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
+    trace: Mapped[str | None] = mapped_column(Traceparent)
 
     jobs: Mapped[list[StudyJob]] = relationship(order_by="StudyJob.position")
 

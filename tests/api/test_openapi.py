@@ -142,6 +142,7 @@ class TestDocument:
             "GET /keys",
             "DELETE /keys/{key}",
             "GET /healthz",
+            "GET /metrics",
             "GET /readyz",
         }
 

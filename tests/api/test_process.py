@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from cli.processes import SHARED_FIGURES
 from core.catalog.migrate import upgrade
 from core.settings import Settings
 
@@ -27,6 +28,12 @@ def test_heavy_packages_are_not_imported():
 def listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(str(path)) == 0
+
+
+def ask(path: str, what: str) -> str:
+    """The answer to a request on a connection of its own."""
+    with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://localhost") as client:
+        return client.get(what).raise_for_status().text
 
 
 class TestProcess:
@@ -51,6 +58,9 @@ class TestProcess:
             str(processes),
         ]
         environment = {"ELASTICKET_HOME": str(tmp_path), "ELASTICKET_API_PROCESSES": str(processes)}
+        if processes > 1:
+            environment[SHARED_FIGURES] = str(tmp_path / "figures")
+            (tmp_path / "figures").mkdir()
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as running:
             while not listens(path):
                 assert running.poll() is None
@@ -96,3 +106,23 @@ class TestProcess:
         starter.kill()
         _, left = psutil.wait_procs(started, timeout=10)
         assert left == []
+
+    @pytest.mark.nightly
+    @pytest.mark.parametrize("processes", [3])
+    def test_several_of_them_tell_the_same_of_all_their_requests(
+        self, process: tuple[psutil.Process, str]
+    ) -> None:
+        _, path = process
+        wanted = 'elasticket_http_request_duration_seconds_count{method="GET",route="/healthz",status="200"}'
+        for _ in range(40):
+            # A connection of its own for each, so that different processes answer.
+            ask(path, "/healthz")
+        for _ in range(10):
+            lines = ask(path, "/metrics").splitlines()
+            found = [line.rpartition(" ") for line in lines]
+            counts = [float(value) for name, _, value in found if name == wanted]
+            assert counts == [40]
+            (under_way,) = (
+                value for name, _, value in found if name == "elasticket_http_requests_in_progress"
+            )
+            assert float(under_way) == 1

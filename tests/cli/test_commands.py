@@ -72,6 +72,7 @@ datasets
 methods
 health
 fleet
+metrics
 keys list
 keys make nightly --scope write --days 90
 keys revoke $KEY

@@ -32,7 +32,8 @@ MALFORMED = {
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    chosen = {"HOME": str(home), "DATABASE_URL": DATABASE, "BROKER_URL": BROKER} | more
+    urls = {"DATABASE_URL": DATABASE, "BROKER_URL": BROKER}
+    chosen = {"HOME": str(home), "METRICS_TOKEN": SECRET} | urls | more
     return os.environ | {f"ELASTICKET_{name}": value for name, value in chosen.items()}
 
 
@@ -55,9 +56,10 @@ def said(processes: list[subprocess.Popen[bytes]], logs: list[Path], seconds: fl
 
 class TestSecrets:
     @pytest.mark.nightly
-    def test_are_in_no_output_of_any_program(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("form", ["text", "json"])
+    def test_are_in_no_output_of_any_program(self, tmp_path: Path, form: str) -> None:
         logs = [tmp_path / name for name in PROGRAMS]
-        given = environment(tmp_path / "home")
+        given = environment(tmp_path / "home", LOG=form)
         processes = [start(words, log, given) for words, log in zip(PROGRAMS.values(), logs, strict=True)]
         for text in said(processes, logs, 60):
             assert text
@@ -73,7 +75,8 @@ class TestSecrets:
             assert "Error" in text
             assert SECRET not in text
 
-    def test_are_in_no_answer_and_no_log_of_the_api(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("form", ["text", pytest.param("json", marks=pytest.mark.nightly)])
+    def test_are_in_no_answer_and_no_log_of_the_api(self, tmp_path: Path, form: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -88,7 +91,7 @@ class TestSecrets:
             "debug",
         ]
         log = tmp_path / "api.log"
-        process = start(words, log, environment(tmp_path / "home"))
+        process = start(words, log, environment(tmp_path / "home", LOG=form))
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 deadline = time.monotonic() + 60
@@ -99,7 +102,10 @@ class TestSecrets:
                     except httpx.TransportError:
                         assert time.monotonic() < deadline
                         time.sleep(0.05)
-                answers = [client.get(path) for path in ("/readyz", "/jobs", "/ui/tickets", "/fleet", "/")]
+                answers = [
+                    client.get(path)
+                    for path in ("/readyz", "/jobs", "/ui/tickets", "/fleet", "/metrics", "/")
+                ]
                 answers.append(client.post("/tickets", content=b"x"))
         finally:
             process.terminate()

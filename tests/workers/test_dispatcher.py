@@ -155,6 +155,16 @@ class TestRelay:
         dispatcher.relay()
         assert (broker.llen(CPU), self.unannounced(database)) == (3, 0)
 
+    def test_what_the_bell_told_is_published_without_a_question(
+        self, settings: Settings, database: Database, broker: redis.Redis
+    ) -> None:
+        dispatcher = Dispatcher(settings)
+        (job,) = self.queue(database, 1)
+        dispatcher._told = [dispatch.Announcement(1, job, "cpu")]
+        with queries(dispatcher) as sent:
+            dispatcher.answer()
+        assert (sent, broker.llen(CPU)) == ([], 1)
+
     def test_a_job_that_was_taken_meanwhile_needs_no_hint(
         self, settings: Settings, database: Database, broker: redis.Redis
     ) -> None:

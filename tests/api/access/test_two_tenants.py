@@ -115,6 +115,8 @@ PAGES: dict[str, list[Make]] = {
 UNDECLARED = {"GET /ui/tickets": ["parent", "architecture"]}
 """Parameters that a page reads of its address by itself."""
 OPEN = {"/healthz", "/readyz", "/ui/sign-in"}
+OPERATED = {"/metrics"}
+"""Of all projects: for the admin of `default` alone."""
 _PATH = {"ticket_id": "ticket", "job_id": "job"}
 
 
@@ -353,7 +355,7 @@ class TestLists:
         asked = {path.partition("?")[0] for path in self.SEARCHES}
         for route in routes(application):
             if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and not parameters(route.path):
-                known = {"/datasets", "/methods", "/docs", "/runs", "/ui/jobs", *OPEN}
+                known = {"/datasets", "/methods", "/docs", "/runs", "/ui/jobs", *OPERATED, *OPEN}
                 assert route.path in asked | known, route.path
 
     def test_nothing_of_the_first_is_in_them(self, world: World) -> None:
@@ -363,6 +365,13 @@ class TestLists:
                 assert answer.status_code == 200, path
                 marks = [mark for mark in world.things.marks if mark not in path]
                 assert [mark for mark in marks if mark in answer.text] == [], path
+
+    def test_what_is_of_all_projects_is_no_tenants(self, world: World) -> None:
+        for path in OPERATED:
+            for client in (world.first, world.second):
+                answer = client.get(path)
+                assert answer.status_code == 403, path
+                assert [mark for mark in world.things.marks if mark in answer.text] == []
 
     def test_nothing_of_it_is_counted(self, world: World) -> None:
         fleet = world.second.get("/fleet").json()

@@ -55,6 +55,20 @@ class TestEnrol:
         assert names(database) == []
 
 
+class TestCrews:
+    def test_are_those_that_are_there_with_their_slots(self, database: Database, clock: Clock) -> None:
+        with database.write() as session:
+            assert pools.crews(session) == []
+            pools.enrol(session, "silent", OFFER)
+        clock.set(clock.now + pools.LIVE_SECONDS + 1)
+        with database.write() as session:
+            for name, slots in (("a", 2), ("b", 3), ("drained", 5)):
+                pools.enrol(session, name, Offer(slots=slots))
+            pools.drain(session, "drained")
+        with database.read() as session:
+            assert pools.crews(session) == [(False, 2, 5), (True, 1, 5)]
+
+
 class TestDrain:
     def test_it_is_not_counted_upon_and_its_jobs_go_on(
         self, database: Database, queued: Callable[..., str]

@@ -155,7 +155,7 @@ class TestPulses:
 
         seen = [pulses()]
         advance(database, study)
-        assert pulses() == seen[0] == {study: ("default", 0, None)}
+        assert pulses() == seen[0] == {study: ("default", 0, None, None)}
         for _ in range(3):
             crew.work()
             assert pulses() not in seen
