@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
+from anyio import CancelScope
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import OperationalError
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.caller import ANYONE, Caller, put, signed_in
+from api.access.caller import ANYONE, Caller, put, request_id, signed_in
 from api.access.policies import OPEN_MOUNTS, open_paths
 from api.access.problems import unauthenticated
+from api.access.refusals import Refusals
+from api.access.streams import Streamed
 from api.gate.origins import FOREIGN, SAFE
 from api.problems import ProblemResponse, database_away, refused
 from core.catalog import keys
@@ -33,8 +37,9 @@ class Gate:
     change something must also say that it comes from this installation's own pages (others' never get here).
     """
 
-    def __init__(self, app: ASGIApp, *, database: Database, asks: bool) -> None:
+    def __init__(self, app: ASGIApp, *, database: Database, asks: bool, refusals: Refusals) -> None:
         self.app = app
+        self._refusals = refusals
         self._database = database.everywhere()
         self._asks = asks
         self._open: frozenset[str] | None = None
@@ -43,12 +48,15 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = None
-        if self._asks:
-            refusal = await self._admit(scope)
-        else:
+        named = _naming(scope, send)
+        if not self._asks:
             put(scope, ANYONE)
-        await (refusal or self.app)(scope, receive, send)
+            await self.app(scope, receive, named)
+            return
+        refusal = await self._admit(scope)
+        with CancelScope() as answering:
+            stream = Streamed(named, partial(self._still_good, Headers(scope=scope)), answering.cancel)
+            await (refusal or self.app)(scope, receive, stream)
 
     async def _admit(self, scope: Scope) -> Response | None:
         """Let a caller in; or what to answer instead."""
@@ -74,24 +82,31 @@ class Gate:
             return RedirectResponse(
                 f"{SIGN_IN}?back={quote(back, safe='')}", 303, {"Cache-Control": "no-store"}
             )
+        if "authorization" in headers:
+            await self._refusals.note(scope, "unauthenticated", _key_or_none(headers))
         sent = "authorization" in headers or COOKIE in headers.get("cookie", "")
         return refused(unauthenticated(why if sent else "none was sent"))
 
+    async def _still_good(self, headers: Headers) -> bool:
+        """Whether what let a request in still does; while nobody can tell, it does."""
+        try:
+            return await self._caller(headers) is not None
+        except NoKey:
+            return False
+        except OperationalError:
+            return True
+
     async def _caller(self, headers: Headers) -> Caller | None:
         """Who sent it; raises `NoKey`. A key goes before a cookie: it was sent on purpose."""
-        given = headers.get("authorization")
-        if given is not None:
-            scheme, _, text = given.partition(" ")
-            if scheme.lower() != "bearer":
-                raise NoKey(f"the scheme {scheme[:20]!r} is not accepted")
-            key = KeyText.read(text.strip())
+        key = _key_of(headers)
+        if key is not None:
             found = await run_sync(self._holder, key)
-            return None if found is None else Caller(found.project, found.scope)
+            return None if found is None else Caller(found.project, found.scope, key=found.key)
         secret = cookie_of(headers)
         if secret is None:
             return None
         found = await run_sync(self._signed_in, secret)
-        return None if found is None else Caller(found.project, found.scope, by_cookie=True)
+        return None if found is None else Caller(found.project, found.scope, True, found.key)
 
     def _holder(self, key: KeyText) -> Holder | None:
         with self._database.read() as session:
@@ -115,6 +130,34 @@ class Gate:
             self._open = open_paths(scope["app"])
         path: str = scope["path"]
         return path in self._open or path.startswith(tuple(f"{mount}/" for mount in OPEN_MOUNTS))
+
+
+def _key_of(headers: Headers) -> KeyText | None:
+    """The key that was sent; raises `NoKey` for what is none."""
+    given = headers.get("authorization")
+    if given is None:
+        return None
+    scheme, _, text = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NoKey(f"the scheme {scheme[:20]!r} is not accepted")
+    return KeyText.read(text.strip())
+
+
+def _key_or_none(headers: Headers) -> KeyText | None:
+    with suppress(NoKey):
+        return _key_of(headers)
+    return None
+
+
+def _naming(scope: Scope, send: Send) -> Send:
+    """`send`, with the request's name in the audit log as a header of the answer."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["X-Request-Id"] = request_id(scope)
+        await send(message)
+
+    return named
 
 
 def cookie_of(headers: Headers) -> str | None:
