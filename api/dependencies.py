@@ -31,7 +31,8 @@ async def _callers_database(request: Request) -> Database:
     if caller is None:
         raise unauthenticated("none was sent")
     database: Database = request.app.state.database
-    return database.of(caller.project).witnessed(partial(audit.enter, act=act_of(request)))
+    witness = partial(audit.enter, act=act_of(request), project=caller.project)
+    return database.of(caller.project).witnessed(witness)
 
 
 DatabaseDep = Annotated[Database, Depends(_callers_database)]

@@ -76,8 +76,10 @@ def delete_ticket(session: Session, identity: str) -> bool:
     """
     if not _locked(session, Ticket, Ticket.id == identity):
         return False
-    _refuse(needs.unfinished(session, "ticket", identity), needs.studies_with_ticket(session, identity))
     makers = select(Provenance.job_id).where(Provenance.ticket_id == identity)
+    # Before it is known who needs it: none of them becomes the answer of a request, or of a study, meanwhile.
+    session.execute(select(Job.id).where(Job.id.in_(makers)).with_for_update())
+    _refuse(needs.unfinished(session, "ticket", identity), needs.studies_with_ticket(session, identity))
     session.execute(update(Job).where(Job.id.in_(makers)).values(digest=None), execution_options=_PLAIN)
     for part in OF_TICKET:
         session.execute(delete(part).where(part.ticket_id == identity), execution_options=_PLAIN)

@@ -14,6 +14,7 @@ from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.catalog.quotas import ProjectFull, Quota, Sizes, TooManyWaiting
 from core.jobs.outcome import Outcome, RunRecord
+from core.jobs.specs import ImportSpec
 
 
 def limit(database: Database, **quota: int) -> None:
@@ -153,3 +154,26 @@ class TestBytes:
             quotas.grew(session, 8)
         with pytest.raises(ProjectFull):
             ask(database, spec)
+
+    def test_what_is_too_much_is_not_added(self, database: Database) -> None:
+        limit(database, bytes=8)
+        with database.write() as session:
+            quotas.grew(session, 5)
+        with (
+            pytest.raises(ProjectFull, match="stores 5 bytes, of 8 that it may: 4 more"),
+            database.write() as s,
+        ):
+            quotas.grew(s, 4)
+        with database.read() as session:
+            assert quotas.stored(session) == 5
+
+    def test_a_file_that_waits_to_be_imported_counts(self, database: Database, store: LocalStore) -> None:
+        with database.write() as session:
+            waits, over = (jobs.create(session, ImportSpec(sha256="ab" * 32, size=9), 2).id for _ in range(2))
+            jobs.cancel(session, over)
+        with database.read() as session:
+            assert Sizes(store).stored(session) == 9
+        with database.write() as session:
+            jobs.cancel(session, waits)
+        with database.read() as session:
+            assert Sizes(store).stored(session) == 0
