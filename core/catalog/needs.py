@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog.tables import Job, Provenance, StudyJob, Ticket
 from core.jobs.specs import ConnectSpec, EvaluateSpec, ExportSpec, JobSpec, TrainSpec, TransformSpec
-from core.jobs.states import TERMINAL
+from core.jobs.states import LIVE
 
 MOST_NAMED = 20
 """Ids that a refusal names."""
@@ -54,7 +54,7 @@ def hold(session: Session, spec: JobSpec) -> list[str]:
 
 def unfinished(session: Session, kind: str, identity: str) -> Sequence[str]:
     """The jobs that are not over and were given a ticket or a job, as `kind` says."""
-    needing = select(Job.id).where(Job.state.not_in(TERMINAL), _names(kind, identity))
+    needing = select(Job.id).where(Job.state.in_(LIVE), _names(kind, identity))
     return session.scalars(needing.limit(MOST_NAMED)).all()
 
 
@@ -75,12 +75,17 @@ def studies_with_job(session: Session, job_id: str) -> Sequence[str]:
 def trained_for_others(session: Session, job_ids: Iterable[str]) -> set[str]:
     """Of some jobs those whose weights a job needs that is not over."""
     wanted = set(job_ids)
-    given = select(Job.spec).where(Job.state.not_in(TERMINAL), Job.kind.in_(("evaluate", "connect")))
+    given = select(Job.spec).where(Job.state.in_(LIVE), Job.kind.in_(("evaluate", "connect")))
     named = set()
     for spec in session.scalars(given):
         named.add(spec.get("job"))
         named.update(end["job"] for end in spec.get("trainings") or ())
     return wanted & named
+
+
+def of_studies(session: Session, job_ids: Iterable[str]) -> set[str]:
+    """Of some jobs those that are of a study."""
+    return set(session.scalars(select(StudyJob.job_id).where(StudyJob.job_id.in_(list(job_ids)))))
 
 
 def _names(kind: str, identity: str) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ from core.catalog.queue import NOT_BEGUN
 from core.catalog.references import Reference, named
 from core.catalog.scope import project_of
 from core.catalog.tables import Job, Project, Study, StudyJob
-from core.jobs.states import TERMINAL
+from core.jobs.states import LIVE
 
 
 @dataclass(frozen=True)
@@ -153,5 +153,5 @@ class Sizes:
 
 def _to_import(session: Session) -> int:
     """Bytes that wait, or are on the way, to become tickets."""
-    waiting = select(Job.spec).where(Job.kind == "import", Job.state.not_in(TERMINAL))
+    waiting = select(Job.spec).where(Job.kind == "import", Job.state.in_(LIVE))
     return sum(spec["size"] for spec in session.scalars(waiting))

@@ -134,20 +134,20 @@ def _drop_logs(session: Session, jobs: Sequence[str]) -> Collection[str]:
 
 
 def _drop_weights(session: Session, jobs: Sequence[str]) -> Collection[str]:
-    free = set(jobs) - needs.trained_for_others(session, jobs)
+    free = _free(session, jobs)
     _mark(session, free, weights_dropped_at=now())
     return free
 
 
 def _drop_jobs(session: Session, jobs: Sequence[str]) -> Collection[str]:
-    dropped = []
-    for job_id in jobs:
-        try:
-            deletion.delete_job(session, job_id)
-        except deletion.Needed:
-            continue
-        dropped.append(job_id)
-    return dropped
+    free = _free(session, jobs)
+    deletion.empty(session, free)
+    return free
+
+
+def _free(session: Session, jobs: Sequence[str]) -> set[str]:
+    """Those that nobody needs: a study may have come to one just before it was locked."""
+    return set(jobs) - needs.trained_for_others(session, jobs) - needs.of_studies(session, jobs)
 
 
 def _drop_entries(session: Session, entries: Sequence[str]) -> Collection[str]:

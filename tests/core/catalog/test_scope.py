@@ -16,6 +16,7 @@ from core.catalog.tables import (
     Event,
     Job,
     Outbox,
+    Pool,
     PostedArchitecture,
     Project,
     Provenance,
@@ -33,8 +34,8 @@ from core.catalog.tables import (
 from core.jobs.specs import TrainSpec
 
 TICKET = "ab" * 32
-SHARED = {Project, SignIn}
-"""Tables of no project: projects themselves, and sign-ins, which are those of their keys and only looked up by them."""
+SHARED = {Pool, Project, SignIn}
+"""Tables of no project: workers; projects themselves; sign-ins, which are those of their keys and only looked up by them."""
 
 
 @pytest.fixture
