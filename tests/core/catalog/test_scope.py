@@ -35,7 +35,7 @@ from core.jobs.specs import TrainSpec
 
 TICKET = "ab" * 32
 SHARED = {Pool, Project, SignIn}
-"""Tables of no project: workers; projects themselves; sign-ins, which are those of their keys and only looked up by them."""
+"""Tables of no project: workers; projects themselves; sign-ins, which are their keys', and only looked up by them."""
 
 
 @pytest.fixture
