@@ -12,12 +12,14 @@ from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from api import docs, health, problems
+from api import deletion, docs, health, problems
 from api.access import policies
 from api.access import routes as keys
 from api.access.documented import with_keys
 from api.access.gate import Gate
+from api.access.refusals import Refusals
 from api.catalogue import routes as catalogue
+from api.deletion import GONE
 from api.fleet import routes as fleet
 from api.gate.bodies import TOO_SLOW, Bodies
 from api.gate.connections import allow_connections
@@ -27,6 +29,7 @@ from api.guard import Guard
 from api.health import VERSION
 from api.jobs import routes as jobs
 from api.jobs.feed import Feed
+from api.limits import PROJECT_FULL, TOO_MANY_WAITING
 from api.observing import routes as metrics
 from api.observing.figures import counted
 from api.observing.installation import Installation
@@ -55,6 +58,7 @@ from core.lifeline import die_with_parent
 from core.settings import Settings
 from core.settings import settings as environment
 
+DELETABLE = ("/tickets/{", "/jobs/{", "/studies/{")
 LARGEST_BODY = 1 << 20
 """Bytes of a request that is no upload."""
 
@@ -69,7 +73,10 @@ _TAGS = [
     },
     {"name": "studies", "description": "Compare, in one request: many jobs whose results form a table."},
     {"name": "catalogue", "description": "What this installation can do."},
-    {"name": "keys", "description": "Who may come into this project, and what they may do in it."},
+    {
+        "name": "keys",
+        "description": "Who may come into this project, what they may do in it, and what was done.",
+    },
     {"name": "health", "description": "For whoever operates it."},
 ]
 
@@ -96,13 +103,17 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for methods in document["paths"].values():
+    for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
             _add(operation["responses"], documented(MISDIRECTED, TOO_OFTEN, NOT_READY))
             if method.upper() not in SAFE:
                 _add(operation["responses"], documented(FOREIGN, TOO_SLOW, NO_ROOM))
+            if method == "post" or path.endswith("/file"):
+                _add(operation["responses"], documented(TOO_MANY_WAITING, PROJECT_FULL))
+            if path.startswith(DELETABLE) and method != "delete":
+                _add(operation["responses"], documented(GONE))
     problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
     schemas |= {**problem.pop("$defs"), "Problem": problem}
     return document
@@ -149,15 +160,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.reception = Reception(settings)
     app.state.registry, app.state.figures = counted()
     app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
+    app.state.refusals = Refusals(database)
     # The last one is the first that a request meets.
     app.add_middleware(Routed)
     app.add_middleware(Bodies)
     token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
-    app.add_middleware(Gate, database=database, asks=settings.auth == "keys", metrics_token=token)
+    app.add_middleware(
+        Gate,
+        database=database,
+        asks=settings.auth == "keys",
+        metrics_token=token,
+        refusals=app.state.refusals,
+    )
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
     app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
-    problems.install(app)
+    for part in (problems, deletion):
+        part.install(app)
     app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
     app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
 
-from api.access.caller import caller_of
+from api.access.caller import act_of, caller_of
 from api.access.problems import unauthenticated
 from api.jobs.feed import Feed
 from api.problems import not_found
+from core.catalog import audit
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.settings import Settings
@@ -29,11 +31,13 @@ async def _callers_database(request: Request) -> Database:
     if caller is None:
         raise unauthenticated("none was sent")
     database: Database = request.app.state.database
-    return database.of(caller.project)
+    witness = partial(audit.enter, act=act_of(request), project=caller.project)
+    return database.of(caller.project).witnessed(witness)
 
 
 DatabaseDep = Annotated[Database, Depends(_callers_database)]
-"""The catalog as the caller's project has it: whatever a route asks of it, it sees and makes nothing of others'."""
+"""The catalog as the caller's project has it: whatever a route asks of it, it sees and makes nothing of others', and
+whatever it changes is entered in the audit log."""
 InstallationDep = Annotated[Database, _shared("database")]
 """The catalog for what is no project's: whether it can be reached, and whose a key is."""
 StoreDep = Annotated[ArtifactStore, _shared("store")]

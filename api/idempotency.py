@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 from sqlalchemy.orm import Session
 
-from core.catalog import idempotency
+from core.catalog import audit, idempotency
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 
@@ -36,8 +36,10 @@ class Once:
                 with database.write(transaction) as session:
                     earlier = self.earlier(session, content)
                     if earlier is not None:
+                        audit.nothing(session)
                         return earlier, True
                     made = make(session)
+                    audit.about(session, made.resource)
                     self._remember(session, content, made)
                     return made, False
             except _BoundMeanwhile:

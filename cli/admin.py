@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from api.client.models.health import Pool
+from cli import limits
+from cli.here import catalog, operator, store
 from cli.keys import Days, Name, Scope
-from cli.operate import Home, say, settings_or_exit
+from cli.operate import Home, say
 from cli.options import HERE, AsJson, Server, connected
-from cli.printing import show
-
-if TYPE_CHECKING:
-    from core.catalog.database import Database
+from cli.printing import show, tabulate
 
 admin = typer.Typer(
-    help="Projects and first keys, made in this installation's database itself; workers.",
+    help="What an operator does in this installation's database itself: projects, first keys, quotas, retention;"
+    " and with its workers.",
     no_args_is_help=True,
 )
 DAY = 86_400
@@ -31,10 +29,11 @@ def key(
     name: Name, project: Project = "default", scope: Scope = "admin", days: Days = None, home: Home = None
 ) -> None:
     """Make a key to a project, and print it: the only time that it is shown."""
+    from core.catalog import audit as entries
     from core.catalog import keys
     from core.catalog.keys import BadProject
 
-    with _catalog(home) as database:
+    with catalog(home) as database:
         try:
             with database.everywhere().write() as session:
                 entered = keys.ensure_project(session, project)
@@ -42,6 +41,7 @@ def key(
             raise typer.BadParameter(str(error), param_hint="--project") from None
         with database.of(project).write() as session:
             row, text = keys.create(session, name, scope, None if days is None else float(days * DAY))
+            entries.enter(session, operator("key", row.id))
     if entered:
         say(f"project {project} is new")
     say(f"key {row.id} ({name}) to project {project}, scope {scope}, is shown this once:")
@@ -53,17 +53,20 @@ def projects(home: Home = None) -> None:
     """List the projects of this installation."""
     from core.catalog import keys
 
-    with _catalog(home) as database, database.everywhere().read() as session:
+    with catalog(home) as database, database.everywhere().read() as session:
         typer.echo("\n".join(keys.projects(session)))
 
 
 @admin.command("revoke")
 def revoke(key: Annotated[str, typer.Argument(metavar="KEY", help="A key's id.")], home: Home = None) -> None:
     """Revoke a key of any project."""
+    from core.catalog import audit as entries
     from core.catalog import keys
 
-    with _catalog(home) as database, database.everywhere().write() as session:
+    with catalog(home) as database, database.everywhere().write() as session:
         row = keys.revoke(session, key)
+        if row is not None:
+            entries.enter(session, operator("revoke", key), project=row.project)
     if row is None:
         say(f"there is no key {key}")
         raise typer.Exit(1)
@@ -106,12 +109,14 @@ def collect(
     home: Home = None,
 ) -> None:
     """Remove artifacts that nothing in the database names, and which no running job can have made."""
+    from core.catalog import audit as entries
     from core.catalog import collecting
-    from core.catalog.stores import store_of
 
-    with _catalog(home) as database:
-        store = store_of(settings_or_exit(home=home))
-        found = collecting.collect(database, store, days * DAY, dry_run=dry_run)
+    with catalog(home) as database:
+        found = collecting.collect(database, store(home), days * DAY, dry_run=dry_run)
+        if found.artifacts and not dry_run:
+            with database.everywhere().write() as session:
+                entries.enter(session, operator("collect", f"{found.artifacts} artifacts"))
     would = "would be removed" if dry_run else "removed"
     words = (
         f"{found.artifacts} artifacts, {found.bytes:,} bytes, and {len(found.trainings)} trainings {would}"
@@ -119,17 +124,26 @@ def collect(
     show(found.as_json(), lambda _: "\n".join([*found.digests, words]), as_json)
 
 
-@contextmanager
-def _catalog(home: Home) -> Iterator[Database]:
-    """This installation's catalog, at the newest schema: a first key may be made before the first start."""
-    from core.catalog.database import Database
-    from core.catalog.migrate import upgrade
+@admin.command("audit")
+def audit(
+    project: Annotated[
+        str | None, typer.Option(help="Of this project alone.", show_default="all, and strangers")
+    ] = None,
+    of: Annotated[str | None, typer.Option(metavar="ID", help="Only what was done to this.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 20,
+    home: Home = None,
+) -> None:
+    """List what was changed, by whom, and which keys were refused."""
+    from api.access.schemas import AuditBody
+    from cli.auditing import audit_table
+    from core.catalog import audit as entries
 
-    settings = settings_or_exit(home=home)
-    settings.root.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.database)
-    database = Database(settings.database)
-    try:
-        yield database
-    finally:
-        database.close()
+    with catalog(home) as everything:
+        database = everything.everywhere() if project is None else everything.of(project)
+        with database.read() as session:
+            found = entries.page(session, limit, resource=of).rows
+    tabulate(audit_table([AuditBody.of(row) for row in found]))
+
+
+for command in (limits.quota, limits.retention):
+    admin.command()(command)

@@ -8,6 +8,8 @@ import typer
 
 from cli import carrying, catalogue, files, jobs, keeping, operate, studies, study_files, tickets, verbs
 from cli.admin import admin
+from cli.auditing import audit
+from cli.deleting import delete
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.keys import keys
@@ -84,6 +86,8 @@ for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(catalogue.architectures, name="architectures", rich_help_panel="What it can do")
+app.add_typer(delete, name="delete", rich_help_panel="What is under way")
+app.command(rich_help_panel="Who may use it")(audit)
 app.add_typer(keys, name="keys", rich_help_panel="Who may use it")
 app.add_typer(admin, name="admin", rich_help_panel="Who may use it")
 

@@ -1,9 +1,10 @@
-"""`elasticket doctor --verify`: every artifact is read, and what is wrong with it is told and mended."""
+"""`elasticket doctor --verify`: every artifact and the history are read; what is wrong is told, and mended."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import typer
 from cli.keeping import progress
 
 if TYPE_CHECKING:
+    from core.catalog.history import Violation
     from core.catalog.verification import Verdict
     from core.settings import Settings
 
@@ -20,13 +22,18 @@ SHOWN = 20
 
 
 def verified(settings: Settings, mend: bool, sources: Sequence[Path], as_json: bool) -> bool:
-    """Look at every artifact, mend what can be if asked to, and say it all; whether all is well in the end."""
+    """Look at every artifact, mend what can be if asked to, and say it all; whether all is well in the end.
+
+    What the database says happened is looked at as well: it may contradict itself, which nothing can mend.
+    """
     from core.catalog.artifacts import LocalStore
     from core.catalog.backup import ARTIFACTS, closing_database
+    from core.catalog.history import violations
     from core.catalog.stores import store_of
     from core.catalog.verification import repair, verify
 
     store = store_of(settings)
+    broken: list[Violation] = []
     done: list[str] = []
     with closing_database(settings.database) as database:
         with progress("verify") as tell:
@@ -36,11 +43,16 @@ def verified(settings: Settings, mend: bool, sources: Sequence[Path], as_json: b
             done = repair(database, store, verdict, [LocalStore(folder) for folder in folders])
             with progress("verify again") as tell:
                 verdict = verify(database, store, tell)
+        with database.everywhere().read() as session:
+            broken = list(violations(session))
     if as_json:
-        typer.echo(json.dumps({**verdict.as_json(), "repaired": done}, indent=1))
+        told = {"repaired": done, "violations": [asdict(one) for one in broken]}
+        typer.echo(json.dumps({**verdict.as_json(), **told}, indent=1))
     else:
         _tell(verdict, done)
-    return not verdict.faults
+        for one in broken:
+            typer.echo(f"{one.subject}  breaks a promise: {one.promise}; {one.what}")
+    return not verdict.faults and not broken
 
 
 def _tell(verdict: Verdict, done: Sequence[str]) -> None:

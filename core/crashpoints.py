@@ -45,6 +45,9 @@ TRANSACTIONS = {
     "stop": "a job that was asked to stop has stopped",
     "give_back": "a job that is to leave its worker goes back to the queue",
     "lose": "a trainer died: its job goes back to the queue",
+    "count": "what a project stores is counted",
+    "delete": "a ticket, a job or a study is deleted",
+    "retention": "what a project keeps no longer goes",
     "tidy": "an ended job's pointers to training states go",
 }
 """Every write transaction of the product. Each dies before its commit (`NAME.commit`) and after (`NAME.committed`)."""

@@ -13,12 +13,13 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from core import logs, tracing
-from core.catalog import dispatch, pools, studies
+from core.catalog import dispatch, pools, quotas, retention, studies
 from core.catalog.bell import Bell
 from core.catalog.collecting import collect
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.dispatch import MOST_HINTS, Announcement
 from core.catalog.preemption import make_room
+from core.catalog.quotas import Sizes
 from core.catalog.scratch import Scratch
 from core.catalog.stores import store_of
 from core.crashpoints import crashpoint
@@ -31,6 +32,7 @@ from workers.tasks import run_job
 
 log = logging.getLogger(__name__)
 
+COUNT_SECONDS = 60.0
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86400.0
 RETRY_SECONDS = 1.0
@@ -46,6 +48,9 @@ class Dispatcher:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self._database = Database(chosen.database, retries=True).everywhere()
+        self._sizes = Sizes(store_of(chosen))
+        self._slow = {self.count: COUNT_SECONDS, self.sweep: SWEEP_SECONDS}
+        self._beside: dict[str, threading.Thread] = {}
         self._bell = Bell(self._database)
         self._sent: dict[int, float] = {}
         self._told: list[Announcement] = []
@@ -152,7 +157,7 @@ class Dispatcher:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database or broker that is away is tried again."""
-        due = dict.fromkeys((self.advance, self.relay, self.reconcile, self._sweep_beside), 0.0)
+        due = dict.fromkeys((self.advance, self.relay, self.reconcile, *self._slow), 0.0)
         while not stop.is_set():
             heard = self._bell.wait(self._settings.relay_seconds)
             self._told += [Announcement.told(each) for each in heard if each]
@@ -163,24 +168,33 @@ class Dispatcher:
                 stop.wait(max(0.0, due[self.relay] - time.monotonic()))
             for step in due:
                 if due[step] <= time.monotonic():
-                    self._try(step)
+                    (self._begin if step in self._slow else self._try)(step)
                     due[step] = time.monotonic() + self._every(step)
         self._bell.close()
 
     def _every(self, step: Callable[[], None]) -> float:
         """Seconds between two beginnings. Who does not lead looks only whether the leader has been at it."""
-        if step == self._sweep_beside:
-            return SWEEP_SECONDS
+        if step in self._slow:
+            return self._slow[step]
         often = self._bell.leads and step != self.reconcile
         return self._settings.relay_seconds if often else self._settings.reconcile_seconds
 
-    def _sweep_beside(self) -> None:
-        """To look through a store may take minutes, and jobs wait to be announced."""
-        threading.Thread(target=self._try, args=(self.sweep,), daemon=True).start()
+    def _begin(self, step: Callable[[], None]) -> None:
+        """Do a step beside the others, unless it still is: to ask a store may take minutes, and jobs wait."""
+        before = self._beside.get(step.__name__)
+        if before is None or not before.is_alive():
+            self._beside[step.__name__] = threading.Thread(target=self._try, args=(step,), daemon=True)
+            self._beside[step.__name__].start()
+
+    def count(self) -> None:
+        """Count what projects store that may not store everything."""
+        quotas.count(self._database, self._sizes)
 
     def sweep(self) -> None:
-        """Remove files that were never finished, and artifacts that nothing names; have the database count its rows."""
+        """Remove what is kept no longer, what was never finished and what nothing names; have rows counted."""
         self._database.optimize()
+        for project, what, count in retention.apply(self._database):
+            log.info("project %s keeps no longer: %d of its %s", project, count, what)
         store, grace = store_of(self._settings), self._settings.collect_after_seconds
         store.sweep(ABANDONED_SECONDS)
         for job_id in Scratch(self._settings).everywhere():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
+from anyio import CancelScope
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
@@ -16,6 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.access.caller import ANYONE, Caller, put, signed_in
 from api.access.policies import OPEN_MOUNTS, open_paths
 from api.access.problems import unauthenticated
+from api.access.refusals import Refusals
+from api.access.streams import Streamed
 from api.gate.origins import FOREIGN, SAFE
 from api.problems import ProblemResponse, database_away, refused
 from core.catalog import keys
@@ -40,9 +44,16 @@ class Gate:
     """
 
     def __init__(
-        self, app: ASGIApp, *, database: Database, asks: bool, metrics_token: str | None = None
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        asks: bool,
+        refusals: Refusals,
+        metrics_token: str | None = None,
     ) -> None:
         self.app = app
+        self._refusals = refusals
         self._metrics_token = metrics_token
         self._database = database.everywhere()
         self._asks = asks
@@ -52,12 +63,14 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = None
-        if self._asks:
-            refusal = await self._admit(scope)
-        else:
+        if not self._asks:
             put(scope, ANYONE)
-        await (refusal or self.app)(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
+        refusal = await self._admit(scope)
+        with CancelScope() as answering:
+            stream = Streamed(send, partial(self._still_good, Headers(scope=scope)), answering.cancel)
+            await (refusal or self.app)(scope, receive, stream)
 
     async def _admit(self, scope: Scope) -> Response | None:
         """Let a caller in; or what to answer instead."""
@@ -86,6 +99,8 @@ class Gate:
             return RedirectResponse(
                 f"{SIGN_IN}?back={quote(back, safe='')}", 303, {"Cache-Control": "no-store"}
             )
+        if "authorization" in headers:
+            await self._refusals.note(scope, "unauthenticated", _key_or_none(headers))
         sent = "authorization" in headers or COOKIE in headers.get("cookie", "")
         return refused(unauthenticated(why if sent else "none was sent"))
 
@@ -95,21 +110,26 @@ class Gate:
         sent = headers.get("authorization", "").encode()
         return hmac.compare_digest(sent, f"Bearer {self._metrics_token}".encode())
 
+    async def _still_good(self, headers: Headers) -> bool:
+        """Whether what let a request in still does; while nobody can tell, it does."""
+        try:
+            return await self._caller(headers) is not None
+        except NoKey:
+            return False
+        except OperationalError:
+            return True
+
     async def _caller(self, headers: Headers) -> Caller | None:
         """Who sent it; raises `NoKey`. A key goes before a cookie: it was sent on purpose."""
-        given = headers.get("authorization")
-        if given is not None:
-            scheme, _, text = given.partition(" ")
-            if scheme.lower() != "bearer":
-                raise NoKey(f"the scheme {scheme[:20]!r} is not accepted")
-            key = KeyText.read(text.strip())
+        key = _key_of(headers)
+        if key is not None:
             found = await run_sync(self._holder, key)
-            return None if found is None else Caller(found.project, found.scope)
+            return None if found is None else Caller(found.project, found.scope, key=found.key)
         secret = cookie_of(headers)
         if secret is None:
             return None
         found = await run_sync(self._signed_in, secret)
-        return None if found is None else Caller(found.project, found.scope, by_cookie=True)
+        return None if found is None else Caller(found.project, found.scope, True, found.key)
 
     def _holder(self, key: KeyText) -> Holder | None:
         with self._database.read() as session:
@@ -133,6 +153,23 @@ class Gate:
             self._open = open_paths(scope["app"])
         path: str = scope["path"]
         return path in self._open or path.startswith(tuple(f"{mount}/" for mount in OPEN_MOUNTS))
+
+
+def _key_of(headers: Headers) -> KeyText | None:
+    """The key that was sent; raises `NoKey` for what is none."""
+    given = headers.get("authorization")
+    if given is None:
+        return None
+    scheme, _, text = given.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NoKey(f"the scheme {scheme[:20]!r} is not accepted")
+    return KeyText.read(text.strip())
+
+
+def _key_or_none(headers: Headers) -> KeyText | None:
+    with suppress(NoKey):
+        return _key_of(headers)
+    return None
 
 
 def cookie_of(headers: Headers) -> str | None:

@@ -72,6 +72,7 @@ async def enforce(request: Request) -> None:
     if caller is None:
         raise unauthenticated("none was sent")
     if not covers(caller.scope, policy.scope):
+        await request.app.state.refusals.note(request.scope, "forbidden")
         raise forbidden(policy.scope, caller.scope)
     if policy.everywhere and caller.project != DEFAULT:
         raise not_the_operator(policy.scope)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.access import service
 from api.access.policies import administers
-from api.access.schemas import KeyBody, KeyRequest, NewKeyBody
+from api.access.schemas import AuditBody, AuditQuery, KeyBody, KeyRequest, NewKeyBody
 from api.dependencies import DatabaseDep, KeyPath
 from api.idempotency import REPLAYED, OnceDep
 from api.paging import Listing, Paging, listing
@@ -40,3 +40,12 @@ def list_keys(
 def revoke_key(key: KeyPath, database: DatabaseDep) -> KeyBody:
     """Revoke an API key: from now on it lets nobody in, nor the browsers that were signed in with it."""
     return service.revoke(database, key)
+
+
+@router.get("/audit", responses=documented(INVALID_REQUEST))
+def read_audit_log(
+    query: Annotated[AuditQuery, Query()], request: Request, response: Response, database: DatabaseDep
+) -> Listing[AuditBody]:
+    """List what was changed in this project, by whom, and which of its keys were refused, newest first."""
+    found = service.entries(database, query.limit, query.after, query.resource)
+    return listing(request, response, *found)

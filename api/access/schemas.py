@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.paging import Paging
 from core.catalog.keys import Scope
-from core.catalog.tables import ApiKey
+from core.catalog.tables import ApiKey, AuditEntry
 
 LONGEST_DAYS = 3650
 _KEY: dict[str, Any] = {
@@ -21,6 +22,20 @@ _KEY: dict[str, Any] = {
     # Examples lose what is null on their way into the document.
     "revoked_at": "2026-02-01T08:00:00Z",
     "last_used_at": "2026-01-31T23:59:00Z",
+}
+
+
+_ENTRY: dict[str, Any] = {
+    "id": "0d3f" * 8,
+    "at": "2026-01-05T10:00:00Z",
+    "by": "key",
+    "key": "4b1d4b1d4b1d",
+    "method": "DELETE",
+    "route": "/jobs/{job}",
+    "resource": "4b1d" * 8,
+    "outcome": "done",
+    "request_id": "77aa" * 8,
+    "address": "192.0.2.7",
 }
 
 
@@ -84,3 +99,38 @@ class NewKeyBody(KeyBody):
         """That of a row, with the key where it was made just now."""
         told: dict[str, Any] = {name: getattr(row, name) for name in KeyBody.model_fields}
         return cls.model_validate(told | {"key": key})
+
+
+class AuditQuery(Paging):
+    """Which entries to list."""
+
+    resource: str | None = Field(
+        None,
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="only what was done to this: a ticket, a job, a key …",
+    )
+
+
+class AuditBody(BaseModel):
+    """One thing that was done, or a key that was refused. Of requests neither bodies nor queries are kept."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_ENTRY]})
+
+    id: str
+    at: datetime = Field(validation_alias="created_at")
+    by: str = Field(
+        description="what let them in: a key, the cookie of a browser, an installation that asks anyone for none, a"
+        " shell on the machine (operator); retention is nobody's doing"
+    )
+    key: str | None = Field(default=None, validation_alias="key_id", description="the key's id")
+    method: str
+    route: str = Field(description="as the API's document has it; of a shell the command")
+    resource: str | None = Field(default=None, description="what it was done to, or what it made")
+    outcome: str = Field(description="done, forbidden (its scope is too small), or unauthenticated")
+    request_id: str | None = Field(default=None, description="the answer's X-Request-Id")
+    address: str | None = None
+
+    @classmethod
+    def of(cls, row: AuditEntry) -> AuditBody:
+        """That of a row."""
+        return cls.model_validate(row)

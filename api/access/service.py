@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from api.access.schemas import KeyBody, KeyRequest, NewKeyBody
+from api.access.schemas import AuditBody, KeyBody, KeyRequest, NewKeyBody
 from api.idempotency import Once
 from api.problems import not_found
-from core.catalog import keys
+from core.catalog import audit, keys
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
@@ -47,3 +47,12 @@ def revoke(database: Database, key_id: str) -> KeyBody:
         if row is None:
             raise not_found("key", key_id)
         return KeyBody.of(row)
+
+
+def entries(
+    database: Database, limit: int, after: Cursor | None, resource: str | None
+) -> tuple[list[AuditBody], Cursor | None]:
+    """The project's audit log, newest first, and where the next page starts."""
+    with database.read() as session:
+        found = audit.page(session, limit, after, resource)
+        return [AuditBody.of(row) for row in found.rows], found.next

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from api.client.answer import Identified, identity
 from api.client.events import Events
-from api.client.models.jobs import Job, JobLedger, JobSummary, Run, RunComparison, TransformPlan
+from api.client.models.jobs import Deleted, Job, JobLedger, JobSummary, Run, RunComparison, TransformPlan
 from api.client.models.queries import CompareRunsQuery, ListJobsQuery
 from api.client.models.requests import (
     ConnectRequest,
@@ -72,6 +72,10 @@ class Jobs(Events):
     def cancel(self, job: str | Identified) -> Job:
         """Ask a job to stop."""
         return self.post(Job, f"/jobs/{identity(job)}/cancel")
+
+    def delete_job(self, job: str | Identified) -> Deleted:
+        """Delete a job that is over, with all that is known of it; the tickets that it made stay."""
+        return self.parsed(Deleted, self.send("DELETE", f"/jobs/{identity(job)}"))
 
     def retry(self, job: str | Identified, *, priority: int | None = None) -> Job:
         """A new job with the spec of one that failed or was cancelled."""

@@ -1,18 +1,18 @@
-"""The API keys of a project."""
+"""The API keys of a project, and what was done with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Unpack
 
-from api.client.models.keys import Key, NewKey
-from api.client.models.queries import ListKeysQuery
+from api.client.models.keys import Audit, Key, NewKey
+from api.client.models.queries import ListKeysQuery, ReadAuditLogQuery
 from api.client.models.requests import KeyRequest
 from api.client.transport import Transport
 
 
 class Keys(Transport):
-    """Routes of keys, which need one of scope admin."""
+    """Routes that need a key of scope admin."""
 
     def make_key(self, **key: Unpack[KeyRequest]) -> NewKey:
         """Make a key; the answer is the only place where it is shown."""
@@ -25,3 +25,7 @@ class Keys(Transport):
     def revoke_key(self, key: str) -> Key:
         """Have a key let nobody in any more."""
         return self.parsed(Key, self.send("DELETE", f"/keys/{key}"))
+
+    def audit(self, **asked: Unpack[ReadAuditLogQuery]) -> Iterator[Audit]:
+        """What was changed in the project, by whom, and which of its keys were refused, newest first."""
+        return self.pages(Audit, "/audit", asked)

@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal, Unpack
 
 from api.client.answer import Identified, identity
 from api.client.files import Files, opened, rewinding
-from api.client.models.jobs import Chart
+from api.client.models.jobs import Chart, Deleted
 from api.client.models.queries import ListStudiesQuery
 from api.client.models.requests import ExtensionRequest, PlanRequest, StudyRequest
 from api.client.models.studies import (
@@ -52,6 +52,10 @@ class Studies(Files):
     def cancel_study(self, study: str | Identified) -> Study:
         """Stop a study: what has finished stays."""
         return self.post(Study, f"/studies/{identity(study)}/cancel")
+
+    def delete_study(self, study: str | Identified) -> Deleted:
+        """Delete a study that is over; its jobs and tickets stay."""
+        return self.parsed(Deleted, self.send("DELETE", f"/studies/{identity(study)}"))
 
     def extend_study(self, study: str | Identified, **more: Unpack[ExtensionRequest]) -> Study:
         """Add cells or replicates to a study, finished or not: each list is appended to its own."""

@@ -11,7 +11,7 @@ import httpx
 from api.client.answer import Identified, identity
 from api.client.direct import DirectUploads
 from api.client.files import opened, rewinding
-from api.client.models.jobs import Job
+from api.client.models.jobs import Deleted, Job
 from api.client.models.queries import CompleteUploadQuery, ListTicketsQuery, UploadTicketQuery
 from api.client.models.tickets import Anatomy, Layers, Lineage, Recognised, Results, Ticket, TicketComparison
 from api.client.transport import given, new_key
@@ -59,6 +59,10 @@ class Tickets(DirectUploads):
     def pull(self, ticket: str | Identified, to: Path | str, format: str = "elasticket") -> Path:  # noqa: A002
         """Download a ticket's file; its digest is checked. A conversion is waited for."""
         return self.download(f"/tickets/{identity(ticket)}/file", to, {"format": format}, digest=True)
+
+    def delete_ticket(self, ticket: str | Identified) -> Deleted:
+        """Delete a ticket and its files; its place in the lineage of others stays."""
+        return self.parsed(Deleted, self.send("DELETE", f"/tickets/{identity(ticket)}"))
 
     def layers(self, ticket: str | Identified) -> Layers:
         """The survivors of each prunable tensor, and which of them any path takes."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api.deletion import moment
 from api.problems import UNSUITABLE, Flaw, Rejected
 from api.problems import flaws as flaws_of
 from core.catalog import jobs, tickets
@@ -174,6 +175,9 @@ def _train_job(session: Session, job_id: str, where: str) -> Job:
     if job.kind != "train" or job.state != State.SUCCEEDED:
         what = f"is a {job.kind} job that is {job.state}"
         raise _unsuitable(_flaw(where, what, "a train job that succeeded"))
+    if job.weights_dropped_at is not None:
+        what = f"its weights were kept until {moment(job.weights_dropped_at)}"
+        raise _unsuitable(_flaw(where, what, "a job whose weights are still here"))
     return job
 
 

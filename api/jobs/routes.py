@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
 from api.access.policies import reads, writes
+from api.deletion import NEEDED, NOT_OVER, DeletedBody, delete
 from api.dependencies import DatabaseDep, FeedDep, JobPath, StoreDep
 from api.idempotency import OnceDep
 from api.jobs import examples, service
@@ -45,11 +46,11 @@ from api.problems import (
     UNSUITABLE,
     WRONG_STATE,
     documented,
-    not_found,
 )
 from api.queries import OnlyDocumented
 from core.catalog.queue import HIGHEST, LOWEST
 from core.catalog.search import JobFilter, Order
+from core.catalog.tables import Job
 from core.jobs.states import State
 
 router = APIRouter(tags=["jobs"], dependencies=[reads, OnlyDocumented])
@@ -206,6 +207,16 @@ def prioritise_job(job: JobPath, change: PriorityChange, database: DatabaseDep) 
     return service.prioritise(database, job, change.priority)
 
 
+@router.delete("/jobs/{job}", dependencies=[writes], responses=documented(NOT_FOUND, NEEDED, NOT_OVER))
+def delete_job(job: JobPath, database: DatabaseDep) -> DeletedBody:
+    """Delete a job that is over, with its log, its results and its weights. Again, it changes nothing.
+
+    It is refused while the job is of a study, or a job that is not over was given what it trained. The tickets that it
+    made stay.
+    """
+    return delete(database, Job, job)
+
+
 def _resume(
     job: JobPath,
     database: DatabaseDep,
@@ -218,7 +229,8 @@ def _resume(
     seq = after if last_event_id is None else last_event_id
     more = has_more(database, job, seq)
     if more is None:
-        raise not_found("job", job)
+        with database.read() as session:
+            service.existing(session, job)
     if not more:
         raise HTTPException(204)  # what tells an EventSource to stop reconnecting
     return seq
@@ -278,7 +290,12 @@ def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Res
     return answer(database, response, service.cancel(database, once, job))
 
 
-@router.post("/jobs/{job}/retry", dependencies=[writes], status_code=202, responses=_FINISHED | _STEERED)
+@router.post(
+    "/jobs/{job}/retry",
+    dependencies=[writes],
+    status_code=202,
+    responses=_FINISHED | _STEERED | documented(INVALID_REQUEST, KEY_REUSED, UNSUITABLE),
+)
 async def retry_job(job: JobPath, submission: SubmissionDep, priority: Priority = None) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec, which its studies go on with."""
     return await submission.again(job, priority)

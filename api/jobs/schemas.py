@@ -304,6 +304,10 @@ class JobBody(JobSummary):
 
     attempts: list[AttemptBody]
     outputs: Outputs
+    log_dropped_at: datetime | None = Field(default=None, description="when its log was dropped, by age")
+    weights_dropped_at: datetime | None = Field(
+        default=None, description="when the weights of its trainings were dropped, by age"
+    )
 
     @classmethod
     def of(cls, job: Job) -> JobBody:
@@ -316,7 +320,11 @@ class JobBody(JobSummary):
             barrier=barrier(job.results),
         )
         attempts = [AttemptBody.of(attempt) for attempt in job.attempts]
-        return cls(**cls.fields(job), attempts=attempts, outputs=outputs)
+        dropped: dict[str, Any] = {
+            "log_dropped_at": job.log_dropped_at,
+            "weights_dropped_at": job.weights_dropped_at,
+        }
+        return cls(**cls.fields(job), **dropped, attempts=attempts, outputs=outputs)
 
 
 def may_retry(job: Job) -> bool:

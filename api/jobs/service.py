@@ -8,19 +8,21 @@ import rfc8785
 from anyio import move_on_after
 from sqlalchemy.orm import Session
 
+from api import limits
+from api.deletion import absent, moment
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody, JobSummary, RunBody
-from api.problems import WRONG_STATE, Rejected, not_found
-from core.catalog import jobs, ledger, queue, reuse, search, study_changes
+from api.problems import UNSUITABLE, WRONG_STATE, Flaw, Rejected
+from core.catalog import jobs, ledger, needs, queue, reuse, search, study_changes
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.ledger import JobCost
 from core.catalog.paging import Cursor
 from core.catalog.search import JobFilter, Order
 from core.catalog.tables import Job
-from core.jobs.specs import ReusableSpec, parse_spec
+from core.jobs.specs import JobSpec, ReusableSpec, parse_spec
 from core.jobs.states import STATES, TERMINAL, State
 from core.settings import Settings
 
@@ -39,11 +41,13 @@ def submit(
         admitted = admit(session, spec)
 
     def create(session: Session) -> Made:
+        hold(session, admitted)
         digest = reuse.digest(session, admitted)
         done = None if admitted.fresh or digest is None else reuse.finished(session, digest)
         if done is not None:
             return Made(FOUND, done.id)
         made = jobs.create(session, admitted, settings.max_attempts, digest=digest, priority=priority or 0)
+        limits.check(session)
         return Made(202, made.id)
 
     return once.make(
@@ -103,9 +107,12 @@ def retry(
             raise Rejected(
                 WRONG_STATE, "An import's file does not outlive its job: upload it again.", state=job.state
             )
-        made = jobs.retry(session, job, parse_spec(job.spec), settings.max_attempts, priority)
+        spec = parse_spec(job.spec)
+        hold(session, spec)
+        made = jobs.retry(session, job, spec, settings.max_attempts, priority)
         if made is None:
             raise _wrong_state(job)
+        limits.check(session)
         study_changes.take_up(session, job_id, made.id)
         return Made(202, made.id)
 
@@ -127,6 +134,10 @@ def cost(database: Database, job_id: str) -> JobCost:
 def log(database: Database, job_id: str) -> Iterator[str]:
     """What a job's attempts wrote, under a heading for each attempt."""
     seq = attempt = 0
+    with database.read() as session:
+        dropped = existing(session, job_id).log_dropped_at
+    if dropped is not None:
+        yield f"(what its attempts wrote was kept until {moment(dropped)})\n"
     while True:
         with database.read() as session:
             events = jobs.events_after(session, job_id, seq, kind="log")
@@ -147,11 +158,20 @@ async def ended(feed: Feed, job_id: str, seconds: float) -> None:
             pass
 
 
+def hold(session: Session, spec: JobSpec) -> None:
+    """Keep what a job needs until it is queued; raises `Rejected` where some of it was deleted or dropped meanwhile."""
+    gone = needs.hold(session, spec)
+    if gone:
+        what = f"no longer here: {', '.join(gone)}"
+        flaw = Flaw(location="body", where="", what=what)
+        raise Rejected(UNSUITABLE, f"What the job needs is {what}.", flaw)
+
+
 def existing(session: Session, job_id: str) -> Job:
     """A job that is there; raises `Rejected`."""
     job = jobs.get(session, job_id)
     if job is None:
-        raise not_found("job", job_id)
+        raise absent(session, Job, job_id)
     return job
 
 

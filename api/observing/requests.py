@@ -129,6 +129,12 @@ class Observed:
         log.info("%s %s %d", scope["method"], scope["path"], request.status, extra={"told": told})
 
 
+def request_id(scope: Scope) -> str:
+    """What a request is called: in its answer, in the log and in the audit log."""
+    request: _Request = scope[_KEY]
+    return request.id
+
+
 def _identity(given: str | None) -> str:
     return given if given is not None and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 

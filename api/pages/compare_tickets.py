@@ -54,7 +54,7 @@ def others(session: Session, ticket: Ticket) -> list[Ticket]:
     """Tickets worth holding against one: its relatives, then the newest of its family."""
     near = [*tickets.ancestors(session, ticket.id), *tickets.children(session, ticket.id)][:OFFERED]
     alike = tickets.page(session, OFFERED, None, TicketFilter(family=ticket.family)).rows
-    found = {one.id: one for one in (*near, *alike) if one.id != ticket.id}
+    found = {one.id: one for one in (*near, *alike) if one.id != ticket.id and one.deleted_at is None}
     return list(found.values())[:OFFERED]
 
 

@@ -21,7 +21,7 @@ from api.pages.found import found
 from api.pages.negotiation import prefers_html
 from api.pages.paging import cursor, link, same_list
 from api.pages.rendering import base_url, render
-from core.catalog import attempts, jobs, queue, search, studies, tickets
+from core.catalog import attempts, deletion, jobs, queue, search, studies, tickets
 from core.catalog.queue import HIGHEST, LOWEST
 from core.catalog.search import JobFilter, Order
 from core.jobs.datasets import DATASETS
@@ -112,7 +112,10 @@ def job_page(request: Request, database: DatabaseDep, job_id: JobPath) -> HTMLRe
         known = specs.networks(session, [job])
         over_orders = bool(job.spec.get("order_seeds"))
         rows = results.measured(job, known)
-        outputs = {row.ticket_id: tickets.get(session, row.ticket_id) for row in job.outputs}
+        outputs = {
+            row.ticket_id: tickets.get(session, row.ticket_id) or deletion.tombstone(session, row.ticket_id)
+            for row in job.outputs
+        }
         places = queue.positions(session) if job.state == State.QUEUED else {}
         return render(
             "job.html",

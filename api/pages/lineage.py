@@ -75,7 +75,7 @@ def drawing(ticket: Ticket, ancestors: Sequence[Ticket], children: Sequence[Tick
                 kind,
                 2 * generation[one.id],
                 f"{one.architecture} {short(one.id)}",
-                f"{percent(one.sparsity)} removed",
+                f"{percent(one.sparsity)} removed" if one.deleted_at is None else "deleted",
                 None if kind == "this" else f"/ui/tickets/{one.id}",
             ),
         )

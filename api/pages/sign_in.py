@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -9,11 +10,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from api.access.caller import act_of, caller_of
 from api.access.gate import COOKIE, SIGN_IN, cookie_of
 from api.access.policies import opens, reads
 from api.dependencies import InstallationDep, SettingsDep
 from api.pages.rendering import render
-from core.catalog import keys
+from core.catalog import audit, keys
+from core.catalog.audit import Outcome
 from core.catalog.database import Database
 from core.catalog.key_text import KeyText, NoKey
 
@@ -41,8 +44,13 @@ def sign_in(
 ) -> Response:
     """Take a key, and go to where the browser was on its way to."""
     try:
+        given = KeyText.read(key.strip())
         with database.everywhere().write() as session:
-            secret = keys.sign_in(session, KeyText.read(key.strip()), SECONDS)
+            secret = keys.sign_in(session, given, SECONDS)
+            project = keys.project_let_into(session, given)
+            done: Outcome = "unauthenticated" if secret is None else "done"
+            act = replace(act_of(request), by="cookie" if secret else "stranger", key=given.id)
+            audit.enter(session, act, done, project)
     except NoKey as error:
         return _form(back, f"{str(error)[0].upper()}{str(error)[1:]}.")
     if secret is None:
@@ -65,7 +73,7 @@ def sign_out(request: Request, database: InstallationDep) -> Response:
     """End it, here and in the catalog."""
     secret = cookie_of(request.headers)
     if secret is not None:
-        _forget(database, secret)
+        _forget(database, secret, request)
     response = RedirectResponse(SIGN_IN, 303)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return response
@@ -78,9 +86,11 @@ def _here(back: str) -> str:
     return back if local and back.isprintable() else "/"
 
 
-def _forget(database: Database, secret: str) -> None:
+def _forget(database: Database, secret: str, request: Request) -> None:
+    caller = caller_of(request)
     with database.everywhere().write() as session:
         keys.sign_out(session, secret)
+        audit.enter(session, act_of(request), project=caller.project if caller else None)
 
 
 def _form(back: str, wrong: str = "") -> HTMLResponse:

@@ -18,6 +18,7 @@ from api.jobs import service as job_service
 from api.jobs.admission import shape_of
 from api.jobs.plans import TicketPlan
 from api.jobs.preview import preview
+from api.limits import EXCEEDED
 from api.pages.blocks import Pick, StageDrawing, drawings
 from api.pages.rendering import render
 from api.pages.stretching import Asked, asked, refused
@@ -75,6 +76,8 @@ def _submit(
             made, _ = job_service.submit(database, settings, once, found.spec)
             return RedirectResponse(f"/ui/jobs/{made.resource}", 303)
         except _REFUSALS as error:
+            if isinstance(error, Rejected) and error.kind in EXCEEDED:
+                raise
             refused(found, error)
     page = _page(query, database, store, ticket_id)
     page.status_code = 422

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 
 from api.access.policies import reads
+from api.deletion import GONE
 from api.dependencies import DatabaseDep, StoreDep, TicketPath
 from api.pages import results
 from api.pages import tickets as ticket_views
@@ -19,9 +21,9 @@ from api.pages.rendering import base_url, render
 from api.pages.training import offer
 from api.tickets import service as ticket_service
 from api.tickets.formats import OWN, downloads
-from core.catalog import jobs, tickets
+from core.catalog import deletion, jobs, tickets
 from core.catalog.architectures import describer
-from core.catalog.tables import Provenance, Result, Run
+from core.catalog.tables import Provenance, Result, Run, Ticket
 
 router = APIRouter(include_in_schema=False, dependencies=[reads])
 
@@ -32,6 +34,9 @@ def ticket_page(
 ) -> HTMLResponse:
     """One ticket: its figures, where it comes from, what was made of it, what it reached."""
     with database.read() as session:
+        gone = deletion.tombstone(session, ticket_id)
+        if gone is not None:
+            return _deleted(session, gone)
         ticket = ticket_service.existing(session, ticket_id)
         ancestors = tickets.ancestors(session, ticket_id)
         children = tickets.children(session, ticket_id)
@@ -68,6 +73,20 @@ def ticket_page(
             lines=ticket_views.lines(ticket, base_url(request), describer(session)),
             at=jobs.clock(session),
         )
+
+
+def _deleted(session: Session, ticket: Ticket) -> HTMLResponse:
+    """What is told of a ticket that was deleted: where it stood among others."""
+    ancestors, children = tickets.ancestors(session, ticket.id), tickets.children(session, ticket.id)
+    tickets.load_origins(session, [ticket, *ancestors, *children])
+    page = render(
+        "ticket_deleted.html",
+        ticket=ticket,
+        drawing=drawing(ticket, ancestors, children),
+        at=jobs.clock(session),
+    )
+    page.status_code = GONE.status
+    return page
 
 
 def _made_from(rows: Sequence[Provenance], parent: str) -> Provenance | None:

@@ -20,6 +20,7 @@ from api.dependencies import DatabaseDep, SettingsDep, TicketPath
 from api.idempotency import Once
 from api.jobs import service as job_service
 from api.jobs.admission import admit
+from api.limits import EXCEEDED
 from api.pages import tickets as ticket_views
 from api.pages.forms import length, told
 from api.problems import Rejected, flaws
@@ -116,9 +117,10 @@ def _submit(database: Database, settings: Settings, once: Once, training: Traini
         try:
             made, _ = job_service.submit(database, settings, once, spec)
             return RedirectResponse(f"/ui/jobs/{made.resource}", 303)
-        except Rejected:
-            # The page that it comes back to says why.
-            pass
+        except Rejected as error:
+            # Of all else the page that it comes back to says why.
+            if error.kind in EXCEEDED:
+                raise
     return RedirectResponse(f"/ui/tickets/{training.ticket}?{urlencode(training.fields)}#train", 303)
 
 

@@ -61,7 +61,7 @@ async def upload(
 ) -> Response:
     """Say what the file is; or, where the form was sent to upload it, go to its ticket or to its import."""
     sent = _Sent()
-    async with reception.upload(store) as received:
+    async with reception.upload(store, database) as received:
         try:
             given = await receive(request, received, {*FIELDS, "tags", "do"})
             sent.fields = {name: value.strip() for name, value in given.items()}

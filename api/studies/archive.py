@@ -105,7 +105,7 @@ async def import_study(
     Its tickets are registered where they are not here yet. It is run again from nothing but its specification: what
     the archive says answers no job. A file that is no sound archive is refused, and nothing of it is kept.
     """
-    async with reception.upload(store) as upload:
+    async with reception.upload(store, database) as upload:
         await receive_raw(request, upload)
         made, replayed = await run_in_threadpool(
             imports.enter, database, settings, store, once, upload, exact

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api import limits
 from api.idempotency import Once
 from api.problems import Flaw, ProblemKind, Rejected
 from api.studies import service
@@ -70,9 +71,12 @@ def enter(
     def create(session: Session) -> Made:
         for identity, ticket in new.items():
             tickets.enter(session, identity, ticket.figures, files[identity])
+        figures = [ticket.figures for ticket in new.values()]
+        limits.grew(session, sum(one.header_bytes + one.payload_bytes for one in figures))
         study = studies.create(session, expansion.spec, list(expansion.nodes.values()))
         study.archive = expected(opened.archive).model_dump(mode="json")
         studies.advance(session, study.id, settings.max_attempts)
+        limits.check(session)
         return Made(202, study.id)
 
     return once.make(database, "archive", content, create)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.access.policies import reads, writes
+from api.deletion import NOT_OVER, DeletedBody, delete
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, StudyPath
 from api.gate.headers import INERT
 from api.idempotency import REPLAYED, OnceDep
@@ -40,6 +41,7 @@ from api.yaml import JsonOrYaml
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.queue import HIGHEST, LOWEST
+from core.catalog.tables import Study
 from core.studies.answer import table
 from core.studies.drawing import draw
 from core.studies.figures import Chart, Figure, HeatMap, figures
@@ -108,6 +110,12 @@ def list_studies(
 def show_study(study: StudyPath, database: DatabaseDep) -> StudyBody:
     """Show a study: what it asks, and how far each of its jobs is."""
     return service.show(database, study)
+
+
+@router.delete("/studies/{study}", dependencies=[writes], responses=documented(NOT_FOUND, NOT_OVER))
+def delete_study(study: StudyPath, database: DatabaseDep) -> DeletedBody:
+    """Delete a study that is over; its jobs and tickets stay, and can be deleted then. Again, it changes nothing."""
+    return delete(database, Study, study)
 
 
 _EXAMPLE = Table(

@@ -9,6 +9,8 @@ import rfc8785
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api import limits
+from api.deletion import absent
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.jobs.service import asked
@@ -51,6 +53,7 @@ def submit(
     def create(session: Session) -> Made:
         study = studies.create(session, spec, list(expansion.nodes.values()), priority or 0)
         studies.advance(session, study.id, settings.max_attempts)
+        limits.check(session)
         return Made(202, study.id)
 
     content = rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority)
@@ -154,6 +157,7 @@ def extend(
             if studies.spec(study) != spec:  # noqa: B023
                 raise _ExtendedMeanwhile
             study_changes.extend(session, study, expansion, settings.max_attempts)  # noqa: B023
+            limits.check(session)
             return Made(202, study_id)
 
         try:
@@ -216,6 +220,7 @@ def resume(database: Database, settings: Settings, once: Once, study_id: str) ->
                 NOTHING_TO_RESUME, f"Nothing of the study failed or was cancelled: all of it {under_way}."
             )
         study_changes.resume(session, study, settings.max_attempts)
+        limits.check(session)
         return Made(202, study_id)
 
     return once.make(database, "resume", b"", ask)
@@ -223,14 +228,14 @@ def resume(database: Database, settings: Settings, once: Once, study_id: str) ->
 
 def existing(session: Session, study_id: str) -> Study:
     """A study that is there; raises `Rejected`."""
-    return _there(studies.get(session, study_id), study_id)
+    return _there(session, studies.get(session, study_id), study_id)
 
 
 def _locked(session: Session, study_id: str) -> Study:
-    return _there(studies.locked(session, study_id), study_id)
+    return _there(session, studies.locked(session, study_id), study_id)
 
 
-def _there(study: Study | None, study_id: str) -> Study:
+def _there(session: Session, study: Study | None, study_id: str) -> Study:
     if study is None:
-        raise not_found("study", study_id)
+        raise absent(session, Study, study_id)
     return study

@@ -5,11 +5,13 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api import limits
+from api.deletion import absent
 from api.jobs.schemas import JobBody
 from api.problems import EXPORT_FAILED, Rejected
 from api.tickets.formats import downloads
 from api.tickets.service import existing
-from core.catalog import jobs, tickets
+from core.catalog import audit, jobs, tickets
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.tables import Job, Ticket
@@ -40,6 +42,7 @@ def find_or_queue(
             tickets.forget_copy(session, identity, format, lost)
         digest = tickets.copy(session, identity, format)
         if digest is not None:
+            audit.nothing(session)
             return digest, None
         if format not in downloads(ticket.family):
             raise Rejected(
@@ -49,7 +52,13 @@ def find_or_queue(
             )
         spec = ExportSpec(ticket=identity, format=format)
         at_it = _under_way(session, spec)
-        return None, at_it or jobs.create(session, spec, settings.max_attempts).id
+        if at_it is not None:
+            audit.nothing(session)
+            return None, at_it
+        job = jobs.create(session, spec, settings.max_attempts)
+        limits.check(session)
+        audit.about(session, job.id)
+        return None, job.id
 
 
 def _under_way(session: Session, spec: ExportSpec) -> str | None:
@@ -66,7 +75,8 @@ def outcome(database: Database, job_id: str, identity: str, format: str) -> str 
         if digest is not None:
             return digest
         job = jobs.get(session, job_id)
-        assert job is not None, "jobs are not deleted"
+        if job is None:
+            raise absent(session, Job, job_id)
         if job.state in TERMINAL:
             message = job.error["message"] if job.error else f"The export is {job.state}."
             raise Rejected(EXPORT_FAILED, message, job=job_id, error=job.error)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
+from api import limits
 from api.idempotency import Once
 from api.problems import INVALID_REQUEST, Flaw, Rejected
 from api.tickets.upload import TAG, Upload
@@ -131,7 +132,10 @@ def enter_import(
     scratch = Scratch(settings)
 
     def create(session: Session) -> Made:
-        return Made(202, jobs.create(session, spec, ATTEMPTS, job_id=job_id).id)
+        made = jobs.create(session, spec, ATTEMPTS, job_id=job_id)
+        limits.check(session)
+        limits.grew(session, upload.size)
+        return Made(202, made.id)
 
     made = None
     try:

@@ -12,9 +12,12 @@ from anyio import Lock
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
+from api import limits
 from api.problems import NO_ROOM, ProblemKind, Rejected
 from api.tickets.upload import Upload
+from core.catalog import quotas
 from core.catalog.artifacts import ArtifactStore
+from core.catalog.database import Database
 from core.settings import Settings
 
 BUSY = ProblemKind(
@@ -41,8 +44,11 @@ class Reception:
         self._counting = Lock()
 
     @asynccontextmanager
-    async def upload(self, store: ArtifactStore) -> AsyncIterator[Upload]:
-        """A place to receive into, removed when the block ends; raises `Rejected` where there is none."""
+    async def upload(self, store: ArtifactStore, database: Database) -> AsyncIterator[Upload]:
+        """A place to receive into, removed when the block ends.
+
+        Raises `Rejected` where there is none, and past the quota of the database's project.
+        """
         if self._arriving >= self._places:
             told = f"{self._places} uploads are received at a time; send it again in a while."
             raise Rejected(BUSY, told, headers={"Retry-After": str(RETRY_SECONDS)})
@@ -52,9 +58,12 @@ class Reception:
             nonlocal received
             received += size
             self._take(size)
+            limits.check_room(most, stored, received)
 
         self._arriving += 1
         try:
+            most, stored = await run_sync(_room, database)
+            limits.check_room(most, stored)
             await self._recount(store)
             with store.stage() as staged:
                 yield Upload(staged, self._most, count)
@@ -64,8 +73,9 @@ class Reception:
         finally:
             self._arriving -= 1
 
-    async def room_for(self, store: ArtifactStore, size: int) -> None:
+    async def room_for(self, store: ArtifactStore, database: Database, size: int) -> None:
         """Count what is to be stored by another way; raises `Rejected` where it is too much."""
+        limits.check_room(*await run_sync(_room, database), size)
         await self._recount(store)
         try:
             self._take(size)
@@ -84,6 +94,13 @@ class Reception:
             if self._quota is not None and time.monotonic() - self._counted > RECOUNT_SECONDS:
                 self._stored = await run_sync(store.size)
                 self._counted = time.monotonic()
+
+
+def _room(database: Database) -> tuple[int | None, int]:
+    """How many bytes a project may store, and does."""
+    with database.read() as session:
+        most = quotas.quota(session).bytes
+        return most, 0 if most is None else quotas.stored(session)
 
 
 async def _reception(request: Request) -> Reception:

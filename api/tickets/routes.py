@@ -10,6 +10,7 @@ from pydantic import Field
 
 from api.access.policies import reads, writes
 from api.catalogue.service import NAME_TAKEN
+from api.deletion import NEEDED, DeletedBody, delete
 from api.dependencies import DatabaseDep, OtherTicketPath, SettingsDep, StoreDep, TicketPath
 from api.idempotency import REPLAYED, OnceDep
 from api.jobs.schemas import JobBody
@@ -38,6 +39,7 @@ from api.tickets.reception import BUSY, ReceptionDep
 from api.tickets.recognition import RECOGNISED, Recognised, recognise
 from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import TAG, receive
+from core.catalog.tables import Ticket
 from core.catalog.tickets import TicketFilter
 
 router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
@@ -117,7 +119,7 @@ async def upload_ticket(
     another tool becomes a job that imports it, where nothing in it can be refused at once; what the file cannot say
     the query may. With `dry_run` the answer is what was recognised, and what would become of the file.
     """
-    async with reception.upload(store) as upload:
+    async with reception.upload(store, database) as upload:
         await receive(request, upload)
         tags = [*said.tag, *upload.tags]
         if dry_run:
@@ -168,6 +170,17 @@ def show_ticket(ticket: TicketPath, database: DatabaseDep) -> TicketBody:
     return service.show(database, ticket)
 
 
+@router.delete("/tickets/{ticket}", dependencies=[writes], responses=documented(NOT_FOUND, NEEDED))
+def delete_ticket(ticket: TicketPath, database: DatabaseDep) -> DeletedBody:
+    """Delete a ticket, its tags and its files. Again, it changes nothing.
+
+    It is refused while a job that is not over was given the ticket, or a study's job made it or was given it. Where it
+    came from and what was made of it is still told; the accuracies that were measured of it stay with their jobs. The
+    same content, uploaded or found again, is the same ticket again.
+    """
+    return delete(database, Ticket, ticket)
+
+
 @router.get("/tickets/{ticket}/layers", responses=documented(NOT_FOUND, FILE_MISSING, FILE_DAMAGED))
 def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> Layers:
     """Show the survivors of each prunable tensor, and which of them any path from input to output takes."""
@@ -176,7 +189,7 @@ def show_layers(ticket: TicketPath, database: DatabaseDep, store: StoreDep) -> L
 
 @router.get("/tickets/{ticket}/lineage", responses=documented(NOT_FOUND))
 def show_lineage(ticket: TicketPath, database: DatabaseDep) -> Lineage:
-    """Show what a ticket was transformed from, and what was transformed from it."""
+    """Show what a ticket was transformed from, and what was transformed from it, also where it was deleted."""
     return service.lineage(database, ticket)
 
 

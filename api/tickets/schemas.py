@@ -102,12 +102,18 @@ class Relative(TicketBody):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CHILD]})
 
     jobs: list[str]
+    deleted_at: datetime | None = Field(
+        default=None, description="where it was deleted: nothing of it can be read"
+    )
 
     @classmethod
     def of(cls, ticket: Ticket) -> Relative:
         """A row."""
         jobs = dict.fromkeys(origin.job_id for origin in ticket.provenance if origin.job_id is not None)
-        return cls(**cls.fields(ticket), jobs=list(jobs))
+        values = cls.fields(ticket) | {"jobs": list(jobs), "deleted_at": ticket.deleted_at}
+        if ticket.deleted_at is not None:
+            values["links"] = {"lineage": f"/tickets/{ticket.id}/lineage"}
+        return cls(**values)
 
 
 class Lineage(BaseModel):

@@ -6,13 +6,15 @@ import json
 
 from sqlalchemy.orm import Session
 
+from api import limits
 from api.catalogue.service import NAME_TAKEN
+from api.deletion import absent
 from api.idempotency import Once
-from api.problems import Flaw, Rejected, not_found
+from api.problems import Flaw, Rejected
 from api.tickets.imports import Said, enter_import, is_foreign, refuse_options
 from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import Upload, check_tags, too_many_tags
-from core.catalog import tickets
+from core.catalog import deletion, tickets
 from core.catalog.architectures import NameTaken
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
@@ -63,6 +65,8 @@ def enter_ticket(
         try:
             new = tickets.register(session, identity, file, digest, lost=lost)
             tickets.tag(session, identity, tags)
+            if new:
+                limits.grew(session, upload.size)
         except NameTaken as error:
             # The file brings along a posted architecture.
             flaw = Flaw(
@@ -93,9 +97,10 @@ def page(
 
 
 def lineage(database: Database, identity: str) -> Lineage:
-    """A ticket's ancestors and children."""
+    """A ticket's ancestors and children; also those of one that was deleted."""
     with database.read() as session:
-        existing(session, identity)
+        if deletion.tombstone(session, identity) is None:
+            existing(session, identity)
         ancestors, children = tickets.ancestors(session, identity), tickets.children(session, identity)
         tickets.load_origins(session, [*ancestors, *children])
         return Lineage.of(identity, ancestors, children)
@@ -118,5 +123,5 @@ def existing(session: Session, identity: str) -> Ticket:
     """A ticket that is there; raises `Rejected`."""
     ticket = tickets.get(session, identity)
     if ticket is None:
-        raise not_found("ticket", identity)
+        raise absent(session, Ticket, identity)
     return ticket

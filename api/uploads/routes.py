@@ -53,7 +53,7 @@ async def begin_upload(
 
     Only where artifacts lie in an object store. What is not completed within an hour is removed.
     """
-    await reception.room_for(store, given.size)
+    await reception.room_for(store, database, given.size)
     body, replayed = await run_in_threadpool(service.begin, database, settings, once, given)
     response.headers.update({"Location": body.links["complete"], "Cache-Control": "no-store"})
     if replayed:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from api import limits
 from api.idempotency import Once
 from api.problems import TOO_LARGE, Flaw, Rejected, not_found
 from api.tickets.imports import ATTEMPTS, Said, import_spec
@@ -96,6 +97,8 @@ def complete(
     def create(session: Session) -> Made:
         if jobs.get(session, upload_id) is None:
             jobs.create(session, spec, ATTEMPTS, job_id=upload_id)
+            limits.check(session)
+            limits.grew(session, intent.size)
         return Made(202, upload_id)
 
     try:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.catalog import tickets
 from core.catalog.database import now
 from core.catalog.jobs import JobEvent, end, enqueue, record, transition
+from core.catalog.scope import WITH_DELETED
 from core.catalog.tables import Attempt, Base, Checkpoint, Job, Result, Run
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
@@ -295,7 +296,8 @@ def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
 
 def has_ended(session: Session, job_id: str) -> bool | None:
     """Whether a job is over; None where there is no such job (yet)."""
-    state = session.scalar(select(Job.state).where(Job.id == job_id))
+    query = select(Job.state).where(Job.id == job_id)
+    state = session.scalar(query, execution_options=WITH_DELETED)
     return None if state is None else state in TERMINAL
 
 

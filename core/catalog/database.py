@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -72,12 +72,19 @@ class Database:
             )
         # Of this process's writers one at a time asks SQLite, whose own waiting favours the latest.
         self._turn = threading.Lock() if parsed.get_backend_name() == "sqlite" else None
+        self._witness: Callable[[Session], None] | None = None
         self._writer = self.engine.execution_options(writes=True)
         self._bind(scope.DEFAULT)
 
     def of(self, project: str) -> Database:
         """The same database, as another project has it."""
         return copy.copy(self)._bind(project)
+
+    def witnessed(self, by: Callable[[Session], None]) -> Database:
+        """The same database, where `by` has the last word in every write transaction."""
+        other = copy.copy(self)
+        other._witness = by
+        return other
 
     def everywhere(self) -> Database:
         """The same database with the rows of all projects: for what serves them all, and never for a request."""
@@ -107,6 +114,8 @@ class Database:
         ):
             yield session
             session.flush()
+            if self._witness is not None:
+                self._witness(session)
             crashpoint(f"{transaction}.commit")
         crashpoint(f"{transaction}.committed")
 

@@ -10,6 +10,7 @@ from sqlalchemy import Select, and_, case, exists, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactStore
+from core.catalog.scope import WITH_DELETED
 from core.catalog.tables import (
     ApiKey,
     Attempt,
@@ -47,12 +48,15 @@ Found = Iterator[tuple[str, str]]
 
 
 def acknowledged(session: Session, resources: Iterable[str]) -> Iterator[Violation]:
-    """Of the ids of jobs, tickets and studies that were answered with, those that are nowhere."""
+    """Of the ids of jobs, tickets and studies that were answered with, those that are nowhere: not even deleted."""
     asked = list(dict.fromkeys(resources))
     for start in range(0, len(asked), BATCH):
         some = asked[start : start + BATCH]
         known = set(
-            session.scalars(union(*(select(t.id).where(t.id.in_(some)) for t in (Job, Ticket, Study))))
+            session.scalars(
+                union(*(select(t.id).where(t.id.in_(some)) for t in (Job, Ticket, Study))),
+                execution_options=WITH_DELETED,
+            )
         )
         for resource in some:
             if resource not in known:
@@ -92,9 +96,8 @@ def _keys(session: Session) -> Found:
     ]
     family = func.substr(IdempotencyKey.resource, 1, func.length(PostedArchitecture.name))
     kinds.append(exists().where(PostedArchitecture.name == family))
-    for key, resource in session.execute(
-        select(IdempotencyKey.key, IdempotencyKey.resource).where(~or_(*kinds))
-    ):
+    lost = select(IdempotencyKey.key, IdempotencyKey.resource).where(~or_(*kinds))
+    for key, resource in session.execute(lost, execution_options=WITH_DELETED):
         yield key, f"it stands for {resource}, which is nowhere"
 
 
@@ -181,12 +184,9 @@ def _events(session: Session) -> Found:
         .group_by(Event.job_id)
         .subquery()
     )
-    wrong = or_(
-        counted.c.events.is_(None),
-        counted.c.first != 1,
-        counted.c.last != counted.c.events,
-        counted.c.last != Job.last_event,
-    )
+    # Of a log that was dropped the numbers are missing.
+    gap = and_(counted.c.last != counted.c.events, Job.log_dropped_at.is_(None))
+    wrong = or_(counted.c.events.is_(None), counted.c.first != 1, gap, counted.c.last != Job.last_event)
     query = select(Job.id, Job.last_event, counted.c.events, counted.c.first, counted.c.last)
     for job_id, last_event, *found in session.execute(
         query.outerjoin(counted, counted.c.job_id == Job.id).where(wrong)
@@ -236,6 +236,8 @@ def _artifacts(session: Session) -> Iterator[tuple[str, str]]:
     )
     for digest, owner in places:
         rows = select(digest, func.min(owner)).group_by(digest)
+        if owner is Run.job_id:
+            rows = rows.join(Job, Job.id == Run.job_id).where(Job.weights_dropped_at.is_(None))
         for found in session.execute(rows.execution_options(yield_per=BATCH)):
             yield found[0], found[1]
 

@@ -90,7 +90,9 @@ def clock(session: Session) -> float:
 def get(session: Session, job_id: str) -> Job | None:
     """One job."""
     job = session.get(Job, job_id)
-    if job is not None and job.attempt == 0:
+    if job is None or job.deleted_at is not None:
+        return None
+    if job.attempt == 0:
         for rows in ("attempts", "runs", "results", "outputs"):
             set_committed_value(job, rows, [])  # not begun, it has none to be looked for
     return job

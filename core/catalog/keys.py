@@ -100,6 +100,11 @@ def holder(session: Session, key: KeyText) -> Holder | None:
     return _holder(found) if found is not None and same else None
 
 
+def project_let_into(session: Session, key: KeyText) -> str | None:
+    """The project that a key lets or once let into; None where it is not known."""
+    return session.scalar(select(ApiKey.project).where(ApiKey.id == key.id, ApiKey.digest == key.digest))
+
+
 def use(session: Session, key_id: str) -> None:
     """Note that a key was used, once a minute."""
     stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now() - USED_SECONDS)

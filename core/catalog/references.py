@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Executable, null, select
+from sqlalchemy.orm import Session
 
 from core.catalog.database import Database
 from core.catalog.tables import Checkpoint, Job, Run, Ticket, TicketCopy, TicketWeights
@@ -23,11 +24,16 @@ class Reference:
 def references(database: Database) -> list[Reference]:
     """All of one moment. They are read at once: hashing what they name takes longer than a transaction may."""
     with database.everywhere().read() as session:
-        return [
-            Reference(digest, what.format(*names), size)
-            for what, query in _QUERIES.items()
-            for digest, size, *names in session.execute(query)
-        ]
+        return named(session)
+
+
+def named(session: Session) -> list[Reference]:
+    """Those of a session's project; of all, where it is of none."""
+    return [
+        Reference(digest, what.format(*names), size)
+        for what, query in _QUERIES.items()
+        for digest, size, *names in session.execute(query)
+    ]
 
 
 _QUERIES: dict[str, Executable] = {
@@ -36,7 +42,9 @@ _QUERIES: dict[str, Executable] = {
         TicketWeights.digest, null(), TicketWeights.step, TicketWeights.ticket_id
     ),
     "{} file of ticket {}": select(TicketCopy.digest, null(), TicketCopy.format, TicketCopy.ticket_id),
-    "weights of training {} of job {}": select(Run.weights_digest, null(), Run.ordinal, Run.job_id),
+    "weights of training {} of job {}": select(Run.weights_digest, null(), Run.ordinal, Run.job_id)
+    .join(Job, Job.id == Run.job_id)
+    .where(Job.weights_dropped_at.is_(None)),
 }
 
 

@@ -50,5 +50,8 @@ def _origin(session: Session, identity: str) -> list[str | int | None]:
 
 def finished(session: Session, digest: str) -> Job | None:
     """The latest job of this digest that has succeeded. What it made is still here: its rows refer to the job."""
-    done = select(Job).where(Job.digest == digest, Job.state == State.SUCCEEDED)
-    return session.scalar(done.order_by(Job.finished_at.desc(), Job.id).limit(1))
+    whole = (Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
+    done = select(Job).where(Job.digest == digest, *whole)
+    latest = done.order_by(Job.finished_at.desc(), Job.id).limit(1)
+    # Nobody deletes it while it becomes the answer.
+    return session.scalar(latest.with_for_update(read=True, key_share=True))

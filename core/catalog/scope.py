@@ -4,6 +4,8 @@ Every table belongs to a project by a column of its own (`OfProject`), or by tha
 `OfStudy`). What a session reads, changes or deletes of them is narrowed to its project, relationships and subqueries
 included, and what it makes is stamped with it. A session of no project, a dispatcher's, sees every row and must say
 of what it makes whose it is.
+
+A row that was deleted (`Deletable`) is not there for any session, unless a statement says `WITH_DELETED`.
 """
 
 from __future__ import annotations
@@ -43,6 +45,19 @@ class OfStudy:
     """A table whose rows are those of their study's project."""
 
     study_id: Mapped[str] = mapped_column(RandomId, ForeignKey("studies.id"), primary_key=True, sort_order=-1)
+
+
+class Deletable:
+    """A table whose rows stay, emptied, when what they stand for is deleted: what refers to them can be told so."""
+
+    deleted_at: Mapped[float | None] = mapped_column(sort_order=999)
+
+
+WITH_DELETED: dict[str, Any] = {"with_deleted": True}
+"""The execution options of a statement that finds deleted rows too."""
+_NOT_DELETED = with_loader_criteria(
+    Deletable, lambda cls: cls.deleted_at.is_(None), include_aliases=True, propagate_to_loaders=False
+)
 
 
 class ProjectSession(Session):
@@ -95,7 +110,10 @@ def criteria(project: str | None) -> Criteria:
 def _narrow(state: ORMExecuteState) -> None:
     # A column of a row that the session has already is no other row.
     if (state.is_select or state.is_update or state.is_delete) and not state.is_column_load:
-        state.statement = state.statement.options(*state.session.info["criteria"])
+        criteria = state.session.info["criteria"]
+        if not state.execution_options.get("with_deleted"):
+            criteria = (*criteria, _NOT_DELETED)
+        state.statement = state.statement.options(*criteria)
 
 
 @event.listens_for(ProjectSession, "before_flush")

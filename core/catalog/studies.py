@@ -49,7 +49,8 @@ def to_come(study_id: str, position: int, node: Node) -> StudyJob:
 
 def get(session: Session, study_id: str) -> Study | None:
     """One study."""
-    return session.get(Study, study_id)
+    study = session.get(Study, study_id)
+    return None if study is None or study.deleted_at is not None else study
 
 
 def page(session: Session, limit: int, after: Cursor | None = None) -> Page[Study]:

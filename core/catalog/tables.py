@@ -4,62 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Double,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Text,
-    false,
-)
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, false
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from core.catalog.base import Base as Base
+from core.catalog.base import Digest, KeyId, RowId
 from core.catalog.database import now
-from core.catalog.scope import Name, OfJob, OfProject, OfStudy
+from core.catalog.scope import Deletable, Name, OfJob, OfProject, OfStudy
 from core.catalog.scope import RandomId as JobId
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-Digest = String(64)
-KeyId = String(12)
 Traceparent = String(55)
 """What continues the trace of the request that asked for something (W3C Trace Context)."""
-# SQLite numbers rows itself only for INTEGER PRIMARY KEY.
-RowId = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class Base(DeclarativeBase):
-    """Declarative base; the naming convention lets Alembic address every constraint on both databases."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
-        float: Double(),
-        int: BigInteger(),
-        dict[str, Any]: Json,
-        list[int]: Json,
-        list[dict[str, Any]]: Json,
-    }
 
 
 class Project(Base):
-    """One of those who share an installation and see nothing of each other."""
+    """One of those who share an installation and see nothing of each other.
+
+    `most_bytes` of artifacts and `most_waiting` jobs are what it may have; NULL: any number. `stored_bytes` is counted
+    only where there is a quota.
+    """
 
     __tablename__ = "projects"
 
     name: Mapped[str] = mapped_column(Name, primary_key=True)
     created_at: Mapped[float] = mapped_column(server_default=now())
+    most_bytes: Mapped[int | None]
+    most_waiting: Mapped[int | None]
+    stored_bytes: Mapped[int] = mapped_column(server_default="0")
+
+
+class Retention(OfProject, Base):
+    """For how many days a project keeps something; without a row it keeps it for ever."""
+
+    __tablename__ = "retention"
+
+    project: Mapped[str] = mapped_column(Name, ForeignKey("projects.name"), primary_key=True)
+    what: Mapped[str] = mapped_column(String(16), primary_key=True)
+    days: Mapped[float]
+
+
+class AuditEntry(OfProject, Base):
+    """Something that was changed, or a key that was refused: who, what, when. Rows are only ever added, and age out.
+
+    `project` is NULL where a stranger was refused. `by` says what let them in, `key_id` which key.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "project", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(JobId, primary_key=True)
+    project: Mapped[str | None] = mapped_column(Name, ForeignKey("projects.name"))  # type: ignore[assignment]
+    created_at: Mapped[float] = mapped_column(server_default=now())
+    by: Mapped[str] = mapped_column(String(16))
+    key_id: Mapped[str | None] = mapped_column(KeyId)
+    method: Mapped[str] = mapped_column(String(16))
+    route: Mapped[str] = mapped_column(String(128))
+    resource: Mapped[str | None] = mapped_column(String(128))
+    outcome: Mapped[str] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    address: Mapped[str | None] = mapped_column(String(64))
 
 
 def _ticket() -> ForeignKeyConstraint:
@@ -92,7 +95,7 @@ class SignIn(Base):
     expires_at: Mapped[float] = mapped_column(index=True)
 
 
-class Ticket(OfProject, Base):
+class Ticket(OfProject, Deletable, Base):
     """One ticket of a project, by content: figures that its file also states, kept here to be searched.
 
     Projects that have the same ticket share no row: whose file it is, and when it came, is each one's own.
@@ -216,13 +219,14 @@ class TicketTag(OfProject, Base):
     tag: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
-class Job(OfProject, Base):
+class Job(OfProject, Deletable, Base):
     """One durable piece of work. `attempt` is the fencing token: writers say which attempt they are.
 
     `about` is what it is searched by, `priority` its place among the queued, `trace` the trace of the request that
     asked for it: none is part of what it does.
     `need` is what it must be given, as `core.jobs.placement` writes it; `pool` and `gpus` are where it runs.
     `gives_way`: why its attempt was asked to; `gave_way`: how often it was, for a job of higher priority.
+    Its log and its weights may have been dropped before itself.
     """
 
     __tablename__ = "jobs"
@@ -257,6 +261,8 @@ class Job(OfProject, Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     trace: Mapped[str | None] = mapped_column(Traceparent)
+    log_dropped_at: Mapped[float | None]
+    weights_dropped_at: Mapped[float | None]
 
     attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.attempt")
     runs: Mapped[list[Run]] = relationship(order_by="Run.ordinal")
@@ -377,7 +383,7 @@ class Result(OfJob, Base):
     latency: Mapped[dict[str, Any] | None]
 
 
-class Study(OfProject, Base):
+class Study(OfProject, Deletable, Base):
     """A set of jobs whose results form a table; `archive`: what the one that it repeats came to, if it was imported."""
 
     __tablename__ = "studies"

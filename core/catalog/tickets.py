@@ -11,9 +11,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import architectures
-from core.catalog.database import dialect_insert
+from core.catalog.database import dialect_insert, now
 from core.catalog.paging import Cursor, Page, newest_first
-from core.catalog.scope import project_of
+from core.catalog.scope import WITH_DELETED, project_of
 from core.catalog.tables import (
     Job,
     Provenance,
@@ -115,10 +115,15 @@ def enter(
         header_bytes=figures.header_bytes,
         payload_bytes=figures.payload_bytes,
     )
-    new = (
-        session.execute(insert(Ticket).values(row).on_conflict_do_nothing().returning(Ticket.id)).first()
-        is not None
+    # One that was deleted is there again, as if it had never been.
+    again = {"file_digest", "header_bytes", "payload_bytes"}
+    entered = insert(Ticket).values(row)
+    entered = entered.on_conflict_do_update(
+        index_elements=[Ticket.project, Ticket.id],
+        set_={name: row[name] for name in again} | {"created_at": now(), "deleted_at": None},
+        where=Ticket.deleted_at.is_not(None),
     )
+    new = session.execute(entered.returning(Ticket.id)).first() is not None
     if new:
         session.add_all(
             TicketLayer(
@@ -180,7 +185,8 @@ def _uploads(session: Session, identity: str) -> int:
 
 def get(session: Session, identity: str) -> Ticket | None:
     """One ticket."""
-    return session.get(Ticket, (project_of(session), identity))
+    ticket = session.get(Ticket, (project_of(session), identity))
+    return None if ticket is None or ticket.deleted_at is not None else ticket
 
 
 def file_digest(session: Session, identity: str) -> str:
@@ -317,7 +323,7 @@ def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
 
 
 def ancestors(session: Session, identity: str) -> list[Ticket]:
-    """The tickets it was transformed from, nearest first, as far as they are here."""
+    """The tickets it was transformed from, nearest first, as far as they are here or were."""
     found: dict[str, Ticket] = {}
     frontier = [identity]
     while frontier:
@@ -328,16 +334,21 @@ def ancestors(session: Session, identity: str) -> list[Ticket]:
             .order_by(Ticket.created_at, Ticket.id)
         )
         # What an uploaded file says of its parent is only a claim: two files may claim each other.
-        new = {ticket.id: ticket for ticket in session.scalars(query) if ticket.id not in {*found, identity}}
+        new = {
+            ticket.id: ticket
+            for ticket in session.scalars(query, execution_options=WITH_DELETED)
+            if ticket.id not in {*found, identity}
+        }
         found |= new
         frontier = list(new)
     return list(found.values())
 
 
 def children(session: Session, identity: str) -> Sequence[Ticket]:
-    """The tickets transformed from it."""
+    """The tickets transformed from it, those that were deleted since included."""
     made_from = exists().where(*_of(Provenance), Provenance.parent_id == identity)
-    return session.scalars(select(Ticket).where(made_from).order_by(Ticket.created_at, Ticket.id)).all()
+    query = select(Ticket).where(made_from).order_by(Ticket.created_at, Ticket.id)
+    return session.scalars(query, execution_options=WITH_DELETED).all()
 
 
 def results(session: Session, identity: str) -> Sequence[tuple[Result, Run | None, Job]]:

@@ -59,4 +59,6 @@ def sources(target: State) -> frozenset[State]:
 
 
 TERMINAL = frozenset(state for state, facts in STATES.items() if facts.terminal)
+LIVE = frozenset(STATES) - TERMINAL
+"""By these an index finds the jobs that are not over."""
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED})

@@ -78,6 +78,10 @@ keys make nightly --scope write --days 90
 keys revoke $KEY
 admin drain host:1 --now
 admin resume host:1
+audit --of $JOB
+delete ticket $TICKET
+delete job $JOB
+delete study $STUDY
 """
 
 

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from core.catalog.tables import Job, Study
+from core.catalog import retention
+from core.catalog.tables import Job, Project, Study
 from tests.e2e.crashing import LEASE_SECONDS, RECIPE, Installation, foreign_file, ticket_file, wait_until
 
 Scenario = Callable[[Installation, str], None]
@@ -142,6 +143,53 @@ def revoke(service: Installation, point: str) -> None:
     service.died()
     listed = service.ask("GET", "/keys").json()["items"]
     assert next(row for row in listed if row["id"] == made)["revoked_at"]
+
+
+def delete(service: Installation, point: str) -> None:
+    """What was deleted stays so."""
+    made = service.post("/tickets", content=ticket_file(service.number()))
+    service.arm(point)
+    service.ask("DELETE", f"/tickets/{made}")
+    service.died()
+    assert service.http.get(f"/tickets/{made}").status_code == 410
+
+
+def retire(service: Installation, point: str) -> None:
+    """A dispatcher that begins drops a log by age, and dies at it; the next one has it done."""
+    job = service.post("/find", json=a_find(service))
+    service.trained(job)
+    rule(service, logs=0)
+    service.arm(point)
+    service.kill("dispatcher")
+    service.died()
+    wait_until(lambda: service.row(job).log_dropped_at, "the end of its log")
+    rule(service, logs=None)
+
+
+def rule(service: Installation, **days: float | None) -> None:
+    with service.database.write() as session:
+        for what, some in days.items():
+            retention.keep(session, what, some)
+
+
+def count(service: Installation, point: str) -> None:
+    """One that begins counts what a project with a quota stores."""
+
+    def limit(most: int | None) -> None:
+        with service.database.write() as session:
+            session.execute(update(Project).values(most_bytes=most, stored_bytes=0))
+
+    def counted() -> int:
+        with service.database.read() as session:
+            return session.scalars(select(Project.stored_bytes)).one()
+
+    service.post("/tickets", content=ticket_file(service.number()))
+    limit(1 << 40)
+    service.arm(point)
+    service.kill("dispatcher")
+    service.died()
+    wait_until(counted, "the count")
+    limit(None)
 
 
 def cancel(service: Installation, point: str) -> None:
@@ -358,6 +406,9 @@ SCENARIOS: dict[Scenario, list[str]] = {
     architecture: both("architecture"),
     key: both("key"),
     revoke: both("revoke"),
+    delete: both("delete"),
+    retire: both("retention"),
+    count: both("count"),
     cancel: both("cancel", "stop"),
     retry: both("retry"),
     prioritise: both("prioritise"),

@@ -30,8 +30,8 @@ QUICK: dict[str, list[tuple[Scenario, str]]] = {
     "postgresql": [(find, "claim.committed"), (find, "outcome.reported")],
 }
 """What CI has time for."""
-BY_HAND = {"verification.py", "admin.py", "sign_in.py", "gate.py"}
-"""Who asks for these writes asks again: `doctor --repair`, `elasticket admin`, a browser that signs in, a used key."""
+BY_HAND = {"verification.py", "admin.py", "limits.py", "sign_in.py", "gate.py", "refusals.py"}
+"""Who asks for these writes asks again: `doctor --repair`, `elasticket admin`, a browser that signs in, a key."""
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,14 @@ import redis
 from kombu import pools
 from sqlalchemy import event, func, select
 
-from core.catalog import attempts, dispatch, jobs, studies
+from core.catalog import attempts, dispatch, jobs, quotas, retention, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
+from core.catalog.quotas import Quota
 from core.catalog.tables import Job, Outbox, Study
 from core.jobs.outcome import Outcome
 from core.jobs.placement import Need
-from core.jobs.specs import NoopSpec
+from core.jobs.specs import NoopSpec, TrainSpec
 from core.settings import Settings
 from core.studies.expansion import Expansion
 from core.studies.spec import StudySpec
@@ -200,3 +201,34 @@ class TestSweep:
         for grace, there in ((None, True), (10_000, True), (3600, False)):
             Dispatcher(settings.model_copy(update={"collect_after_seconds": grace})).sweep()
             assert store.has_intact(digest) == there, grace
+
+
+class TestProjects:
+    @pytest.fixture
+    def over(self, database: Database) -> str:
+        """A job that is over."""
+        with database.write() as session:
+            spec = TrainSpec(architecture="mlp_1", dataset="digits").complete("mlp")
+            job = jobs.create(session, spec, 3).id
+            jobs.cancel(session, job)
+        return job
+
+    def test_what_one_stores_is_counted(self, settings: Settings, database: Database) -> None:
+        with database.write() as session:
+            quotas.set_quota(session, "default", Quota(bytes=1000))
+            quotas.grew(session, 7)
+        Dispatcher(settings).count()
+        with database.read() as session:
+            assert quotas.stored(session) == 0
+
+    def test_what_one_keeps_no_longer_is_dropped(
+        self, settings: Settings, database: Database, over: str
+    ) -> None:
+        dispatcher = Dispatcher(settings)
+        dispatcher.sweep()
+        with database.write() as session:
+            assert jobs.get(session, over) is not None
+            retention.keep(session, "jobs", 0)
+        dispatcher.sweep()
+        with database.read() as session:
+            assert jobs.get(session, over) is None

@@ -217,6 +217,10 @@ class Job(Answer):
     links: dict[str, str]
     attempts: list[Attempt]
     outputs: Outputs
+    log_dropped_at: datetime | None = None
+    """when its log was dropped, by age"""
+    weights_dropped_at: datetime | None = None
+    """when the weights of its trainings were dropped, by age"""
 
 
 class Network(Answer):
@@ -324,6 +328,13 @@ class JobSummary(Answer):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     links: dict[str, str]
+
+
+class Deleted(Answer):
+    """What is left to say of something that was deleted."""
+
+    id: str
+    deleted_at: datetime
 
 
 class Run(Answer):

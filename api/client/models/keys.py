@@ -36,3 +36,26 @@ class Key(Answer):
     revoked_at: datetime | None
     last_used_at: datetime | None
     """to the minute"""
+
+
+class Audit(Answer):
+    """One thing that was done, or a key that was refused. Of requests neither bodies nor queries are kept."""
+
+    id: str
+    at: datetime
+    by: str
+    """what let them in: a key, the cookie of a browser, an installation that asks anyone for none, a shell on
+    the machine (operator); retention is nobody's doing
+    """
+    key: str | None = None
+    """the key's id"""
+    method: str
+    route: str
+    """as the API's document has it; of a shell the command"""
+    resource: str | None = None
+    """what it was done to, or what it made"""
+    outcome: str
+    """done, forbidden (its scope is too small), or unauthenticated"""
+    request_id: str | None = None
+    """the answer's X-Request-Id"""
+    address: str | None = None

@@ -200,3 +200,12 @@ class ListKeysQuery(TypedDict, total=False):
 
     limit: int
     """items per page"""
+
+
+class ReadAuditLogQuery(TypedDict, total=False):
+    """Read Audit Log: the query."""
+
+    limit: int
+    """items per page"""
+    resource: str | None
+    """only what was done to this: a ticket, a job, a key …"""

@@ -173,6 +173,8 @@ class Relative(Answer):
     links: dict[str, str | dict[str, str]]
     """`files` has one per format"""
     jobs: list[str]
+    deleted_at: datetime | None = None
+    """where it was deleted: nothing of it can be read"""
 
 
 class Lineage(Answer):

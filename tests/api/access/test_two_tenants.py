@@ -79,6 +79,7 @@ QUERIES: dict[str, Make] = {
     "a": lambda ids: ids["ticket"],
     "b": lambda ids: ids["other"],
     "q": lambda ids: ids["queued"],
+    "resource": lambda ids: ids["queued"],
     "architecture": lambda ids: ids["architecture"],
 }
 """Parameters of queries that may name a thing."""
@@ -338,7 +339,7 @@ class TestLists:
             "/tickets?limit=500",
             "/tickets?tag=hidden-tag",
         ),
-        *("/tickets?family=mlp", "/studies", "/architectures?limit=500", "/keys", "/fleet"),
+        *("/tickets?family=mlp", "/studies", "/architectures?limit=500", "/keys", "/fleet", "/audit"),
         *(
             "/",
             "/?q=mlp",

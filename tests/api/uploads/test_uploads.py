@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,9 +12,11 @@ import pytest
 
 from api.app import create_app
 from api.uploads import service
-from core.catalog import keys
+from core.catalog import keys, quotas
 from core.catalog.database import Database
+from core.catalog.quotas import Quota, Sizes
 from core.catalog.scratch import Scratch
+from core.catalog.stores import store_of
 from core.settings import Settings
 from tests.api.conftest import serving
 
@@ -173,3 +175,43 @@ class TestComplete:
         for client in clients:
             client.close()
         database.close()
+
+
+class TestQuotaOfAProject:
+    @pytest.fixture
+    def database(self, in_bucket: Settings) -> Iterator[Database]:
+        """The project may store twice the file that is sent, and no more."""
+        database = Database(in_bucket.database)
+
+        def limit(most: int | None) -> None:
+            with database.write() as session:
+                quotas.set_quota(session, "default", Quota(bytes=most))
+
+        with database.read() as session:
+            there = Sizes(store_of(in_bucket)).stored(session)
+        limit(there + 2 * len(DATA))
+        quotas.count(database, Sizes(store_of(in_bucket)))
+        yield database
+        limit(None)
+        database.close()
+
+    def test_what_does_not_fit_is_not_begun(self, client: httpx.Client, database: Database) -> None:
+        for more, status in ((1, 507), (0, 201)):
+            answer = client.post("/uploads", json=announced(DATA) | {"size": 2 * len(DATA) + more})
+            assert answer.status_code == status, more
+        assert problem(client.post("/uploads", json=announced(DATA) | {"size": 1 << 20})) == "project-full"
+
+    def test_nor_completed_where_others_came_first(
+        self, client: httpx.Client, database: Database, in_bucket: Settings, sent: Callable, left: Callable
+    ) -> None:
+        begun = [client.post("/uploads", json=announced(DATA)).json() for _ in range(3)]
+        for upload in begun:
+            sent(upload, DATA)
+        *fitting, last = (client.post(upload["links"]["complete"]) for upload in begun)
+        assert [answer.status_code for answer in fitting] == [202, 202]
+        assert (last.status_code, problem(last)) == (507, "project-full")
+        assert client.get(f"/jobs/{begun[-1]['id']}").status_code == 404
+        assert "upload" in left(begun[-1]["id"])
+        # Counted again, what waits to be imported is not forgotten.
+        quotas.count(database, Sizes(store_of(in_bucket)))
+        assert client.post(begun[-1]["links"]["complete"]).status_code == 507

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import aliased
 
-from core.catalog import jobs, keys
+from core.catalog import audit, jobs, keys, retention
+from core.catalog.audit import Act
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
 from core.catalog.scope import OfJob, OfProject, OfStudy, OtherProject
@@ -72,6 +73,8 @@ def others(database: Database) -> str:
         session.flush()
         session.add(StudyJob(study_id="5" * 32, key="k", position=0, kind="train", body={}, job_id=job.id))
         keys.create(session, "theirs", "read")
+        retention.keep(session, "logs", 30)
+        audit.enter(session, Act("operator", "ADMIN", "key"))
         return job.id
 
 
