@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from core.catalog.database import now
 from core.catalog.scope import Name, OfJob, OfProject, OfStudy
 from core.catalog.scope import RandomId as JobId
+from core.jobs.identity import SPEC_VERSION
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Digest = String(64)
@@ -220,6 +221,7 @@ class Job(OfProject, Base):
     `about` is what it is searched by, and `priority` its place among the queued: neither is part of what it does.
     `need` is what it must be given, as `core.jobs.placement` writes it; `pool` and `gpus` are where it runs.
     `gives_way`: why its attempt was asked to; `gave_way`: how often it was, for a job of higher priority.
+    `spec_version` is what a worker must know, at least, to take it.
     """
 
     __tablename__ = "jobs"
@@ -237,6 +239,8 @@ class Job(OfProject, Base):
     priority: Mapped[int] = mapped_column(server_default="0")
     need: Mapped[str] = mapped_column(String(32), server_default="any")
     about: Mapped[str] = mapped_column(Text, server_default="")
+    # Rows of versions that wrote none are of the first.
+    spec_version: Mapped[int] = mapped_column(default=SPEC_VERSION, server_default="1")
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     lease_until: Mapped[float | None]
@@ -379,6 +383,7 @@ class Study(OfProject, Base):
     # Not with the row: it may be large, and dispatchers look at open studies ten times a second.
     archive: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     priority: Mapped[int] = mapped_column(server_default="0")
+    spec_version: Mapped[int] = mapped_column(default=SPEC_VERSION, server_default="1")
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
 
