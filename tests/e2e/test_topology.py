@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SAMPLE = ROOT / "scripts" / "deploy" / "sample"
 PARTS = ("api", "cli", "core", "migrations", "workers")
 WORKERS = 4
+LONG_STUDY = STUDY | {"recipe": STUDY["recipe"] | {"length": "25ep"}}
+"""Trainings that last long enough to be interrupted."""
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ class TestUpgrade:
         self, up: MakeTopology, folder: Path, install: MakeInstallation
     ) -> None:
         alone = install("alone", SLOTS="1", THREADS="1")
-        undisturbed = alone.http.post("/studies", json=STUDY).raise_for_status().json()
+        undisturbed = alone.http.post("/studies", json=LONG_STUDY).raise_for_status().json()
         count = len(undisturbed["jobs"])
         alone.wait_until(
             lambda: alone.http.get(f"/studies/{undisturbed['id']}").json()["finished_at"], 240, 0.5
@@ -124,7 +126,7 @@ class TestUpgrade:
 
         newer = newer_version(folder)
         with up(WORKERS) as topology:
-            study = topology.http.post("/studies", json=STUDY).raise_for_status().json()["id"]
+            study = topology.http.post("/studies", json=LONG_STUDY).raise_for_status().json()["id"]
 
             def ended() -> int:
                 now = topology.http.get(f"/studies/{study}").raise_for_status().json()
