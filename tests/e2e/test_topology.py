@@ -111,8 +111,8 @@ class TestUp:
     ) -> None:
         with up(1) as topology:
             waiting = submit(topology)
+            topology.run("migrate")
             for _ in range(2):
-                topology.run("migrate")
                 done = topology.script("sample")
                 assert done.returncode == 0, done.stderr
             (ticket,) = topology.http.get("/tickets").json()["items"]
@@ -138,8 +138,13 @@ class TestUpgrade:
         newer = newer_version(folder)
         with up(WORKERS) as topology:
             studies = [enter(topology, STUDIES[0])]
+
+            def reached(jobs: int) -> bool:
+                now = ended(topology, studies[0])
+                return now is None or now >= jobs
+
             for n, victim in enumerate(("api-1", "worker-1", "dispatcher", "valkey", "postgres"), 1):
-                topology.wait_until(lambda: (ended(topology, studies[0]) or n) >= n, 120)  # noqa: B023
+                topology.wait_until(lambda: reached(n), 120)  # noqa: B023
                 topology.restart(victim)
 
             studies.append(enter(topology, STUDIES[1]))
