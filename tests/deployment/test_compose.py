@@ -50,7 +50,7 @@ class TestComposeFile:
     def test_it_has_a_service_for_everything_that_runs(self) -> None:
         ours = {"migrate", "api", "dispatcher", "worker", "gpu", "sample"}
         assert ours == OWN
-        assert {"proxy", "postgres", "valkey"} <= set(SERVICES) - ours
+        assert {"proxy", "postgres", "valkey", "store"} == set(SERVICES) - ours
 
     @pytest.mark.parametrize("name", sorted(OWN - {"sample"}))
     def test_its_commands_are_understood(self, name: str) -> None:
@@ -81,7 +81,7 @@ class TestComposeFile:
     def test_nothing_is_open_beyond_this_machine_unless_it_is_asked_for(self) -> None:
         published = {port for service in SERVICES.values() for port in service.get("ports", [])}
         assert published
-        assert {variables(port)["LISTEN"] for port in published} == {"127.0.0.1"}
+        assert {variables(port).get("LISTEN", port.partition(":")[0]) for port in published} == {"127.0.0.1"}
 
     def test_database_and_broker_are_reached_by_those_alone_who_work_with_them(self) -> None:
         assert COMPOSE["networks"]["inside"] == {"internal": True}
@@ -119,10 +119,11 @@ class TestServices:
     def test_refers_to_what_is_there(self, name: str) -> None:
         service = SERVICES[name]
         assert set(service.get("networks", [])) <= set(COMPOSE["networks"])
-        for other, how in service.get("depends_on", {}).items():
+        needed = service.get("depends_on", {})
+        assert set(needed) <= set(SERVICES)
+        for other, how in needed.items():
             ends = how["condition"] == "service_completed_successfully"
             assert (other in ONCE) is ends
-            assert other in SERVICES
 
     @every_service
     def test_what_is_mounted_is_there(self, name: str) -> None:
@@ -144,6 +145,28 @@ class TestServices:
         assert devices == {"gpu"}
         assert SERVICES["gpu"]["profiles"] == ["gpu"]
         assert SERVICES["gpu"]["environment"]["ELASTICKET_SLOTS"] == 1
+
+
+class TestPlacement:
+    def test_without_gpus_the_cpu_worker_does_what_it_can_and_beside_one_every_job_has_a_worker(self) -> None:
+        said = SERVICES["worker"]["environment"]["ELASTICKET_TAKES"]
+        alone = variables(said)["CPU_TAKES"]
+        assert set(alone.split(",")) == {"any", "cpu"}
+        on_gpu = SERVICES["gpu"]["environment"]["ELASTICKET_TAKES"]
+        assert {"cpu", *on_gpu.split(",")} == {"any", "cpu", "gpu"}
+
+    def test_a_worker_offers_no_more_memory_than_its_container_has(self) -> None:
+        worker = SERVICES["worker"]
+        offered = worker["environment"]["ELASTICKET_MEMORY_MIB"]
+        assert worker["deploy"]["resources"]["limits"]["memory"] == f"{offered}m"
+
+    @pytest.mark.parametrize("name", ["worker", "gpu"])
+    def test_jobs_have_time_to_save_their_state_before_the_container_is_killed(self, name: str) -> None:
+        from cli.processes import CELERY_EXTRA_GRACE
+        from core.settings import Settings
+
+        needed = Settings().save_grace_seconds + CELERY_EXTRA_GRACE
+        assert float(SERVICES[name]["stop_grace_period"].removesuffix("s")) > needed
 
 
 class TestDockerfiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import warnings
 from pathlib import Path
@@ -10,6 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import insert, text
+
+from core.catalog.database import Database
+from core.catalog.tables import Job
+from core.jobs.placement import Need, Offer, could
+from core.jobs.states import State
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -113,6 +118,25 @@ class TestWorkloads:
         said = {variable["name"] for variable in container(one).get("env", [])} | set(settings["data"])
         assert {each for each in said if each.startswith("ELASTICKET_")} <= known
 
+    def test_every_job_has_a_worker_with_time_to_let_it_save_its_state(self) -> None:
+        from cli.processes import CELERY_EXTRA_GRACE
+        from core.settings import Settings
+
+        needed = Settings().save_grace_seconds + CELERY_EXTRA_GRACE
+        taken = {}
+        for one in RUNNING:
+            said = {variable["name"]: variable.get("value") for variable in container(one).get("env", [])}
+            if takes := said.get("ELASTICKET_TAKES"):
+                taken[one["metadata"]["name"]] = set(takes.split(","))
+                assert one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > needed
+        assert taken == {"worker": {"cpu"}, "gpu": {"any", "gpu"}, "ranks": {"any", "gpu"}}
+
+    def test_a_worker_offers_no_more_memory_than_its_container_has(self) -> None:
+        (worker,) = (one for one in RUNNING if one["metadata"]["name"] == "worker")
+        said = {variable["name"]: variable.get("value") for variable in container(worker)["env"]}
+        gib = int(container(worker)["resources"]["limits"]["memory"].removesuffix("Gi"))
+        assert said["ELASTICKET_MEMORY_MIB"] == str(gib * 1024)
+
     def test_as_many_nodes_meet_as_there_are_pods(self) -> None:
         (ranks,) = (one for one in RUNNING if one["metadata"]["name"] == "ranks")
         said = {variable["name"]: variable.get("value") for variable in container(ranks)["env"]}
@@ -134,19 +158,28 @@ class TestScaling:
         assert 0 <= one["spec"]["minReplicaCount"] < one["spec"]["maxReplicaCount"]
 
     @pytest.mark.parametrize("one", SCALED, ids=name)
-    def test_asks_what_the_catalog_can_answer(self, one: dict[str, Any], sqlite_url: str) -> None:
-        from sqlalchemy import text
-
-        from core.catalog.database import Database
-
+    def test_asks_how_many_jobs_there_are_that_one_of_its_workers_could_do(
+        self, one: dict[str, Any], sqlite_url: str
+    ) -> None:
+        target = one["spec"]["scaleTargetRef"]["name"]
+        (deployment,) = (each for each in RUNNING if each["metadata"]["name"] == target)
+        takes = {v["name"]: v.get("value") for v in container(deployment)["env"]}["ELASTICKET_TAKES"]
+        gpus = 1 if target == "gpu" else 0
+        offer = Offer(4, gpus=gpus, takes=frozenset(takes.split(",")))
+        needs = ["any", "any-2", "any+512m", "cpu", "cpus-2", "cpu+512m", "gpu", "gpus-4", "gpu+512m"]
+        states = [State.WAITING, State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED]
+        rows = [(need, state) for need in needs for state in states]
+        common = {"kind": "train", "spec": {}, "attempt": 0, "max_attempts": 3}
         database = Database(sqlite_url)
-        with database.read() as session:
-            assert session.scalar(text(one["spec"]["triggers"][0]["metadata"]["query"])) == 0
+        with database.write() as session:
+            session.execute(
+                insert(Job),
+                [
+                    common | {"id": f"{n:032x}", "need": need, "state": state}
+                    for n, (need, state) in enumerate(rows)
+                ],
+            )
+            query = one["spec"]["triggers"][0]["metadata"]["query"]
+            found = session.scalar(text(query))
         database.close()
-
-    def test_names_states_that_there_are(self) -> None:
-        from core.jobs.states import State
-
-        for one in SCALED:
-            words = re.findall(r"'(\w+)'", one["spec"]["triggers"][0]["metadata"]["query"])
-            assert set(words) == {State.QUEUED, State.RUNNING}
+        assert found == 2 * sum(could(offer, Need.parse(need)) for need in needs)

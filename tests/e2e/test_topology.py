@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,15 @@ def ended(running: Topology | Installation, study: str) -> int | None:
     return None if now["finished_at"] else int(now["counts"].get("succeeded", 0))
 
 
+def files(running: Topology | Installation, outcomes: list[dict[str, Any]]) -> dict[str, str]:
+    """The SHA-256 of the file of every ticket that studies came to, as it is downloaded."""
+    tickets = {ticket for one in outcomes for found, _ in one["jobs"].values() for ticket in found}
+    return {
+        ticket: sha256(running.http.get(f"/tickets/{ticket}/file").raise_for_status().content).hexdigest()
+        for ticket in sorted(tickets)
+    }
+
+
 def submit(topology: Topology, **body: Any) -> str:
     recipe = {"length": "2ep"}
     asked = {"architecture": "mlp_2_16", "dataset": "digits", "recipe": recipe, "fresh": True} | body
@@ -133,6 +143,7 @@ class TestUpgrade:
         undisturbed = [enter(alone, study) for study in STUDIES]
         alone.wait_until(lambda: all(ended(alone, study) is None for study in undisturbed), 400, 0.5)
         expected = [outcome(alone, study) for study in undisturbed]
+        expected_files = files(alone, expected)
         alone.end()
 
         newer = newer_version(folder)
@@ -143,7 +154,8 @@ class TestUpgrade:
                 now = ended(topology, studies[0])
                 return now is None or now >= jobs
 
-            for n, victim in enumerate(("api-1", "worker-1", "dispatcher", "valkey", "postgres"), 1):
+            victims = ("api-1", "worker-1", "dispatcher", "valkey", "postgres", "store")
+            for n, victim in enumerate(victims, 1):
                 topology.wait_until(lambda: reached(n), 120)  # noqa: B023
                 topology.restart(victim)
 
@@ -163,6 +175,8 @@ class TestUpgrade:
                 topology.start(name)
             topology.wait_until(lambda: all(ended(topology, study) is None for study in studies), 400)
             assert [outcome(topology, study) for study in studies] == expected
+            assert files(topology, expected) == expected_files
+            assert topology.objects() >= len(expected_files) > 0
 
     def test_an_older_worker_leaves_what_a_newer_version_asked_for_to_a_newer_worker(
         self, up: MakeTopology, folder: Path

