@@ -169,7 +169,7 @@ class TestScaling:
         needs = ["any", "any-2", "any+512m", "cpu", "cpus-2", "cpu+512m", "gpu", "gpus-4", "gpu+512m"]
         states = [State.WAITING, State.QUEUED, State.RUNNING, State.SUCCEEDED, State.FAILED]
         rows = [(need, state) for need in needs for state in states]
-        common = {"kind": "train", "spec": {}, "attempt": 0, "max_attempts": 3}
+        common = {"project": "default", "kind": "train", "spec": {}, "attempt": 0, "max_attempts": 3}
         database = Database(sqlite_url)
         with database.write() as session:
             session.execute(
