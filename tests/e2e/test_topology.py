@@ -28,7 +28,7 @@ PARTS = ("api", "cli", "core", "migrations", "workers")
 WORKERS = 4
 STUDIES = [
     STUDY | {"seeds": [seed], "recipe": STUDY["recipe"] | {"length": length}}
-    for seed, length in enumerate(("25ep", "60ep"))
+    for seed, length in enumerate(("25ep", "30ep"))
 ]
 """One to be killed in, one to be upgraded in: its jobs last until every worker was replaced."""
 
@@ -109,7 +109,7 @@ def job(topology: Topology, job_id: str) -> dict[str, Any]:
 
 
 def succeeds(topology: Topology, job_id: str) -> dict[str, Any]:
-    topology.wait_until(lambda: job(topology, job_id)["state"] not in ("queued", "running"), 60)
+    topology.wait_until(lambda: job(topology, job_id)["state"] not in ("queued", "running"), 120)
     found = job(topology, job_id)
     assert found["state"] == "succeeded", found["error"]
     return found
@@ -121,7 +121,6 @@ class TestUp:
     ) -> None:
         with up(1) as topology:
             waiting = submit(topology)
-            topology.run("migrate")
             for _ in range(2):
                 done = topology.script("sample")
                 assert done.returncode == 0, done.stderr
@@ -154,9 +153,10 @@ class TestUpgrade:
                 now = ended(topology, studies[0])
                 return now is None or now >= jobs
 
-            victims = ("api-1", "worker-1", "dispatcher", "valkey", "postgres", "store")
+            victims = ("worker-1", "dispatcher", "valkey", "store", "postgres", "api-1")
             for n, victim in enumerate(victims, 1):
-                topology.wait_until(lambda: reached(n), 120)  # noqa: B023
+                topology.wait_until(lambda: reached(n), 300)  # noqa: B023
+                assert ended(topology, studies[0]) is not None, f"it was over before {victim} died"
                 topology.restart(victim)
 
             studies.append(enter(topology, STUDIES[1]))

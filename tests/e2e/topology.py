@@ -126,8 +126,17 @@ class Topology:
         impatient = {f"ELASTICKET_{setting}": value for setting, value in IMPATIENT.items()}
         return os.environ | impatient | found | {"PYTHONPATH": str(self.code)}
 
-    def start(self, name: str) -> None:
-        """Start a service, or a replica of it: `api-2`."""
+    def start(self, *names: str) -> None:
+        """Start services, or replicas of them (`api-2`), and wait until they work."""
+        for name in names:
+            self._launch(name)
+        for name in names:
+            if name.startswith("api"):
+                self.wait_until(lambda: self.ready(name), 120)  # noqa: B023
+            elif name == "postgres":
+                self._await_postgres()
+
+    def _launch(self, name: str) -> None:
         service = name.partition("-")[0]
         if service == "store":
             self._start_store()
@@ -145,10 +154,6 @@ class Topology:
             self._processes[name] = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, cwd=self.folder, user=user
             )
-        if service == "api":
-            self.wait_until(lambda: self.ready(name), 60)
-        elif service == "postgres":
-            self._await_postgres()
 
     def run(self, service: str, *command: str) -> str:
         """Run a service that ends, or another command in its place; what it printed."""
@@ -220,14 +225,11 @@ class Topology:
 
     def up(self, workers: int = 1) -> None:
         """Everything, in the order in which services depend on each other; whoever asks has a key."""
-        for server in ("postgres", "valkey", "store"):
-            self.start(server)
+        self.start("postgres", "valkey", "store")
         self.run("migrate")
-        for n in range(SERVICES["api"]["deploy"]["replicas"]):
-            self.start(f"api-{n + 1}")
-        self.start("dispatcher")
-        for n in range(workers):
-            self.start(f"worker-{n + 1}")
+        replicas = {"api": SERVICES["api"]["deploy"]["replicas"], "worker": workers}
+        many = [f"{service}-{n + 1}" for service, count in replicas.items() for n in range(count)]
+        self.start("dispatcher", *many)
         key = self.run("migrate", "admin", "key", "test").strip()
         self.http.headers["Authorization"] = f"Bearer {key}"
 
@@ -343,5 +345,9 @@ def running(folder: Path, workers: int, **given: str) -> Iterator[Topology]:
     try:
         topology.up(workers)
         yield topology
+    except BaseException:
+        for log in sorted(topology.folder.glob("*.log")):
+            print(f"--- {log.name}", topology.log(log.stem)[-3000:], sep="\n")
+        raise
     finally:
         topology.down()
