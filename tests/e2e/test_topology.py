@@ -133,7 +133,7 @@ class TestUp:
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 class TestUpgrade:
     def test_studies_through_which_one_of_each_dies_and_every_worker_is_replaced_end_in_the_same_tables(
         self, up: MakeTopology, folder: Path, install: MakeInstallation

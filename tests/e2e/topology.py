@@ -71,7 +71,7 @@ class Balanced(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; those that only read are sent again where the answer was lost, or said to come back."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             self._turn += 1
             ports = self._ports()
@@ -132,7 +132,7 @@ class Topology:
             self._launch(name)
         for name in names:
             if name.startswith("api"):
-                self.wait_until(lambda: self.ready(name), 120)  # noqa: B023
+                self.wait_until(lambda: self.ready(name), 300)  # noqa: B023
             elif name == "postgres":
                 self._await_postgres()
 
