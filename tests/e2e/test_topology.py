@@ -115,6 +115,7 @@ def succeeds(topology: Topology, job_id: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.timeout(300)
 class TestUp:
     def test_a_job_is_done_and_the_sample_ticket_is_there_however_often_it_is_brought_up(
         self, up: MakeTopology
