@@ -67,10 +67,11 @@ def unready(database: Database, store: ArtifactStore, settings: Settings) -> lis
 
 
 def _database(database: Database, url: str) -> str | None:
-    from core.catalog.migrate import is_current  # Alembic: a tenth of a second that no other route needs
+    from core.catalog.migrate import schema  # Alembic: a tenth of a second that no other route needs
 
     try:
-        return None if is_current(database, url) else "the schema is not current: run elasticket migrate"
+        usable = schema(database, url).is_usable
+        return None if usable else "the schema is not current: run elasticket migrate"
     except SQLAlchemyError:
         return "cannot be reached"
 

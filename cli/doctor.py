@@ -139,8 +139,7 @@ def database(settings: Settings) -> list[Finding]:
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from core.catalog.database import Database
-    from core.catalog.migrate import NewerDatabase, is_current, refuse_newer
+    from core.catalog.migrate import NewerDatabase, refuse_newer
     from core.catalog.sqlite import UnsafeSQLite
 
     url = make_url(settings.database)
@@ -150,19 +149,17 @@ def database(settings: Settings) -> list[Finding]:
             Finding(Mark.NOTE, "database", f"{shown} is not there yet; `elasticket up` or `migrate` makes it")
         ]
     try:
-        opened = Database(settings.database)
-        refuse_newer(settings.database)
-        current = is_current(opened, settings.database)
-        opened.close()
+        schema = refuse_newer(settings.database)
     except NewerDatabase as error:
         return [Finding(Mark.BAD, "database", str(error))]
     except (SQLAlchemyError, UnsafeSQLite, ValueError) as error:
         return [Finding(Mark.BAD, "database", f"{shown} cannot be read: {str(error).splitlines()[0]}")]
-    if not current:
+    if not schema.is_usable:
         return [
             Finding(Mark.BAD, "database", f"{shown} has another version's schema; run `elasticket migrate`")
         ]
-    return [Finding(Mark.GOOD, "database", f"{shown}, schema current")]
+    later = "of a later version, which serves this one" if schema.is_newer else "current"
+    return [Finding(Mark.GOOD, "database", f"{shown}, schema {later}")]
 
 
 def datasets(settings: Settings) -> list[Finding]:

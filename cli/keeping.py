@@ -28,7 +28,9 @@ def backup(
         refuse_newer(settings.database)
         with closing_database(settings.database) as database:
             if not is_current(database, settings.database):
-                raise RuntimeError("the database has an older version's schema: run elasticket migrate")
+                raise RuntimeError(
+                    "the database has another version's schema: only that one knows all there is to save"
+                )
         return save(settings, target, tell)
 
     _carry_out("backup", f"{settings.root} is saved in {target}", work)

@@ -31,6 +31,7 @@ _PANELS: dict[str, list[Callable[..., None]]] = {
         operate.up,
         operate.api,
         operate.worker,
+        operate.dispatcher,
         operate.migrate,
         keeping.backup,
         keeping.restore,

@@ -1,8 +1,9 @@
-"""The commands of whoever runs an installation: up, api, worker, migrate."""
+"""The commands of whoever runs an installation: up, api, worker, dispatcher, migrate."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from cli.stack import Process
     from core.settings import Settings
 
 Home = Annotated[
@@ -66,9 +68,10 @@ def api(host: Host = None, port: Port = None) -> None:
     import uvicorn
 
     from cli.processes import SHARED_FIGURES
+    from core.catalog.migrate import refuse_newer
 
     settings = settings_or_exit(host=host, port=port)
-    _refuse_newer(settings)
+    _refuse(settings, refuse_newer)
     with TemporaryDirectory(prefix="elasticket-") as shared:
         if settings.api_processes > 1:
             os.environ[SHARED_FIGURES] = shared
@@ -83,17 +86,37 @@ def api(host: Host = None, port: Port = None) -> None:
         )
 
 
-def worker(slots: Slots = None) -> None:
-    """Run a worker and a dispatcher, for the database and the broker that the environment names."""
-    from cli.installation import interruptible
-    from cli.processes import workers
-    from cli.stack import Stack, StartFailed
+def worker(
+    slots: Slots = None,
+    dispatcher: Annotated[
+        bool, typer.Option("--dispatcher/--no-dispatcher", help="Run a dispatcher beside it.")
+    ] = True,
+) -> None:
+    """Run a worker, and a dispatcher, for the database and the broker that the environment names."""
+    from cli import processes
 
     settings = settings_or_exit(slots=slots)
+    _run(settings, processes.workers(settings) if dispatcher else [processes.celery(settings)])
+
+
+def dispatcher() -> None:
+    """Run a dispatcher alone, where workers run without: one suffices, two outlive one."""
+    from cli import processes
+
+    settings = settings_or_exit()
+    _run(settings, [processes.dispatcher(settings)])
+
+
+def _run(settings: Settings, processes: list[Process]) -> None:
+    """Keep processes running until SIGTERM or SIGINT, on a database that this version can work on."""
+    from cli.installation import interruptible
+    from cli.stack import Stack, StartFailed
+    from core.catalog.migrate import refuse_unusable
+
     settings.root.mkdir(parents=True, exist_ok=True)
-    _refuse_newer(settings)
+    _refuse(settings, refuse_unusable)
     try:
-        with interruptible(), Stack(workers(settings), say) as stack:
+        with interruptible(), Stack(processes, say) as stack:
             stack.wait()
     except StartFailed as error:
         say(str(error))
@@ -115,15 +138,15 @@ def migrate() -> None:
         raise typer.Exit(1) from error
 
 
-def _refuse_newer(settings: Settings) -> None:
-    """End with status 1 where the database is a newer version's. One that cannot be asked is waited for elsewhere."""
+def _refuse(settings: Settings, look: Callable[[str], object]) -> None:
+    """End with status 1 where `look` refuses the database. One that cannot be asked is waited for elsewhere."""
     from sqlalchemy.exc import OperationalError
 
-    from core.catalog.migrate import NewerDatabase, refuse_newer
+    from core.catalog.migrate import NewerDatabase, OlderDatabase
 
     try:
-        refuse_newer(settings.database)
-    except NewerDatabase as error:
+        look(settings.database)
+    except (NewerDatabase, OlderDatabase) as error:
         say(str(error))
         raise typer.Exit(1) from error
     except OperationalError as error:

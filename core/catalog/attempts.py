@@ -15,6 +15,7 @@ from core.catalog.database import now
 from core.catalog.jobs import JobEvent, end, enqueue, record, transition
 from core.catalog.scope import WITH_DELETED
 from core.catalog.tables import Attempt, Base, Checkpoint, Job, Result, Run
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.outcome import Failure, Outcome
 from core.jobs.states import TERMINAL, State
 from core.tickets import TicketFile
@@ -79,6 +80,8 @@ def claim(
             "gpus": None if gpus is None else list(gpus),
             "lease_until": now() + lease_seconds,
             "started_at": now(),
+            # Its training states are from now on of this version.
+            "spec_version": SPEC_VERSION,
         },
     )
     if job is not None:

@@ -10,44 +10,47 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, func, select, text
+from sqlalchemy import ColumnElement, Row, and_, func, select, text
 from sqlalchemy.orm import Session
 
 from core.catalog import pools
 from core.catalog.tables import Job, Pool
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.placement import Candidate, Need, Offer, in_turn, place
 from core.jobs.states import State
 
-_QUEUED = Job.state == State.QUEUED
-_OLDEST = """(
-    SELECT {column} FROM jobs
-    WHERE state = 'queued' AND need = shares.need AND priority = shares.priority AND project = shares.project
+QUEUED = and_(Job.state == State.QUEUED, Job.spec_version <= SPEC_VERSION)
+"""That this version can do a job: what a newer one has asked for, or begun, is left to newer workers."""
+_KNOWN = f"state = 'queued' AND spec_version <= {SPEC_VERSION}"
+_OLDEST = f"""(
+    SELECT {{column}} FROM jobs
+    WHERE {_KNOWN} AND need = shares.need AND priority = shares.priority AND project = shares.project
     ORDER BY created_at, id LIMIT 1
 )"""
 _HEADS = text(f"""
     WITH RECURSIVE
     needs (need) AS (
-        SELECT min(need) FROM jobs WHERE state = 'queued'
+        SELECT min(need) FROM jobs WHERE {_KNOWN}
         UNION ALL
-        SELECT (SELECT min(need) FROM jobs WHERE state = 'queued' AND need > needs.need)
+        SELECT (SELECT min(need) FROM jobs WHERE {_KNOWN} AND need > needs.need)
         FROM needs WHERE need IS NOT NULL
     ),
     tops (need, priority) AS (
         SELECT need, (
-            SELECT priority FROM jobs WHERE state = 'queued' AND need = needs.need ORDER BY priority DESC LIMIT 1
+            SELECT priority FROM jobs WHERE {_KNOWN} AND need = needs.need ORDER BY priority DESC LIMIT 1
         )
         FROM needs WHERE need IS NOT NULL
     ),
     shares (need, priority, project) AS (
         SELECT need, priority, (
             SELECT min(project) FROM jobs
-            WHERE state = 'queued' AND need = tops.need AND priority = tops.priority
+            WHERE {_KNOWN} AND need = tops.need AND priority = tops.priority
         )
         FROM tops
         UNION ALL
         SELECT need, priority, (
             SELECT min(project) FROM jobs
-            WHERE state = 'queued' AND need = shares.need AND priority = shares.priority
+            WHERE {_KNOWN} AND need = shares.need AND priority = shares.priority
             AND project > shares.project
         )
         FROM shares WHERE project IS NOT NULL
@@ -88,7 +91,7 @@ def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
     above = None
     if row.kept_for is not None:
         kept = session.execute(
-            select(Job.id, Job.need, Job.priority).where(Job.id == row.kept_for, _QUEUED).with_for_update()
+            select(Job.id, Job.need, Job.priority).where(Job.id == row.kept_for, QUEUED).with_for_update()
         ).first()
         if kept is not None:
             gpus = place(offer, held, Need.parse(kept.need))
@@ -132,7 +135,7 @@ def _take(session: Session, fitting: Collection[Candidate], above: int | None) -
 
 def _first(session: Session, *conditions: ColumnElement[bool]) -> Row[str, str] | None:
     order = (Job.priority.desc(), Job.project, Job.created_at, Job.id)
-    query = select(Job.id, Job.need).where(_QUEUED, *conditions).order_by(*order).limit(1)
+    query = select(Job.id, Job.need).where(QUEUED, *conditions).order_by(*order).limit(1)
     return session.execute(query.with_for_update(skip_locked=True)).first()
 
 

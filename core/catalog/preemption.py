@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.catalog import pools
 from core.catalog.database import now
 from core.catalog.jobs import clock
-from core.catalog.placement import heads
+from core.catalog.placement import QUEUED, heads
 from core.catalog.tables import Job, Pool
 from core.jobs.placement import Held, Need, Offer, could, is_large, place
 from core.jobs.preemption import MARGIN, Running, victims
@@ -95,7 +95,7 @@ def _waiting(session: Session, waited: float) -> list[Waiting]:
         if head.priority >= lowest + MARGIN or need.devices > 1 or need.memory is not None:
             same = (Job.need == head.need, Job.priority == head.priority, Job.project == head.project)
             query = select(Job.id, Job.need, Job.priority, Job.created_at).where(
-                Job.state == State.QUEUED, *same, Job.hinted_at < now() - waited
+                QUEUED, *same, Job.hinted_at < now() - waited
             )
             found += session.execute(query.order_by(Job.created_at, Job.id).limit(LOOKED_AT)).all()
     return sorted(found, key=lambda job: (-job.priority, job.created_at, job.id))

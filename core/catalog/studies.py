@@ -17,6 +17,7 @@ from core.catalog import jobs, reuse, tickets
 from core.catalog.database import now
 from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.tables import Job, Study, StudyJob
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.specs import JobSpec, Trained, parse_spec
 from core.jobs.states import TERMINAL, State
 from core.studies.expansion import Expansion
@@ -130,14 +131,17 @@ class Pulse(NamedTuple):
 
 
 def pulses(session: Session) -> dict[str, Pulse]:
-    """Of every open study. While it is the same, `advance` would change nothing that it did not change before."""
+    """Of every open study that this version can read.
+
+    While it is the same, `advance` would change nothing that it did not change before.
+    """
     query = select(
         Study.id, Study.project, func.count(Job.finished_at), func.max(Job.finished_at), Study.trace
     )
     rows = session.execute(
         query.outerjoin(Study.jobs)
         .outerjoin(StudyJob.job)
-        .where(Study.finished_at.is_(None))
+        .where(Study.finished_at.is_(None), Study.spec_version <= SPEC_VERSION)
         .group_by(Study.id)
     )
     return {study: Pulse(project, ended, last, trace) for study, project, ended, last, trace in rows}

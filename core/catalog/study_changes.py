@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog import jobs, studies
 from core.catalog.tables import Study, StudyJob
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.states import State
 from core.studies.expansion import Expansion
 from core.studies.nodes import Node
@@ -63,7 +64,7 @@ def extend(session: Session, study: Study, expansion: Expansion, max_attempts: i
     stay, and one that runs may finish: those that take its place find its trainings, and figures that were shown
     remain. What has not begun is cancelled.
     """
-    study.spec = expansion.spec.model_dump(mode="json")
+    study.spec, study.spec_version = expansion.spec.model_dump(mode="json"), SPEC_VERSION
     rows = {row.key: row for row in study.jobs}
     for key in gone(study, expansion):
         row = rows.pop(key)

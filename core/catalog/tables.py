@@ -12,6 +12,7 @@ from core.catalog.base import Digest, KeyId, RowId
 from core.catalog.database import now
 from core.catalog.scope import Deletable, Name, OfJob, OfProject, OfStudy
 from core.catalog.scope import RandomId as JobId
+from core.jobs.identity import SPEC_VERSION
 
 Traceparent = String(55)
 """What continues the trace of the request that asked for something (W3C Trace Context)."""
@@ -227,6 +228,7 @@ class Job(OfProject, Deletable, Base):
     `need` is what it must be given, as `core.jobs.placement` writes it; `pool` and `gpus` are where it runs.
     `gives_way`: why its attempt was asked to; `gave_way`: how often it was, for a job of higher priority.
     Its log and its weights may have been dropped before itself.
+    `spec_version` is what a worker must know, at least, to take it.
     """
 
     __tablename__ = "jobs"
@@ -244,6 +246,8 @@ class Job(OfProject, Deletable, Base):
     priority: Mapped[int] = mapped_column(server_default="0")
     need: Mapped[str] = mapped_column(String(32), server_default="any")
     about: Mapped[str] = mapped_column(Text, server_default="")
+    # Rows of versions that wrote none are of the first.
+    spec_version: Mapped[int] = mapped_column(default=SPEC_VERSION, server_default="1")
     attempt: Mapped[int] = mapped_column(default=0)
     max_attempts: Mapped[int]
     lease_until: Mapped[float | None]
@@ -394,6 +398,7 @@ class Study(OfProject, Deletable, Base):
     # Not with the row: it may be large, and dispatchers look at open studies ten times a second.
     archive: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     priority: Mapped[int] = mapped_column(server_default="0")
+    spec_version: Mapped[int] = mapped_column(default=SPEC_VERSION, server_default="1")
     created_at: Mapped[float] = mapped_column(server_default=now())
     finished_at: Mapped[float | None] = mapped_column(index=True)
     trace: Mapped[str | None] = mapped_column(Traceparent)

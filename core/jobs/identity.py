@@ -17,6 +17,14 @@ training loop, pruning, transformation or evaluation. From then on nothing that 
 neither finished jobs nor shared trainings. What only makes the same figures faster leaves it alone.
 """
 
+SPEC_VERSION = 1
+"""The version of what jobs and studies are asked in, and of what a running job saves.
+
+Raised by every change after which an older version would refuse or misread a spec, or a training state: a new kind of
+job, method, field or format. Jobs and studies carry the version of whoever made or last ran them, and nobody who is
+older takes them up. Specs of every earlier version go on being read.
+"""
+
 
 def job_digest(spec: Reusable, given: dict[str, Any]) -> str:
     """SHA-256, in hexadecimal, of the canonical JSON (RFC 8785) of a completed spec and what the catalog gives it.

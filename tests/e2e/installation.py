@@ -42,7 +42,7 @@ class Installation:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.wait_until(self.healthy, 30)
+        self.wait_until(self.healthy, 120)
 
     def healthy(self) -> bool:
         """Whether the API answers."""

@@ -16,6 +16,7 @@ from core.catalog import attempts, keys, placement, pools
 from core.catalog.database import Database
 from core.catalog.placement import Choice
 from core.catalog.tables import Attempt, Event, Job, Outbox, Pool
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.outcome import Failure
 from core.jobs.placement import Held, Need, Offer, place
 
@@ -31,6 +32,7 @@ queues = st.lists(
             "priority": st.integers(-1, 1),
             "created_at": st.integers(0, 5).map(float),
             "state": st.sampled_from(["queued"] * 6 + ["waiting", "succeeded"]),
+            "spec_version": st.sampled_from([SPEC_VERSION] * 6 + [SPEC_VERSION - 1, SPEC_VERSION + 1]),
         }
     ),
     max_size=25,
@@ -64,7 +66,9 @@ def expected(session: Session, pool: str, offer: Offer) -> Choice | None:
         (
             (-job.priority, usage[job.project], job.created_at, job.id, gpus)
             for job in jobs
-            if job.state == "queued" and (gpus := place(offer, held, Need.parse(job.need))) is not None
+            if job.state == "queued"
+            and job.spec_version <= SPEC_VERSION
+            and (gpus := place(offer, held, Need.parse(job.need))) is not None
         ),
         default=None,
     )
@@ -142,6 +146,7 @@ class TestPlan:
                 "priority": i % 5,
                 "created_at": float(i),
                 "state": "queued" if i % 4 else "succeeded",
+                "spec_version": SPEC_VERSION + (i % 7 == 0),
             }
             for i in range(3000)
         ]

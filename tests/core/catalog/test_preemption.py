@@ -11,6 +11,7 @@ from core.catalog import attempts, placement, pools, preemption
 from core.catalog.database import Database
 from core.catalog.placement import Choice
 from core.catalog.tables import Job, Pool
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.placement import Offer
 from core.jobs.preemption import MARGIN, MOST
 from tests.core.catalog.faked_clock import Clock
@@ -117,6 +118,20 @@ class TestMakeRoom:
         hall.passes(WAITED + 1)
         hall.worker("free", ONE)
         assert hall.asked() == []
+
+    def test_nobody_is_asked_for_what_a_newer_version_must_do(self, hall: Hall) -> None:
+        hall.worker("a", Offer(slots=2))
+        low = [hall.queue() for _ in range(2)]
+        assert [hall.claims("a") for _ in low] == low
+        hall.passes(PATIENCE)
+        newer = [hall.queue(50), hall.queue(20)]
+        with hall.database.write() as session:
+            session.execute(update(Job).where(Job.id.in_(newer)).values(spec_version=SPEC_VERSION + 1))
+        hall.passes(WAITED + 1)
+        assert hall.asked() == []
+        hall.queue(20)
+        hall.passes(WAITED + 1)
+        assert len(hall.asked()) == 1
 
     def test_as_many_are_asked_as_wait(self, hall: Hall) -> None:
         hall.worker("a", Offer(slots=3))

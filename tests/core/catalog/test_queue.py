@@ -7,6 +7,7 @@ from core.catalog import attempts, jobs, placement, queue
 from core.catalog.database import Database
 from core.catalog.search import JobFilter
 from core.catalog.tables import Job
+from core.jobs.identity import SPEC_VERSION
 from core.jobs.placement import Offer
 from core.jobs.specs import TrainSpec
 from core.jobs.states import State
@@ -59,6 +60,19 @@ class TestNextJob:
         with database.write() as session:
             attempts.give_back(session, urgent, 1)
         assert taken(database) == [urgent, older]
+
+    def test_what_a_newer_version_asked_for_or_began_is_left_to_it(
+        self, database: Database, queued: Callable[..., str]
+    ) -> None:
+        newer, older, own = queued(), queued(), queued()
+        with database.write() as session:
+            session.get_one(Job, newer).spec_version = SPEC_VERSION + 1
+            session.get_one(Job, older).spec_version = SPEC_VERSION - 1
+        assert taken(database) == [older, own]
+        with database.read() as session:
+            assert session.get_one(Job, newer).state == State.QUEUED
+            # Its training states are of this version now.
+            assert session.get_one(Job, older).spec_version == SPEC_VERSION
 
     def test_a_retry_has_the_priority_of_what_it_retries(
         self, database: Database, queued: Callable[..., str], spec: TrainSpec

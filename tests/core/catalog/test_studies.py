@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 
 from core.catalog import studies, study_results
 from core.catalog.database import Database
-from core.catalog.tables import Job
+from core.catalog.tables import Job, Study
+from core.jobs.identity import SPEC_VERSION
 from core.studies.report import filled
 
 if TYPE_CHECKING:
@@ -165,6 +166,15 @@ class TestPulses:
         crew.work()
         advance(database, study)
         assert pulses() == {}
+
+    def test_what_a_newer_version_asked_for_is_left_to_its_dispatcher(
+        self, database: Database, enter: Callable[..., str]
+    ) -> None:
+        newer, own = enter(), enter()
+        with database.write() as session:
+            session.get_one(Study, newer).spec_version = SPEC_VERSION + 1
+        with database.read() as session:
+            assert studies.pulses(session).keys() == {own}
 
 
 class TestExtents:
