@@ -80,11 +80,18 @@ class TestRoundTrip:
 
 @pytest.mark.timeout(300)
 class TestKills:
+    @pytest.mark.parametrize(
+        "victims",
+        [
+            ("uvicorn", "celery"),
+            pytest.param(("valkey", "workers.dispatcher"), marks=pytest.mark.nightly),
+        ],
+    )
     def test_each_process_killed_in_the_middle_of_a_job_changes_nothing(
-        self, installation: "Installation"
+        self, installation: "Installation", victims: tuple[str, str]
     ) -> None:
         undisturbed = installation.succeeded(installation.submit("find", EXACT))
-        for victim in ("uvicorn", "valkey", "celery", "workers.dispatcher"):
+        for victim in victims:
             disturbed = installation.submit("find", EXACT)
             installation.wait_until(lambda: installation.job(disturbed)["progress"], 30)  # noqa: B023
             installation.kill(victim)
