@@ -126,7 +126,11 @@ class TestRefusals:
         told = (entry["by"], entry["key"], entry["route"], entry["resource"], entry["outcome"])
         assert told == ("stranger", KeyText.read(text).id, "/jobs/{job}", None, "unauthenticated")
 
-    @pytest.mark.parametrize("sent", ["Bearer nonsense", "Basic dXNlcg==", f"Bearer {KeyText.new().text}"])
+    @pytest.mark.parametrize(
+        "sent",
+        ["Bearer nonsense", "Basic dXNlcg==", f"Bearer {KeyText.new().text}"],
+        ids=["no key", "another scheme", "a key that nobody has"],
+    )
     def test_one_that_nobody_has_is_the_operators_to_see(
         self, keyed: Keyed, stranger: httpx.Client, database: Database, sent: str
     ) -> None:
