@@ -50,7 +50,7 @@ class TestComposeFile:
     def test_it_has_a_service_for_everything_that_runs(self) -> None:
         ours = {"migrate", "api", "dispatcher", "worker", "gpu", "sample"}
         assert ours == OWN
-        assert {"proxy", "postgres", "valkey", "store"} == set(SERVICES) - ours
+        assert {"proxy", "postgres", "valkey", "store", "prometheus", "grafana"} == set(SERVICES) - ours
 
     @pytest.mark.parametrize("name", sorted(OWN - {"sample"}))
     def test_its_commands_are_understood(self, name: str) -> None:
