@@ -61,6 +61,7 @@ class TestAcrossDatasets:
         assert [result["alpha"] for result in line] == [n / 20 for n in range(21)]
 
 
+@pytest.mark.nightly
 class TestArchive:
     EXACT: ClassVar[dict[str, Any]] = {
         "datasets": ["digits"],

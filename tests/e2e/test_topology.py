@@ -116,6 +116,7 @@ def succeeds(topology: Topology, job_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.nightly
 class TestUp:
     def test_a_job_is_done_and_the_sample_ticket_is_there_however_often_it_is_brought_up(
         self, up: MakeTopology

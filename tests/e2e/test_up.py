@@ -78,20 +78,14 @@ class TestRoundTrip:
         assert made.json()["file"]["header"] == len(data) - counted
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 class TestKills:
-    @pytest.mark.parametrize(
-        "victims",
-        [
-            ("uvicorn", "celery"),
-            pytest.param(("valkey", "workers.dispatcher"), marks=pytest.mark.nightly),
-        ],
-    )
     def test_each_process_killed_in_the_middle_of_a_job_changes_nothing(
-        self, installation: "Installation", victims: tuple[str, str]
+        self, installation: "Installation"
     ) -> None:
         undisturbed = installation.succeeded(installation.submit("find", EXACT))
-        for victim in victims:
+        for victim in ("uvicorn", "valkey", "celery", "workers.dispatcher"):
             disturbed = installation.submit("find", EXACT)
             installation.wait_until(lambda: installation.job(disturbed)["progress"], 30)  # noqa: B023
             installation.kill(victim)

@@ -28,7 +28,7 @@ FAST = {
     "heartbeat_seconds": 0.1,
     "checkpoint_seconds": 0.1,
     "reconcile_seconds": 0.3,
-    "relay_seconds": 0.05,
+    "relay_seconds": 0.2,
     "cancel_grace_seconds": 1.0,
     "patience_seconds": 0.2,
     "slots": 1,

@@ -108,6 +108,7 @@ class TestKills:
             assert job.state == State.SUCCEEDED, (kill.__name__, job.error)
             assert digests(fleet, disturbed) == expected, kill.__name__
 
+    @pytest.mark.nightly
     def test_jobs_accepted_while_the_broker_is_away_are_done_when_it_is_back(self, fleet: "Fleet") -> None:
         fleet.kill("valkey")
         accepted = [fleet.submit(exact_find()) for _ in range(2)]
@@ -276,11 +277,7 @@ class TestHints:
     def fleet(self, standing: "Fleet") -> "Fleet":
         return standing
 
-    @pytest.mark.parametrize(
-        "database_url",
-        ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)],
-        indirect=True,
-    )
+    @pytest.mark.nightly
     def test_a_job_announced_many_times_is_done_once(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(exact_find())
         for _ in range(5):

@@ -72,6 +72,7 @@ def made(fleet: "Fleet", job_id: str) -> list[str]:
 
 
 class TestTwoDevices:
+    @pytest.mark.nightly
     def test_a_job_ends_as_on_one_device_also_when_a_rank_is_killed(self, fleet: "Fleet") -> None:
         alone, together = fleet.submit(find(1)), fleet.submit(find(2))
         assert fleet.result(alone).state == State.SUCCEEDED

@@ -101,6 +101,7 @@ class TestSlot:
         assert [(job.attempt, job.hinted_at, job.lease_until) for job in done] == [(1, None, None)] * 2
 
 
+@pytest.mark.nightly
 class TestLatency:
     @pytest.fixture
     def fleet(self, standing: "Fleet") -> "Fleet":

@@ -112,6 +112,7 @@ class TestTwoJobs:
         (trainer,) = [grandchild for zygote in worker.children() for grandchild in zygote.children()]
         return trainer
 
+    @pytest.mark.nightly
     def test_the_one_that_trains_is_killed_and_the_other_takes_over(
         self, fleet: "Fleet", pair: tuple[str, str]
     ) -> None:
