@@ -14,7 +14,7 @@ up: .venv/run ## start the service: API, pages, workers, embedded database and b
 	$(BIN)/elasticket up
 
 test: .venv/dev ## run every test
-	$(BIN)/pytest --numprocesses 4 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 nightly: .venv/dev ## run the tests that take minutes: every named study at its small scale, every crash point
 	$(BIN)/pytest -m nightly -s
