@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from core.catalog import attempts
 from core.catalog.database import now
 from core.catalog.jobs import enqueue
-from core.catalog.placement import heads
 from core.catalog.tables import Job, Outbox
 from core.jobs.states import State
 
@@ -80,8 +79,8 @@ def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, St
 
 
 def queued_needs(session: Session) -> set[str]:
-    """What the queued jobs need."""
-    return {one.need for one in heads(session)}
+    """What the queued jobs need, those included that are left to newer workers."""
+    return set(session.scalars(select(Job.need).where(Job.state == State.QUEUED).distinct()))
 
 
 def repeat_lost_hints(

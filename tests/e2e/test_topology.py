@@ -191,7 +191,7 @@ class TestUpgrade:
                 topology.kill(name, signal.SIGTERM)
                 topology.start(name)
             newer = submit(topology)
-            hint = "SELECT hinted_at FROM jobs WHERE id = %s"
+            hint = "SELECT hinted_at FROM jobs WHERE id = %s AND hinted_at IS NOT NULL"
             with psycopg.connect(
                 topology.url("dispatcher", "ELASTICKET_DATABASE_URL"), autocommit=True
             ) as database:
@@ -202,9 +202,9 @@ class TestUpgrade:
                     nonlocal first
                     now = database.execute(hint, [newer]).fetchone()
                     first = first or now
-                    return bool(first and first[0] and now != first)
+                    return now != first
 
-                topology.wait_until(repeated, 30)
+                topology.wait_until(repeated, 90)
                 assert job(topology, newer)["state"] == "queued"
                 (version,) = database.execute(
                     "SELECT spec_version FROM jobs WHERE id = %s", [newer]
