@@ -28,9 +28,15 @@ KINDS: dict[str, Callable[[str, int], tuple[str, dict[str, Any]]]] = {
         "/train",
         {"architecture": "mlp_1", "dataset": "digits", "seeds": [number], "recipe": {"length": "3it"}},
     ),
-    "transform": lambda ticket, number: (
-        "/transform",
-        {"tickets": [ticket], "architecture": "mlp_3_16", "permute": number},
+    "find": lambda _, number: (
+        "/find",
+        {
+            "architecture": "mlp_2_16",
+            "dataset": "digits",
+            "method": "random",
+            "parameters": {"survivors": 1000},
+            "seeds": [number],
+        },
     ),
     "evaluate": lambda ticket, _: ("/evaluate", {"tickets": [ticket], "dataset": "digits", "fresh": True}),
 }
@@ -93,6 +99,6 @@ def _post(running: Running, path: str, content: bytes, kind: str) -> dict[str, A
         connection.request("POST", path, content, {"Content-Type": kind})
         answer = connection.getresponse()
         made: dict[str, Any] = json.loads(answer.read())
-        if answer.status not in (201, 202):
+        if answer.status not in (200, 201, 202):
             raise RuntimeError(f"{path}: {answer.status} {made}")
     return made
