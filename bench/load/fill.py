@@ -126,5 +126,5 @@ def large_ticket(path: Path, side: int = 700) -> int:
 
 
 def jobs(database: Database, number: int) -> None:
-    """Enter so many jobs, one in ten of them queued."""
-    pages.fill(database, number)
+    """Enter so many jobs, all of them ended: workers leave them alone."""
+    pages.fill(database, number, queued=False)
