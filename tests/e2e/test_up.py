@@ -94,6 +94,7 @@ class TestKills:
 
 
 class TestReuse:
+    @pytest.mark.nightly
     def test_the_second_of_two_identical_finds_is_answered_within_a_second(
         self, installation: "Installation"
     ) -> None:

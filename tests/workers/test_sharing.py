@@ -128,6 +128,7 @@ class TestTwoJobs:
         assert fleet.tickets(first) == fleet.tickets(second)
         assert fleet.runs(first)[0].weights_digest == fleet.runs(second)[0].weights_digest
 
+    @pytest.mark.nightly
     def test_the_one_that_waits_is_cancelled_at_once_and_the_other_trains_on(
         self, fleet: "Fleet", pair: tuple[str, str]
     ) -> None:
