@@ -80,7 +80,7 @@ def main() -> None:
     """Fill a catalog and time every view of its list."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
     with tempfile.TemporaryDirectory() as home:
-        settings = Settings(home=Path(home))
+        settings = Settings(home=Path(home), hosts="testserver")
         upgrade(settings.database)
         database = Database(settings.database)
         fill(database, number)
