@@ -141,6 +141,7 @@ class TestTwoJobs:
         assert fleet.result(first).state == State.SUCCEEDED
         assert fleet.job(first).attempt == 1
 
+    @pytest.mark.nightly
     def test_waiting_longer_than_a_lease_loses_nothing(self, fleet: "Fleet", pair: tuple[str, str]) -> None:
         first, second = pair
         os.kill(self.trainer(fleet, first).pid, signal.SIGSTOP)
