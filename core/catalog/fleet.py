@@ -89,7 +89,7 @@ class Dispatch:
     """What the database can tell of dispatchers and their broker: how well they keep up.
 
     `unannounced`: queued jobs of which no worker was told yet, `oldest_seconds`: for how long; `expired`: leases that
-    ran out and were not ended; `announced_at`: when the newest of announced jobs was.
+    ran out and were not ended; `announced_at`: when the newest job of which workers heard was announced, or begun.
     """
 
     unannounced: int
@@ -245,6 +245,8 @@ def _queue(session: Session, at: float) -> Queue:
 
 def _dispatch(session: Session, at: float) -> Dispatch:
     first = session.scalar(select(Outbox.job_id).order_by(Outbox.id).limit(1))
+    # One that was taken at once was never noted as announced.
+    heard = func.coalesce(Job.hinted_at, Job.started_at)
     # What queues a job tells it as an event, in the same transaction.
     queued = session.scalar(select(func.max(Event.at)).where(Event.job_id == first)) if first else None
     return Dispatch(
@@ -255,10 +257,7 @@ def _dispatch(session: Session, at: float) -> Dispatch:
         )
         or 0,
         announced_at=session.scalar(
-            select(Job.hinted_at)
-            .where(Job.hinted_at.is_not(None))
-            .order_by(Job.created_at.desc(), Job.id.desc())
-            .limit(1)
+            select(heard).where(heard.is_not(None)).order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
         ),
     )
 

@@ -123,6 +123,11 @@ class TestDispatch:
         assert (told.unannounced, told.oldest_seconds, told.late) == (0, None, False)
         assert told.announced_at == pytest.approx(read(database).at, abs=10)
 
+    def test_a_job_that_was_taken_at_once_was_heard_of(self, database: Database, queued: Queued) -> None:
+        claim(database, queued())
+        at = read(database).at
+        assert read(database).dispatch.announced_at == pytest.approx(at, abs=10)
+
 
 class TestHours:
     def test_each_job_counts_in_the_hour_in_which_it_ended(self, database: Database, queued: Queued) -> None:
