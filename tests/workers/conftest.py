@@ -226,7 +226,17 @@ class Fleet:
 
 @pytest.fixture
 def fleet(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Fleet]:
-    """A fleet with `FAST` settings, and those in `SETTINGS` of the test's class or module, if there are any."""
+    """A fleet with `FAST` settings, and those in `SETTINGS` of the test's class or module, if there are any.
+
+    Marked `standing`, a test gets one that others use too, which costs no start: it leaves processes, settings and
+    scratch alone.
+    """
+    if request.node.get_closest_marker("standing"):
+        kind = make_url(settings.database).get_backend_name()
+        running: Fleet = request.getfixturevalue("standing_fleets")(kind)
+        yield running
+        running.quiet()
+        return
     of_module = getattr(request.module, "SETTINGS", {})
     with started(settings, getattr(request.cls, "SETTINGS", of_module)) as running:
         yield running
@@ -247,14 +257,6 @@ def standing_fleets(
             return made[kind]
 
         yield fleet_on
-
-
-@pytest.fixture
-def standing(database_url: str, standing_fleets: Callable[[str], Fleet]) -> Iterator[Fleet]:
-    """One that other tests use too, which costs no start: a test leaves its processes, settings and scratch alone."""
-    running = standing_fleets(make_url(database_url).get_backend_name())
-    yield running
-    running.quiet()
 
 
 @contextmanager

@@ -120,8 +120,7 @@ class TestJobs:
         wait_until(lambda: went_on() and len(epochs(fleet, job_id)) > before, 60)
         assert "of no use" not in fleet.log_of(job_id)
         assert epochs(fleet, job_id)[before] > step
-        with fleet.database.write() as session:
-            jobs.cancel(session, job_id)
+        fleet.cancel(job_id)
         assert fleet.result(job_id).state == State.CANCELLED
         wait_until(lambda: keys(fleet) == set(), 10, "an empty scratch")
 

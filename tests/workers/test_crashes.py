@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import psutil
@@ -15,6 +14,7 @@ from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec, TrainSpec
 from core.jobs.states import State
+from tests.workers.conftest import wait_until
 
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
@@ -40,13 +40,6 @@ def endless() -> TrainSpec:
 
 def digests(fleet: "Fleet", job_id: str) -> list[str]:
     return [*fleet.tickets(job_id), *(run.weights_digest for run in fleet.runs(job_id))]
-
-
-def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
 
 
 def kill_trainer(fleet: "Fleet") -> int:
@@ -143,11 +136,8 @@ class TestAlwaysKilled:
         assert "SIGKILL" in job.error["message"]
 
 
+@pytest.mark.standing
 class TestScratch:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_training_states_that_are_superseded_are_removed_and_so_are_an_ended_jobs(
         self, fleet: "Fleet"
     ) -> None:
@@ -161,16 +151,12 @@ class TestScratch:
         wait_until(lambda: saved(500), 30)
         # Two that are pointed to, and those of a heartbeat in the making.
         assert len([path for path in folder.rglob("*") if path.is_file()]) <= 6
-        with fleet.database.write() as session:
-            jobs.cancel(session, job_id)
+        fleet.cancel(job_id)
         wait_until(lambda: not folder.exists(), 10)
 
 
+@pytest.mark.standing
 class TestSupervisor:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_an_error_of_its_own_ends_the_attempt_and_not_the_slot(self, fleet: "Fleet") -> None:
         broken = fleet.submit(endless(), max_attempts=1)
         with fleet.database.write() as session:
@@ -200,8 +186,7 @@ class TestOrphans:
         else:
             fleet.kill("worker")
         wait_until(lambda: not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE, 5)
-        with fleet.database.write() as session:
-            jobs.cancel(session, job_id)
+        fleet.cancel(job_id)
 
     def test_a_stopped_worker_gives_its_job_back_at_once(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless(), max_attempts=1)
@@ -212,11 +197,8 @@ class TestOrphans:
         assert not trainer.is_running() or trainer.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.standing
 class TestTimeLeft:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_is_told_of_a_resumed_job_by_the_pace_of_its_new_attempt(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless())
@@ -259,24 +241,17 @@ class TestCancel:
         assert not psutil.pid_exists(trainer)
 
 
+@pytest.mark.standing
 class TestStubborn:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_a_trainer_that_ignores_sigterm_is_killed(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(endless())
         os.kill(fleet.pid("trainer"), signal.SIGSTOP)
-        with fleet.database.write() as session:
-            jobs.cancel(session, job_id)
+        fleet.cancel(job_id)
         wait_until(lambda: fleet.job(job_id).state == State.CANCELLED, 5)
 
 
+@pytest.mark.standing
 class TestHints:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     @pytest.mark.nightly
     def test_a_job_announced_many_times_is_done_once(self, fleet: "Fleet") -> None:
         job_id = fleet.submit(exact_find())

@@ -11,7 +11,6 @@ import numpy as np
 import psutil
 import pytest
 
-from core.catalog import jobs
 from core.catalog.artifacts import LocalStore
 from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
@@ -107,8 +106,7 @@ class TestTwoDevices:
             running = ranks(fleet)
             if end != "cancel":
                 os.kill(fleet.pid("trainer" if end == "trainer" else "child"), signal.SIGKILL)
-            with fleet.database.write() as session:
-                jobs.cancel(session, job_id)
+            fleet.cancel(job_id)
             wait_until(lambda: all(map(gone, running)), 5, f"the end of both ranks after {end}")  # noqa: B023
             assert fleet.result(job_id).state == State.CANCELLED
 

@@ -55,11 +55,8 @@ def tickets_known(fleet: "Fleet") -> int:
         return session.query(Ticket).count()
 
 
+@pytest.mark.standing
 class TestImport:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_a_state_dict_becomes_a_tagged_ticket_and_the_upload_goes(
         self, fleet: "Fleet", tmp_path: Path
     ) -> None:
@@ -139,11 +136,8 @@ class TestCage:
         fleet.wait_until_tidy()
 
 
+@pytest.mark.standing
 class TestAblations:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     @pytest.fixture
     def found(self, fleet: "Fleet") -> str:
         spec = FindSpec(

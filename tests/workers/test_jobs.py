@@ -29,11 +29,8 @@ def find(seeds: list[int], level: int = 2) -> FindSpec:
     ).complete("mlp")
 
 
+@pytest.mark.standing
 class TestMainJob:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_find_stretch_train_evaluate(self, fleet: "Fleet") -> None:
         found = fleet.submit(find([0, 1]))
         assert fleet.result(found).state == State.SUCCEEDED
@@ -102,11 +99,8 @@ class TestSlot:
 
 
 @pytest.mark.nightly
+@pytest.mark.standing
 class TestLatency:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     def test_a_real_worker_times_every_form_at_both_batch_sizes(self, fleet: "Fleet") -> None:
         spec = FindSpec(
@@ -132,11 +126,8 @@ class TestLatency:
             assert names == ["fc_layers.0.weight", "fc_layers.1.weight", "fc.weight"]
 
 
+@pytest.mark.standing
 class TestFailure:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_an_error_in_the_trainer_fails_the_job_with_its_message(self, fleet: "Fleet") -> None:
         job = fleet.result(fleet.submit(TrainSpec(architecture="mlp_1", dataset="mnist").complete("mlp")))
         assert job.state == State.FAILED

@@ -11,7 +11,6 @@ import pytest
 import redis
 from sqlalchemy import create_engine, make_url, text
 
-from core.catalog import jobs
 from core.catalog.tables import Attempt, Run
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import TrainSpec
@@ -74,8 +73,7 @@ class Behind(Fleet):
         assert trainer in self.descendants()["trainer"]
 
     def cancel(self, job_id: str) -> None:
-        with self.database.write() as session:
-            jobs.cancel(session, job_id)
+        super().cancel(job_id)
         assert self.result(job_id).state == State.CANCELLED
 
     def ended_once(self, job_id: str, attempts: int | None = 1) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec, TrainSpec
 from core.jobs.states import State
+from tests.workers.conftest import wait_until
 
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
 LENGTH = "40ep"
 SETTINGS = {"checkpoint_seconds": 3600}
 """Nothing is saved but on leaving, and at a training's end."""
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
 
 
 def find(length: str) -> FindSpec:
@@ -66,7 +59,7 @@ def attempt_takes_steps(fleet: Fleet, job_id: str, attempt: int) -> None:
 
     job = fleet.job(job_id)
     before = (job.progress or {"done": 0})["done"]
-    wait_until(goes_on, f"steps of attempt {attempt}; {fleet.job(job_id).state}")
+    wait_until(goes_on, what=f"steps of attempt {attempt}; {fleet.job(job_id).state}")
 
 
 @pytest.mark.timeout(180)
@@ -84,7 +77,7 @@ class TestLeaving:
         pool = fleet.pool
         with fleet.database.everywhere().write() as session:
             assert pools.drain(session, pool, at_once=True) is not None
-        wait_until(lambda: fleet.job(job_id).state == State.QUEUED, "the drain")
+        wait_until(lambda: fleet.job(job_id).state == State.QUEUED, what="the drain")
         with fleet.database.everywhere().write() as session:
             pools.drain(session, fleet.pool, drained=False)
         attempt_takes_steps(fleet, job_id, 3)
@@ -131,13 +124,13 @@ class TestSharing:
         def running() -> set[str]:
             return {one for one in made if fleet.job(one).state == State.RUNNING}
 
-        wait_until(lambda: len(running()) == 2, "two of them")
+        wait_until(lambda: len(running()) == 2, what="two of them")
         (waits,) = set(made) - running()
         time.sleep(2)
         assert fleet.job(waits).state == State.QUEUED
         assert [fleet.job(one).gpus for one in running()] == [[0], [0]]
         fleet.cancel(running().pop())
-        wait_until(lambda: waits in running(), "the third")
+        wait_until(lambda: waits in running(), what="the third")
         for one in made:
             fleet.cancel(one)
 
@@ -146,5 +139,5 @@ class TestSharing:
         assert fleet.result(other).state == State.SUCCEEDED
         assert fleet.job(job).state == State.QUEUED
         fleet.restart(gpus=1)
-        wait_until(lambda: fleet.job(job).state == State.RUNNING, "its start")
+        wait_until(lambda: fleet.job(job).state == State.RUNNING, what="its start")
         fleet.cancel(job)

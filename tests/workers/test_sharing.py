@@ -3,19 +3,17 @@
 import itertools
 import os
 import signal
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 import pytest
 
-from core.catalog import jobs
 from core.catalog.tables import Run
 from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.jobs.states import State
+from tests.workers.conftest import wait_until
 
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
@@ -36,13 +34,6 @@ def find(level: int, length: str = "4ep", *, fresh: bool = False, seed: int = 0)
         fresh=fresh,
         seeds=[seed],
     ).complete("mlp")
-
-
-def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
 
 
 def trained(fleet: "Fleet", job_id: str) -> list[Run]:
@@ -73,9 +64,10 @@ def six_at_once_train_every_level_once(fleet: "Fleet") -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.standing
 class TestSixJobs:
-    def test_on_two_slots_train_every_level_once(self, standing: "Fleet") -> None:
-        six_at_once_train_every_level_once(standing)
+    def test_on_two_slots_train_every_level_once(self, fleet: "Fleet") -> None:
+        six_at_once_train_every_level_once(fleet)
 
 
 @pytest.mark.nightly
@@ -89,12 +81,9 @@ class TestSixSlots:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.standing
 class TestTwoJobs:
     """One trains, and the other, which needs the same, waits."""
-
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
 
     @pytest.fixture
     def pair(self, fleet: "Fleet") -> tuple[str, str]:
@@ -134,8 +123,7 @@ class TestTwoJobs:
     ) -> None:
         first, second = pair
         waiting = self.trainer(fleet, second)
-        with fleet.database.write() as session:
-            jobs.cancel(session, second)
+        fleet.cancel(second)
         wait_until(lambda: fleet.job(second).state == State.CANCELLED, 5)
         assert not waiting.is_running() or waiting.status() == psutil.STATUS_ZOMBIE
         assert fleet.result(first).state == State.SUCCEEDED
@@ -157,11 +145,8 @@ class TestTwoJobs:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.standing
 class TestFresh:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_it_trains_all_of_it_again_and_what_it_trained_serves_others(self, fleet: "Fleet") -> None:
         seed, made = next(SEEDS), []
         for level, fresh, levels in ((1, False, [0]), (2, True, [0, 1]), (3, False, [2])):

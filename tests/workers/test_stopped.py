@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -16,16 +14,10 @@ from core.jobs.methods import ImpParameters
 from core.jobs.recipes import RecipeChoice
 from core.jobs.specs import FindSpec
 from core.jobs.states import State
+from tests.workers.conftest import wait_until
 
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
-
-
-def wait_until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
 
 
 def everything(fleet: "Fleet") -> dict[str, list[Any]]:

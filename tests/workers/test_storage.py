@@ -40,11 +40,8 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("database_url", ONE, indirect=True)
+@pytest.mark.standing
 class TestDamagedInput:
-    @pytest.fixture
-    def fleet(self, standing: "Fleet") -> "Fleet":
-        return standing
-
     def test_a_job_names_it_and_the_job_that_makes_it_again_restores_it(self, fleet: "Fleet") -> None:
         found = fleet.result(fleet.submit(find()))
         assert found.state == State.SUCCEEDED
@@ -129,6 +126,5 @@ class TestFullDisk:
         ballast.unlink()
         wait_until(lambda: latest() > saved, 30)
         assert (fleet.job(job_id).state, fleet.job(job_id).attempt) == (State.RUNNING, 1)
-        with fleet.database.write() as session:
-            jobs.cancel(session, job_id)
+        fleet.cancel(job_id)
         assert fleet.result(job_id).state == State.CANCELLED
