@@ -23,20 +23,11 @@ from api.tickets.upload import receive
 from core.interchange.failure import Unreadable
 from core.interchange.imports.registry import FORMATS
 from core.jobs.datasets import DATASETS
+from core.jobs.specs import OF_FOREIGN
 from core.tickets import InvalidTicket
 
 router = APIRouter(include_in_schema=False, dependencies=[reads])
 
-FIELDS = (
-    "format",
-    "architecture",
-    "input",
-    "rewind_step",
-    "steps_per_epoch",
-    "dataset",
-    "seed",
-    "level",
-)
 CHECK = "check"
 
 
@@ -63,9 +54,11 @@ async def upload(
     sent = _Sent()
     async with reception.upload(store, database) as received:
         try:
-            given = await receive(request, received, {*FIELDS, "tags", "do"})
+            given = await receive(request, received, {*OF_FOREIGN, "tags", "do"})
             sent.fields = {name: value.strip() for name, value in given.items()}
-            said = Said.model_validate({name: sent.fields[name] for name in FIELDS if sent.fields.get(name)})
+            said = Said.model_validate(
+                {name: sent.fields[name] for name in OF_FOREIGN if sent.fields.get(name)}
+            )
             tags = [tag.strip() for tag in sent.fields.get("tags", "").split(",") if tag.strip()]
             if sent.fields.get("do", CHECK) == CHECK:
                 sent.found = await run_in_threadpool(recognise, database, settings, received, said, tags)
@@ -84,7 +77,7 @@ async def upload(
                 raise
             for one in error.document["errors"] or [{"where": "", "what": error.document["detail"]}]:
                 where = {"tag": "tags"}.get(one["where"], one["where"])
-                sent.errors.setdefault(where if where in (*FIELDS, "tags") else "", []).append(told(one))
+                sent.errors.setdefault(where if where in (*OF_FOREIGN, "tags") else "", []).append(told(one))
         except (InvalidTicket, Unreadable) as error:
             sent.errors[""] = [str(error)]
     return _shown(sent, 422)

@@ -8,19 +8,8 @@ from core.experiments.lab import Lab
 from core.interchange.entering import entered
 from core.interchange.failure import Reason, Unreadable
 from core.interchange.own import is_ticket
-from core.jobs.specs import ImportSpec
+from core.jobs.specs import OF_FOREIGN, ImportSpec
 from core.tickets import read
-
-_SAID_BY_ITSELF = (
-    "format",
-    "architecture",
-    "input",
-    "rewind_step",
-    "steps_per_epoch",
-    "dataset",
-    "seed",
-    "level",
-)
 
 
 def import_file(spec: ImportSpec, lab: Lab) -> None:
@@ -32,7 +21,7 @@ def import_file(spec: ImportSpec, lab: Lab) -> None:
     assert upload is not None, "the supervisor gives an import job its file"
     path = Path(upload)
     if is_ticket(path):
-        for name in _SAID_BY_ITSELF:
+        for name in OF_FOREIGN:
             if getattr(spec, name) is not None:
                 raise Unreadable(
                     Reason.FORMAT_MISMATCH, name, "nothing but tags with a ticket file, which says it"

@@ -369,6 +369,10 @@ class ImportSpec(Spec):
     tags: list[str] = []
 
 
+OF_FOREIGN = ("format", "architecture", "input", "rewind_step", "steps_per_epoch", "dataset", "seed", "level")
+"""What an `ImportSpec` says of a foreign file; a ticket says it by itself."""
+
+
 class ExportSpec(Spec):
     """Convert a ticket's file to another format."""
 
