@@ -12,11 +12,10 @@ from core.catalog import queue, search
 from core.catalog.paging import Cursor
 from core.catalog.search import JobFilter, Order
 from core.catalog.tables import Job
-from core.jobs.states import State
+from core.jobs.states import HELD, State
 
 PAGE = 25
 ACTIVE_SHOWN = 50
-HELD = (State.RUNNING, State.CANCELLING)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from api.pages.specs import Networks, summary
 from core.catalog.jobs import CANCELLABLE
 from core.catalog.queue import NOT_BEGUN
 from core.catalog.tables import Job
-from core.jobs.states import TERMINAL, State
+from core.jobs.states import HELD, TERMINAL, State
 
 ACTIVE = tuple(state for state in State if state not in TERMINAL)
 ENDED = tuple(state for state in State if state in TERMINAL)
@@ -64,7 +64,7 @@ def view(
 
     `places`: those of the first in the queue; `devices`: what jobs are computed on.
     """
-    held = job.state in (State.RUNNING, State.CANCELLING)
+    held = job.state in HELD
     return JobView(
         id=job.id,
         kind=job.kind,
@@ -86,7 +86,7 @@ def view(
 
 def progress(job: Job) -> Progress | None:
     """The progress of a job that is at work."""
-    if job.state not in (State.RUNNING, State.CANCELLING) or not job.progress or not job.progress["total"]:
+    if job.state not in HELD or not job.progress or not job.progress["total"]:
         return None
     return Progress.of(job.progress, job.state)
 

@@ -17,7 +17,7 @@ from core.catalog.scope import WITH_DELETED
 from core.catalog.tables import Attempt, Base, Checkpoint, Job, Result, Run
 from core.jobs.identity import SPEC_VERSION
 from core.jobs.outcome import Failure, Outcome
-from core.jobs.states import TERMINAL, State
+from core.jobs.states import HELD, TERMINAL, State
 from core.tickets import TicketFile
 
 SILENT = "went silent"
@@ -113,7 +113,7 @@ def heartbeat(session: Session, job_id: str, attempt: int, lease_seconds: float,
         values["progress"] = report.progress
     held = session.execute(
         update(Job)
-        .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_((State.RUNNING, State.CANCELLING)))
+        .where(Job.id == job_id, Job.attempt == attempt, Job.state.in_(HELD))
         .values(**values)
         .returning(Job.state, Job.gives_way, Job.last_event)
         .execution_options(synchronize_session=False)
@@ -264,7 +264,7 @@ def give_back(session: Session, job_id: str, attempt: int, reason: str = STOPPED
 
 def _held(session: Session, job_id: str, attempt: int) -> Job | None:
     """The job, locked, if this attempt holds it: nobody can ask for its cancellation meanwhile."""
-    held = (Job.attempt == attempt, Job.state.in_((State.RUNNING, State.CANCELLING)))
+    held = (Job.attempt == attempt, Job.state.in_(HELD))
     query = select(Job).where(Job.id == job_id, *held).with_for_update()
     return session.scalar(query.execution_options(populate_existing=True))
 

@@ -14,7 +14,7 @@ from core.catalog.database import Database
 from core.catalog.references import references
 from core.catalog.tables import Job
 from core.catalog.trainings import Pointer, pointers
-from core.jobs.states import State
+from core.jobs.states import HELD
 
 LEAST_GRACE = 3600.0
 """A request stores a file before any row speaks of it, and takes its time."""
@@ -71,9 +71,8 @@ def collect(database: Database, store: ArtifactStore, grace: float, *, dry_run: 
 
 def _old(database: Database, grace: float) -> float:
     """Written before then, an artifact is of no attempt that is under way."""
-    active = (State.RUNNING, State.CANCELLING)
     with database.everywhere().read() as session:
-        began = session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(active)))
+        began = session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(HELD)))
     now = time.time()
     return min(now - grace, now if began is None else began - _CLOCKS)
 

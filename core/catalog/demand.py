@@ -12,7 +12,7 @@ from core.catalog import pools
 from core.catalog.jobs import clock
 from core.catalog.tables import Job
 from core.jobs.placement import Need, could
-from core.jobs.states import State
+from core.jobs.states import HELD, State
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def demand(session: Session) -> list[Demand]:
     at = clock(session)
     rows = session.execute(
         select(Job.need, Job.state, func.count(), func.min(Job.created_at))
-        .where(Job.state.in_((State.QUEUED, *pools.HELD)))
+        .where(Job.state.in_((State.QUEUED, *HELD)))
         .group_by(Job.need, Job.state)
     )
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -53,7 +53,7 @@ def demand(session: Session) -> list[Demand]:
             Need.parse(need).queue,
             Need.parse(need).devices,
             queued=states[State.QUEUED],
-            running=sum(states[state] for state in pools.HELD),
+            running=sum(states[state] for state in HELD),
             oldest_seconds=oldest.get(need),
             workers=sum(could(one, Need.parse(need)) for one in offers),
         )

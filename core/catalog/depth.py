@@ -14,11 +14,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.catalog.tables import Attempt, Event, Job, Outbox, Project
-from core.jobs.states import TERMINAL, State
+from core.jobs.states import HELD, TERMINAL, State
 
 COUNTED = 10_000
 OPEN = tuple(state for state in State if state not in TERMINAL)
-_HELD = (State.RUNNING, State.CANCELLING)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def announcements(session: Session, at: float) -> Announcements:
 
 def expired_leases(session: Session, at: float) -> int:
     """Leases that ran out, and that no dispatcher has ended yet."""
-    expired = select(Job.id).where(Job.state.in_(_HELD), Job.lease_until < at).limit(COUNTED).subquery()
+    expired = select(Job.id).where(Job.state.in_(HELD), Job.lease_until < at).limit(COUNTED).subquery()
     return session.scalar(select(func.count()).select_from(expired)) or 0
 
 
@@ -105,7 +104,7 @@ def held(session: Session, at: float) -> Sequence[Held]:
     rows = session.execute(
         select(Attempt.worker, Job.kind, Attempt.started_at, Attempt.device, Attempt.usage)
         .join(Attempt, (Attempt.job_id == Job.id) & (Attempt.attempt == Job.attempt))
-        .where(Job.state.in_(_HELD))
+        .where(Job.state.in_(HELD))
         .limit(COUNTED)
     )
     return [

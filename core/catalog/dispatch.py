@@ -12,7 +12,7 @@ from core.catalog import attempts
 from core.catalog.database import now
 from core.catalog.jobs import enqueue
 from core.catalog.tables import Job, Outbox
-from core.jobs.states import State
+from core.jobs.states import HELD, State
 
 MOST_ROWS = 500
 """Announcements that are looked at at once."""
@@ -67,7 +67,7 @@ def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, St
     """End every attempt whose lease ran out; the jobs and where each went."""
     expired = session.scalars(
         select(Job)
-        .where(Job.state.in_((State.RUNNING, State.CANCELLING)), Job.lease_until < now())
+        .where(Job.state.in_(HELD), Job.lease_until < now())
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()

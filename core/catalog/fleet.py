@@ -15,14 +15,12 @@ from core.catalog.jobs import clock
 from core.catalog.scope import DEFAULT
 from core.catalog.tables import Attempt, Event, Job, Outbox, Run
 from core.catalog.tables import Pool as PoolRow
-from core.jobs.states import State
+from core.jobs.states import HELD, State
 
 HOUR, DAY = 3600, 86_400
 HOURS, DAYS = 24, 7
 LATE = 5.0
 """Seconds. Dispatchers announce ten times a second: what waits so long for it waits for one, or for the broker."""
-
-_HELD = pools.HELD
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def _workers(session: Session, at: float) -> Sequence[Worker]:
     since = at - HOURS * HOUR
     holds: dict[str, list[Held]] = defaultdict(list)
     held = select(Job.worker, Job.id, Job.kind, Job.state, Job.started_at, Job.lease_until).where(
-        Job.state.in_(_HELD)
+        Job.state.in_(HELD)
     )
     for name, job, kind, state, started, lease in session.execute(held):
         silent = lease is None or lease < at
@@ -230,7 +228,7 @@ def _devices(session: Session, since: float) -> Mapping[str, str]:
 
 
 def _queue(session: Session, at: float) -> Queue:
-    states = (State.QUEUED, State.WAITING, *_HELD)
+    states = (State.QUEUED, State.WAITING, *HELD)
     grouped = select(Job.state, func.count()).where(Job.state.in_(states)).group_by(Job.state)
     counts = dict(session.execute(grouped).all())
     oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state == State.QUEUED))
@@ -253,7 +251,7 @@ def _dispatch(session: Session, at: float) -> Dispatch:
         unannounced=session.scalar(select(func.count()).select_from(Outbox)) or 0,
         oldest_seconds=None if queued is None else max(0.0, at - queued),
         expired=session.scalar(
-            select(func.count()).select_from(Job).where(Job.state.in_(_HELD), Job.lease_until < at)
+            select(func.count()).select_from(Job).where(Job.state.in_(HELD), Job.lease_until < at)
         )
         or 0,
         announced_at=session.scalar(

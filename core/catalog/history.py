@@ -28,10 +28,9 @@ from core.catalog.tables import (
     TicketCopy,
     TicketWeights,
 )
-from core.jobs.states import STATES, TERMINAL, State
+from core.jobs.states import HELD, STATES, TERMINAL, State
 
 BATCH = 500
-HELD = (State.RUNNING, State.CANCELLING)
 
 
 @dataclass(frozen=True)

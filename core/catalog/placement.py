@@ -17,7 +17,7 @@ from core.catalog import pools
 from core.catalog.tables import Job, Pool
 from core.jobs.identity import SPEC_VERSION
 from core.jobs.placement import Candidate, Need, Offer, in_turn, place
-from core.jobs.states import State
+from core.jobs.states import HELD, State
 
 QUEUED = and_(Job.state == State.QUEUED, Job.spec_version <= SPEC_VERSION)
 """That this version can do a job: what a newer one has asked for, or begun, is left to newer workers."""
@@ -142,9 +142,7 @@ def _first(session: Session, *conditions: ColumnElement[bool]) -> Row[str, str] 
 def devices_in_use(session: Session) -> Counter[str]:
     """How many devices the running jobs of each project have; one that computes on a CPU counts as one."""
     rows = session.execute(
-        select(Job.project, Job.need, func.count())
-        .where(Job.state.in_(pools.HELD))
-        .group_by(Job.project, Job.need)
+        select(Job.project, Job.need, func.count()).where(Job.state.in_(HELD)).group_by(Job.project, Job.need)
     )
     return _counted((project, Need.parse(need).devices * count) for project, need, count in rows)
 

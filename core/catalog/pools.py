@@ -22,8 +22,6 @@ KEPT_SECONDS = 3600.0
 DRAINED = "was drained"
 """How the reason ends for which an attempt is over whose worker was drained at once."""
 
-HELD = (State.RUNNING, State.CANCELLING)
-
 
 def enrol(session: Session, name: str, offer: Offer, *, begins: bool = False) -> bool:
     """Enter a worker, or note that it is still there and what it offers now; whether it is being drained.

@@ -61,4 +61,6 @@ def sources(target: State) -> frozenset[State]:
 TERMINAL = frozenset(state for state, facts in STATES.items() if facts.terminal)
 LIVE = frozenset(STATES) - TERMINAL
 """By these an index finds the jobs that are not over."""
+HELD = (State.RUNNING, State.CANCELLING)
+"""A worker holds such a job."""
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED})
