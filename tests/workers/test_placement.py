@@ -19,7 +19,7 @@ from tests.workers.conftest import wait_until
 if TYPE_CHECKING:
     from tests.workers.conftest import Fleet
 
-LENGTH = "40ep"
+LENGTH = "100ep"
 SETTINGS = {"checkpoint_seconds": 3600}
 """Nothing is saved but on leaving, and at a training's end."""
 
