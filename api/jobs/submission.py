@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Response
@@ -9,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from api.dependencies import DatabaseDep, FeedDep, SettingsDep
-from api.idempotency import REPLAYED, OnceDep
+from api.idempotency import REPLAYED, Once, OnceDep
 from api.jobs import service
 from api.jobs.feed import Feed
 from api.jobs.schemas import JobBody
@@ -23,55 +26,57 @@ from core.settings import Settings
 REUSED = {"Job-Reused": "true"}
 
 
+@dataclass(frozen=True)
 class Submission:
     """Queues a job, waits for it where that is preferred, and answers with it."""
 
-    def __init__(
-        self,
-        database: DatabaseDep,
-        settings: SettingsDep,
-        feed: FeedDep,
-        once: OnceDep,
-        wait: WaitDep,
-        response: Response,
-    ) -> None:
-        self._database: Database = database
-        self._settings: Settings = settings
-        self._feed: Feed = feed
-        self._once = once
-        self._wait = wait or 0
-        self._response = response
+    _database: Database
+    _settings: Settings
+    _feed: Feed
+    _once: Once
+    _wait: int
+    _response: Response
 
     async def of(self, spec: ReusableSpec, priority: int | None) -> JobBody:
         """The job made of `spec`, or a finished one that is identical."""
         return await self.answer(
-            await run_in_threadpool(
-                service.submit, self._database, self._settings, self._once, spec, priority
-            )
+            partial(service.submit, self._database, self._settings, self._once, spec, priority)
         )
 
     async def again(self, job_id: str, priority: int | None) -> JobBody:
         """The job made of another one's spec."""
         return await self.answer(
-            await run_in_threadpool(
-                service.retry, self._database, self._settings, self._once, job_id, priority
-            )
+            partial(service.retry, self._database, self._settings, self._once, job_id, priority)
         )
 
-    async def answer(self, made: tuple[Made, bool]) -> JobBody:
-        """The job that was made or found, and whether by an earlier request."""
+    async def answer(self, make: Callable[[], tuple[Made, bool]]) -> JobBody:
+        """The job that `make` makes or finds, beside whether an earlier request had."""
+        if not self._wait:
+            # One thread for both: to change over costs as much as to read the job.
+            return await run_in_threadpool(lambda: answer(self._database, self._response, make()))
+        made = await run_in_threadpool(make)
         result, _ = made
-        if self._wait:
-            if result.status != FOUND:
-                await service.ended(self._feed, result.resource, self._wait)
-            self._response.headers["Preference-Applied"] = f"wait={self._wait}"
+        if result.status != FOUND:
+            await service.ended(self._feed, result.resource, self._wait)
         body = await run_in_threadpool(answer, self._database, self._response, made)
-        if self._wait and body.finished_at is not None:
+        self._response.headers["Preference-Applied"] = f"wait={self._wait}"
+        if body.finished_at is not None:
             self._response.status_code = 200
         return body
 
 
-SubmissionDep = Annotated[Submission, Depends(Submission)]
+async def _submission(
+    database: DatabaseDep,
+    settings: SettingsDep,
+    feed: FeedDep,
+    once: OnceDep,
+    wait: WaitDep,
+    response: Response,
+) -> Submission:
+    return Submission(database, settings, feed, once, wait or 0, response)
+
+
+SubmissionDep = Annotated[Submission, Depends(_submission)]
 
 
 def answer(database: Database, response: Response, made: tuple[Made, bool]) -> JobBody:

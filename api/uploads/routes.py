@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -79,6 +80,4 @@ async def complete_upload(
 
     What the file cannot say the query may, as with POST /tickets. A file that is refused is removed.
     """
-    return await submission.answer(
-        await run_in_threadpool(service.complete, database, settings, once, upload, said)
-    )
+    return await submission.answer(partial(service.complete, database, settings, once, upload, said))

@@ -78,6 +78,8 @@ def get(session: Session, name: str, input: Shape, classes: int) -> Definition |
 def definitions(session: Session, names: Iterable[str]) -> list[dict[str, Any]]:
     """The posted families among the architectures of these names, for every size that they were posted for."""
     families = [parsed.family for name in names if (parsed := parse_name(name))]
+    if not families:
+        return []
     table = PostedArchitecture
     query = select(table.definition).where(table.name.in_(families))
     return list(session.scalars(query.order_by(table.name, table.shape, table.classes)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog.artifacts import ArtifactMissing, ArtifactStore
@@ -75,20 +75,23 @@ def waiting(session: Session) -> int:
     return (session.scalar(queued) or 0) + (session.scalar(to_come) or 0)
 
 
+_MINE = Project.name == bindparam("project")
+_QUOTA = select(Project.most_bytes, Project.stored_bytes, Project.most_waiting).where(_MINE)
+# Not the lock that conflicts with those of rows that refer to the project: two could wait for each other.
+_MOST_WAITING = select(Project.most_waiting).where(_MINE).with_for_update(key_share=True)
+
+
 def check(session: Session) -> None:
     """Raise `ProjectFull` or `TooManyWaiting` after jobs were asked for, in the same transaction, as that ends it.
 
     Where jobs are counted, a project's requests pass one by one from here on: together they could exceed the quota.
     """
-    mine = Project.name == project_of(session)
-    row = session.execute(
-        select(Project.most_bytes, Project.stored_bytes, Project.most_waiting).where(mine)
-    ).one()
+    mine = {"project": project_of(session)}
+    row = session.execute(_QUOTA, mine).one()
     check_room(row.most_bytes, row.stored_bytes)
     if row.most_waiting is None:
         return
-    # Not the lock that conflicts with those of rows that refer to the project: two could wait for each other.
-    most = session.scalar(select(Project.most_waiting).where(mine).with_for_update(key_share=True))
+    most = session.scalar(_MOST_WAITING, mine)
     if most is not None and (found := waiting(session)) > most:
         raise TooManyWaiting(most, found, f"{found} jobs of the project would wait then, of {most} that may.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from core.catalog import architectures, tickets
@@ -12,6 +12,18 @@ from core.catalog.tables import Job
 from core.jobs.identity import job_digest
 from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
+
+# Every request for a job asks it: to put it together takes as long as to run it.
+_FINISHED = (
+    select(Job)
+    .where(
+        Job.digest == bindparam("digest"), Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None)
+    )
+    .order_by(Job.finished_at.desc(), Job.id)
+    .limit(1)
+    # Nobody deletes it while it becomes the answer.
+    .with_for_update(read=True, key_share=True)
+)
 
 
 def digest(session: Session, spec: JobSpec) -> str | None:
@@ -50,8 +62,4 @@ def _origin(session: Session, identity: str) -> list[str | int | None]:
 
 def finished(session: Session, digest: str) -> Job | None:
     """The latest job of this digest that has succeeded. What it made is still here: its rows refer to the job."""
-    whole = (Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
-    done = select(Job).where(Job.digest == digest, *whole)
-    latest = done.order_by(Job.finished_at.desc(), Job.id).limit(1)
-    # Nobody deletes it while it becomes the answer.
-    return session.scalar(latest.with_for_update(read=True, key_share=True))
+    return session.scalar(_FINISHED, {"digest": digest})
