@@ -16,9 +16,7 @@ from core.jobs.states import State
 # Every request for a job asks it: to put it together takes as long as to run it.
 _FINISHED = (
     select(Job)
-    .where(
-        Job.digest == bindparam("digest"), Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None)
-    )
+    .where(Job.digest == bindparam("digest"), Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
     .order_by(Job.finished_at.desc(), Job.id)
     .limit(1)
     # Nobody deletes it while it becomes the answer.
