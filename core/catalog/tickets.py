@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import architectures
@@ -273,6 +273,7 @@ def page(
 ) -> Page[Ticket]:
     """Tickets, newest first."""
     clauses: list[ColumnElement[bool]] = []
+    few = False
     for column, value in ((Ticket.architecture, wanted.architecture), (Ticket.family, wanted.family)):
         if value is not None:
             clauses.append(column == value)
@@ -283,24 +284,29 @@ def page(
         (TicketTag.tag, wanted.tag),
     ):
         if value is not None:
-            clauses.append(_has(session, column_of, value))
+            clause, rare = _has(session, column_of, value)
+            clauses.append(clause)
+            few = few or rare
     if wanted.sparsity_min is not None:
         clauses.append(Ticket.sparsity >= wanted.sparsity_min)
     if wanted.sparsity_max is not None:
         clauses.append(Ticket.sparsity <= wanted.sparsity_max)
-    return newest_first(session, Ticket, limit, after, *clauses)
+    if not few:
+        return newest_first(session, Ticket, limit, after, *clauses)
+    # With a limit, though it cuts off nothing: without, SQLite walks along all tickets from the newest on.
+    found = aliased(Ticket, select(Ticket).where(*clauses).limit(FEW).subquery())
+    return newest_first(session, found, limit, after)
 
 
-def _has(session: Session, column: InstrumentedAttribute[Any], value: str) -> ColumnElement[bool]:
-    """That a part of a ticket has a value.
-
-    The tickets of a rare value are looked up and put in order; of a common one each is asked, from the newest on.
-    """
+def _has(
+    session: Session, column: InstrumentedAttribute[Any], value: str
+) -> tuple[ColumnElement[bool], bool]:
+    """That a part of a ticket has a value, and whether this is of so few that they can all be put in order."""
     part: type[Provenance | TicketTag] = column.class_  # type: ignore[assignment]
     having = select(part.ticket_id).where(column == value)
     if session.scalars(select(func.count()).select_from(having.limit(FEW).subquery())).one() < FEW:
-        return Ticket.id.in_(having)
-    return exists().where(*_of(part), column == value)
+        return Ticket.id.in_(having), True
+    return exists().where(*_of(part), column == value), False
 
 
 def _of(part: type[Provenance | TicketTag]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
