@@ -24,7 +24,7 @@ from workers.protocol import SAVE_AND_END, Request
 
 _MESSAGE = 4096
 YIELDING = 5
-"""How far a trainer stands back (nice) behind an API on the same machine, which is to answer at once."""
+"""How far trainers and their zygote stand back (nice) behind an API on the same machine, which is to answer at once."""
 START_SECONDS = 120.0
 FORK_SECONDS = 5.0
 REAP_SECONDS = 10.0
@@ -172,7 +172,6 @@ def _serve(channel: socket.socket) -> None:
             return
         pid = os.fork()
         if pid == 0:
-            os.nice(YIELDING)
             os.setpgid(0, 0)
             channel.close()
             _be_trainer(trainer.run, descriptors)
@@ -202,6 +201,8 @@ def _be_trainer(run: Callable[[int, int], None], descriptors: list[int]) -> None
 if __name__ == "__main__":
     # Its socket's end tells it too, but not while it is still importing.
     die_with_parent()
+    # Trainers inherit it. What it imports is seconds of work too, at a moment when everything starts.
+    os.nice(YIELDING)
     try:
         _serve(socket.socket(fileno=int(sys.argv[1])))
     except (BrokenPipeError, ConnectionResetError):
