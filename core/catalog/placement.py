@@ -24,7 +24,8 @@ QUEUED = and_(Job.state == State.QUEUED, Job.spec_version <= SPEC_VERSION)
 _KNOWN = f"state = 'queued' AND spec_version <= {SPEC_VERSION}"
 _TURN = "ORDER BY need, priority DESC, project, created_at, id LIMIT 1"
 _OF_HEAD = ", ".join(
-    f"(SELECT {column} FROM jobs WHERE id = heads.id)" for column in ("project", "need", "priority", "created_at")
+    f"(SELECT {column} FROM jobs WHERE id = heads.id)"
+    for column in ("project", "need", "priority", "created_at")
 )
 _HEADS = f"""
     WITH RECURSIVE heads (id) AS (
@@ -121,7 +122,10 @@ def _take(session: Session, fitting: Collection[Candidate], above: int | None) -
     if above is not None:
         fitting = [one for one in fitting if one.priority > above]
     for one in in_turn(fitting, usage):
-        same = (Job.priority.between(one.priority, one.priority), Job.project.between(one.project, one.project))
+        same = (
+            Job.priority.between(one.priority, one.priority),
+            Job.project.between(one.project, one.project),
+        )
         job = session.execute(_HEAD, {"job": one.id}).first() or _first(session, Job.need == one.need, *same)
         if job is not None:
             return job
