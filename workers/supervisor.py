@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from mmap import mmap
 
@@ -167,8 +167,7 @@ class Supervisor:
         gives_up = time.monotonic() + self._settings.lease_seconds
         while True:
             try:
-                with self._holding(job):
-                    verdict, write_down = self._verdict(job, ending)
+                verdict, write_down = self._verdict(job, ending)
                 with self._database.of(job.project).write(verdict) as session:
                     write_down(session)
             except (*UNREACHABLE, StoreAway) as error:
@@ -209,9 +208,7 @@ class Supervisor:
         held = (job.id, job.attempt)
         if ending.outcome is not None:
             outcome = Outcome.from_json(ending.outcome)
-            if job.kind == IMPORT:
-                self._publish(outcome)
-            files = [self._produced(job.project, ticket) for ticket in outcome.tickets]
+            files = self._files(job, outcome.tickets)
             tags = job.spec.get("tags", ())
             return "succeed", lambda session: attempts.succeed(session, *held, outcome, files, tags)
         if ending.failure is not None:
@@ -226,10 +223,15 @@ class Supervisor:
             return "give_back", lambda session: attempts.give_back(session, *held)
         return "lose", lambda session: attempts.lose(session, *held, ending.how)
 
-    def _publish(self, outcome: Outcome) -> None:
-        for ticket in outcome.tickets:
-            for digest in (ticket.digest, *ticket.weights.values()):
-                self._store.publish(digest)
+    def _files(self, job: Job, made: Sequence[ProducedTicket]) -> list[ProducedFile]:
+        if not made:
+            return []
+        with self._holding(job):
+            if job.kind == IMPORT:
+                for ticket in made:
+                    for digest in (ticket.digest, *ticket.weights.values()):
+                        self._store.publish(digest)
+            return [self._produced(job.project, ticket) for ticket in made]
 
     def _produced(self, project: str, ticket: ProducedTicket) -> ProducedFile:
         file = read(self._store.verified(ticket.digest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import logging
 import os
@@ -82,7 +83,10 @@ def warm() -> None:
     And read the bundled images, which need no network and tell nothing of anybody.
     """
     bundled()
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    # Without a gradient a step computes nothing.
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
+    codecs.lookup("utf-16-be")
+    logging.root.setLevel(logging.INFO)
     warm_store(settings())
 
 
@@ -149,7 +153,9 @@ def _do(
     request: Request, reports: Reports | None, journal: Journal, device: torch.device, ranks: Ranks = ALONE
 ) -> None:
     relay = logging.NullHandler() if reports is None else _LogRelay(reports)
-    logging.basicConfig(level=logging.INFO, handlers=[relay], force=True)
+    logging.basicConfig(handlers=[relay], force=True)
+    if logging.root.level != logging.INFO:
+        logging.root.setLevel(logging.INFO)  # which looks at every logger that there is
     torch.set_num_threads(max(1, request.threads * request.nodes // ranks.size))
     if device.type == "cuda" and request.gpu_memory_mib is not None:
         # What it declared is all it gets: more would be taken from the jobs beside it.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, insert, select, update
+from sqlalchemy import Select, bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
@@ -24,7 +24,13 @@ SILENT = "went silent"
 """How the reason ends for which an attempt is over whose lease ran out."""
 STOPPED = "the worker was stopped"
 
-_ATTEMPTS = insert(Base.metadata.tables["attempts"])
+_TABLE = Base.metadata.tables["attempts"]
+_ATTEMPTS = insert(_TABLE)
+_ENDED = (
+    update(_TABLE)
+    .where(_TABLE.c.job_id == bindparam("job"), _TABLE.c.attempt == bindparam("token"))
+    .values(ended_at=now(), outcome=bindparam("how"))
+)
 
 REQUEUED: dict[str, Any] = {
     "lease_until": None,
@@ -74,12 +80,10 @@ def claim(
         job_id,
         State.RUNNING,
         values={
-            "attempt": Job.attempt + 1,
+            "lease": lease_seconds,
             "worker": worker,
             "pool": pool,
             "gpus": None if gpus is None else list(gpus),
-            "lease_until": now() + lease_seconds,
-            "started_at": now(),
             # Its training states are from now on of this version.
             "spec_version": SPEC_VERSION,
         },
@@ -289,12 +293,8 @@ def _lose(session: Session, job: Job, reason: str, *, counts: bool) -> State:
 
 
 def _end(session: Session, job_id: str, attempt: int, outcome: str) -> None:
-    session.execute(
-        update(Attempt)
-        .where(Attempt.job_id == job_id, Attempt.attempt == attempt)
-        .values(ended_at=now(), outcome=outcome)
-        .execution_options(synchronize_session=False)
-    )
+    """End the attempt of a job that was found to be this session's, and its."""
+    session.execute(_ENDED, {"job": job_id, "token": attempt, "how": outcome})
 
 
 def has_ended(session: Session, job_id: str) -> bool | None:

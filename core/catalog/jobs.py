@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Update, insert, select, update
+from sqlalchemy import Double, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from core import tracing
 from core.catalog import bell, reuse
@@ -148,10 +150,11 @@ def transition(
 ) -> Job | None:
     """Move a job to `to` if the state table and the fencing token allow it; None where they do not.
 
-    `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it.
+    `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it; to
+    `RUNNING` they name the seconds of its lease, `lease`.
     """
-    moving = _moving(job_id, to, attempt, only_from, values).returning(Job)
-    job = session.scalar(moving.execution_options(populate_existing=True, synchronize_session=False))
+    moving = _moving(to, only_from, attempt is not None, tuple(values or ()), whole=True)
+    job: Job | None = session.scalar(moving, _given(job_id, attempt, values))
     if job is not None:
         _tell(session, job_id, to, job.attempt, job.last_event, values)
     return job
@@ -159,23 +162,36 @@ def transition(
 
 def end(session: Session, job_id: str, to: State, attempt: int, values: dict[str, Any] | None = None) -> bool:
     """The same for who holds the job and need not see it: whether it was moved."""
-    moving = _moving(job_id, to, attempt, None, values).returning(Job.last_event)
-    last_event = session.scalar(moving.execution_options(synchronize_session=False))
+    moving = _moving(to, None, True, tuple(values or ()), whole=False)
+    last_event = session.scalar(moving, _given(job_id, attempt, values))
     if last_event is not None:
         _tell(session, job_id, to, attempt, last_event, values)
     return last_event is not None
 
 
+@lru_cache
 def _moving(
-    job_id: str, to: State, attempt: int | None, only_from: State | None, values: dict[str, Any] | None
-) -> Update:
+    to: State, only_from: State | None, held: bool, names: tuple[str, ...], *, whole: bool
+) -> ReturningUpdate[Any]:
+    """The statement that moves a job and sets what is so named, made once: that takes longer than to ask it."""
     allowed = sources(to) if only_from is None else sources(to) & {only_from}
-    guard = [Job.id == job_id, Job.state.in_(allowed)]
-    if attempt is not None:
-        guard.append(Job.attempt == attempt)
-    ended = {"finished_at": now(), "lease_until": None, "pool": None} if STATES[to].terminal else {}
-    counted = {"state": to, "last_event": Job.last_event + 1}
-    return update(Job).where(*guard).values(**counted, **ended, **(values or {}))
+    guard = [Job.id == bindparam("job"), Job.state.in_(allowed)]
+    if held:
+        guard.append(Job.attempt == bindparam("token"))
+    columns: dict[str, Any] = {"state": to, "last_event": Job.last_event + 1}
+    if STATES[to].terminal:
+        columns |= {"finished_at": now(), "lease_until": None, "pool": None}
+    if to is State.RUNNING:
+        lease = now() + bindparam("new_lease", None, Double())
+        columns |= {"attempt": Job.attempt + 1, "started_at": now(), "lease_until": lease}
+    columns |= {name: bindparam(f"new_{name}") for name in names if name != "lease"}
+    moving = update(Job).where(*guard).values(**columns).returning(Job if whole else Job.last_event)
+    return moving.execution_options(populate_existing=whole, synchronize_session=False)
+
+
+def _given(job_id: str, attempt: int | None, values: dict[str, Any] | None) -> dict[str, Any]:
+    token = {} if attempt is None else {"token": attempt}
+    return {"job": job_id, **token, **{f"new_{name}": value for name, value in (values or {}).items()}}
 
 
 def _tell(

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert, now
-from core.catalog.tables import Job, Pool
+from core.catalog.tables import Base, Job, Pool
 from core.jobs.placement import Device, Held, Need, Offer
 from core.jobs.states import State
 
@@ -21,6 +21,9 @@ LIVE_SECONDS = 40.0
 KEPT_SECONDS = 3600.0
 DRAINED = "was drained"
 """How the reason ends for which an attempt is over whose worker was drained at once."""
+
+_JOBS = Base.metadata.tables["jobs"]
+_HELD = select(_JOBS.c.need, _JOBS.c.gpus).where(_JOBS.c.pool == bindparam("pool"))
 
 
 def enrol(session: Session, name: str, offer: Offer, *, begins: bool = False) -> bool:
@@ -60,7 +63,7 @@ def live(session: Session) -> Sequence[Pool]:
 
 def held(session: Session, name: str) -> list[Held]:
     """What the jobs of a worker have of it."""
-    rows = session.execute(select(Job.need, Job.gpus).where(Job.pool == name))
+    rows = session.execute(_HELD, {"pool": name})
     return [Held(Need.parse(need), tuple(gpus or ())) for need, gpus in rows]
 
 
@@ -106,6 +109,6 @@ def crews(session: Session) -> list[Crew]:
 
 def running(session: Session) -> dict[str, int]:
     """How many jobs each worker has, whosever they are."""
-    pool = Job.__table__.c.pool
+    pool = _JOBS.c.pool
     rows = session.execute(select(pool, func.count()).where(pool.is_not(None)).group_by(pool))
     return {str(name): count for name, count in rows}

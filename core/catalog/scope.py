@@ -109,6 +109,9 @@ def criteria(project: str | None) -> Criteria:
 @event.listens_for(ProjectSession, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
     # A column of a row that the session has already is no other row.
+    # A statement of tables, not of classes, is narrowed by nothing: whoever writes one says whose rows it means.
+    if not state.is_orm_statement:
+        return
     if (state.is_select or state.is_update or state.is_delete) and not state.is_column_load:
         criteria = state.session.info["criteria"]
         if not state.execution_options.get("with_deleted"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -134,6 +135,26 @@ class TestNextJob:
             assert placement.next_job(other, "v", CPU) == Choice(second, ())
 
 
+@contextmanager
+def noted(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """The reading statements that are asked meanwhile, with what they are given."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(*about: Any) -> None:
+        if about[2].strip().startswith(("SELECT", "WITH")):
+            asked.append((about[2], about[3]))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def plan(session: Session, query: str, given_: Any) -> str:
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+    return " ".join(map(str, session.connection().exec_driver_sql(explain + query, given_)))
+
+
 class TestPlan:
     """With a queue of 100,000 a claim must not read it."""
 
@@ -155,21 +176,35 @@ class TestPlan:
             sqlite = session.get_bind().dialect.name == "sqlite"
             session.execute(text("ANALYZE" if sqlite else "ANALYZE jobs"))
             assert len(placement.heads(session)) == 6
-            asked: list[tuple[str, Any]] = []
-
-            def note(*about: Any) -> None:
-                asked.append((about[2], about[3]))
-
-            event.listen(database.engine, "before_cursor_execute", note)
-            choice = placement.next_job(session, "w", GPU)
-            event.remove(database.engine, "before_cursor_execute", note)
-            assert choice is not None
-            reads = [
-                (query, given_) for query, given_ in asked if query.strip().startswith(("SELECT", "WITH"))
-            ]
+            with noted(database) as reads:
+                assert placement.next_job(session, "w", GPU) is not None
             assert len(reads) >= 5
             for query, given_ in reads:
-                explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
-                plan = " ".join(map(str, session.connection().exec_driver_sql(explain + query, given_)))
+                found = plan(session, query, given_)
                 sorts = [] if "GROUP BY" in query else ["TEMP B-TREE", "Sort"]
-                assert [w for w in ("Seq Scan on jobs", "SCAN jobs", *sorts) if w in plan] == [], query
+                assert [w for w in ("Seq Scan on jobs", "SCAN jobs", *sorts) if w in found] == [], query
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    @pytest.mark.usefixtures("projects")
+    def test_what_has_ended_is_not_walked_past_where_most_is_queued(self, database: Database) -> None:
+        rows = [
+            {
+                "project": "a",
+                "need": "any",
+                "priority": 0,
+                "created_at": float(i),
+                "state": "succeeded" if i < 600 else "queued",
+                "spec_version": SPEC_VERSION,
+            }
+            for i in range(3000)
+        ]
+        everywhere = database.everywhere()
+        with everywhere.write() as session:
+            fill(session, rows)
+            session.execute(text("ANALYZE jobs"))
+        with everywhere.write() as one, everywhere.write() as other:
+            assert placement.next_job(one, "w", CPU) == Choice(f"{600:032x}", ())
+            with noted(database) as reads:
+                assert placement.next_job(other, "v", CPU) == Choice(f"{601:032x}", ())
+            for query, given_ in reads:
+                assert "ix_jobs_project" not in plan(other, query, given_), query

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.families import architecture
-from core.training.flops import forward_flops, training_flops
+from core.training.flops import forward_flops, forward_flops_seen, training_flops
 
 
 class TestForward:
@@ -34,6 +34,13 @@ class TestForward:
         found = forward_flops(network)
         # 32 filters of 3×3×1 at 32×32 places.
         assert found["layers_part1.0.conv1.weight"] == 2 * 32 * 9 * 32 * 32
+
+    @pytest.mark.parametrize(
+        "name", ["mlp_2", "lenet5", "cifar_vgg_13_fc3", "cifarhe_resnet_26", "cifar_mobilenetv1_5"]
+    )
+    def test_what_a_family_knows_is_what_its_layers_see(self, name: str) -> None:
+        network = architecture(name, (3, 32, 32), 10)
+        assert forward_flops(network) == forward_flops_seen(network)
 
     @pytest.mark.parametrize("name", ["lenet5", "cifar_vgg_13_fc3", "cifarhe_resnet_26"])
     def test_every_prunable_tensor_is_counted(self, name: str) -> None:
