@@ -44,11 +44,15 @@ class Slot:
 
 @dataclass(eq=False)
 class Host:
-    """A worker. `silent`: nothing is heard of it. `ended`: how many jobs it let go; `looked`: when last in vain."""
+    """A worker. `silent`: nothing is heard of it. `ended`: how many jobs it let go; `looked`: when last in vain.
+
+    `resting`: those of its slots that wait for a hint.
+    """
 
     name: str
     offer: Offer
     slots: list[Slot] = field(default_factory=list)
+    resting: list[Slot] = field(default_factory=list)
     silent: bool = False
     ended: int = 0
     looked: tuple[int, int] | None = None
@@ -73,6 +77,7 @@ class Fleet:
         made = [Host(f"host-{number:03}", offer) for number in range(self.hosts)]
         for host in made:
             host.slots = [Slot(host, f"{host.name}:{number}") for number in range(self.gpus)]
+            host.resting = list(host.slots)
         return made
 
     def fates(self, seed: int) -> Iterator[tuple[float, int, Fate]]:

@@ -8,8 +8,9 @@ are entered by one statement before each look that they matter to; and looks tha
 from __future__ import annotations
 
 import heapq
+import math
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -67,7 +68,7 @@ class Simulation:
         self._hosts = fleet.build()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order, self._numbers = count(), count()
-        self._idle = {slot: None for host in self._hosts for slot in host.slots}
+        self._listening = OrderedDict((host, None) for host in self._hosts)
         self._at_work: dict[str, Slot] = {}
         self._asked: dict[str, Asked] = {}
         self._left: dict[str, float] = {}
@@ -78,6 +79,7 @@ class Simulation:
         self._hints = self._open = self._busy = self._gpus = self._news = 0
         self._rung = False
         self._counted_at = 0.0
+        self._said_at = -math.inf
         self._since: Counter[str] = Counter()
         self.found = Findings()
 
@@ -150,17 +152,25 @@ class Simulation:
         self._wake()
 
     def _wake(self) -> None:
-        while self._hints and self._idle:
-            slot, _ = self._idle.popitem()
+        """Of hosts with a slot that does nothing the broker serves the one that has waited longest."""
+        while self._hints and self._listening:
+            host, _ = self._listening.popitem(last=False)
+            slot = host.resting.pop()
+            if host.resting:
+                self._listening[host] = None
             self._hints -= 1
             self._at(HINT_SECONDS / 2, partial(self._take, slot, slot.life))
+
+    def _rest(self, slot: Slot) -> None:
+        slot.host.resting.append(slot)
+        self._listening.setdefault(slot.host)
 
     def _take(self, slot: Slot, life: int) -> None:
         if slot.life != life or slot.host.silent:
             return
         job = self._claim(slot)
         if job is None:
-            self._idle[slot] = None
+            self._rest(slot)
             self._wake()
             return
         asked = self._asked[job.id]
@@ -241,9 +251,10 @@ class Simulation:
             return
         self.found.fates[fate.value] += 1
         host.silent = True
+        host.resting.clear()
+        self._listening.pop(host, None)
         for slot in host.slots:
-            self._idle.pop(slot, None)
-            if fate is not Fate.CUT_OFF:
+            if fate is not Fate.CUT_OFF or slot.job is None:
                 slot.life += 1
             if slot.job is None:
                 continue
@@ -284,9 +295,10 @@ class Simulation:
 
     def _return(self, host: Host) -> None:
         host.silent = False
+        self._said_at = -math.inf
         for slot in host.slots:
             if slot.job is None:
-                self._idle[slot] = None
+                self._rest(slot)
             elif slot.job.ends <= self._clock.now:
                 self._hand_in(slot, slot.job)
             elif self._beat(slot.job, Report()) is None:
@@ -301,7 +313,7 @@ class Simulation:
         self._at(self._settings.reconcile_seconds, self._reconcile)
         changed = 0
         if self._silent:
-            self._hear_of_the_living()
+            self._renew_leases()
             with self._database.write() as session:
                 for job_id, state in dispatch.end_expired_leases(session):
                     self._silent.discard(job_id)
@@ -309,7 +321,7 @@ class Simulation:
                     changed += 1
             self._did("lose", changed)
         if self._queued.total():
-            self._hear_of_the_living()
+            self._say_who_is_there()
             self._make_room()
             if not self._hints:
                 with self._database.write() as session:
@@ -319,12 +331,20 @@ class Simulation:
         if changed:
             self._ring()
 
-    def _hear_of_the_living(self) -> None:
-        gone = [host.name for host in self._hosts if host.silent]
+    def _renew_leases(self) -> None:
+        """What the heartbeats have done of which something is heard."""
         with self._database.write() as session:
             heard = (Job.state == State.RUNNING, Job.id.not_in(self._silent))
             lease = now() + self._settings.lease_seconds
             session.execute(update(Job).where(*heard).values(lease_until=lease))
+
+    def _say_who_is_there(self) -> None:
+        """What hosts have done that are not silent, every so often."""
+        if self._clock.now < self._said_at + pools.BEAT_SECONDS:
+            return
+        self._said_at = self._clock.now
+        gone = [host.name for host in self._hosts if host.silent]
+        with self._database.write() as session:
             session.execute(update(Pool).where(Pool.name.not_in(gone)).values(seen_at=now()))
 
     def _make_room(self) -> None:
