@@ -1,7 +1,8 @@
-"""Simulate a fleet for a day: python -m bench.simulation [--jobs N] [--hosts N] [--gpus N] [--seed N] [--dry]
+"""Simulate a fleet for a day: python -m bench.simulation [--jobs N] [--hosts N] [--gpus N] [--seed N] [--dry] [--kept]
 
 What it finds goes to bench/results/simulation.json, docs/scale.md and docs/figures/scale.svg, beside what each
-transaction costs by the latest `python -m bench.throughput operations`. A hundred thousand jobs take some ten minutes.
+transaction costs by the latest `python -m bench.throughput operations`. A hundred thousand jobs take some twenty
+minutes of a core.
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--hosts", type=int, default=125)
     parser.add_argument("--gpus", type=int, default=8, help="of each host")
-    parser.add_argument("--load", type=float, default=0.9)
+    parser.add_argument("--load", type=float, default=0.75)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dry", action="store_true", help="print what was found, and keep nothing")
+    parser.add_argument(
+        "--kept", action="store_true", help="simulate nothing: what was found, at the latest costs"
+    )
     asked = parser.parse_args()
+    if asked.kept:
+        report.keep(report.kept())
+        return
     fleet = Fleet(asked.hosts, asked.gpus)
     workload = Workload(asked.jobs, asked.hosts * asked.gpus, load=asked.load, seed=asked.seed)
     settings = Settings()

@@ -16,18 +16,25 @@ def draw(found: dict[str, Any], path: Path) -> None:
     """Write it as SVG. The same findings give the same bytes."""
     hours = [sample["hours"] for sample in found["course"]]
     with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(9, 6), layout="constrained")
+        figure = Figure(figsize=(9, 8), layout="constrained")
         queue, busy, waits = figure.subplots(3, 1)
-        for axes, what, title in (
-            (queue, "queued", "Jobs that wait"),
-            (busy, "gpus", f"GPUs at work, of {found['gpus']:,}"),
-        ):
-            axes.plot(hours, [sample[what] for sample in found["course"]], color="#2b6ca3", linewidth=0.8)
-            axes.set_title(title)
-            axes.set_ylim(bottom=0)
-            axes.set_xlabel("hours")
+        _course(queue, hours, {"queued": [sample["queued"] for sample in found["course"]]})
+        queue.set_title("Jobs that wait")
+        work = [sample["gpus"] for sample in found["course"]]
+        kept = [sample["gpus"] + sample["kept"] for sample in found["course"]]
+        _course(busy, hours, {"at work": work, "with those that idle on hosts kept for large jobs": kept})
+        busy.axhline(found["gpus"], color="black", linewidth=0.8)
+        busy.set_title(f"GPUs at work, of {found['gpus']:,}")
+        busy.legend(frameon=False, loc="lower right")
         _waits(waits, found["waits"])
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _course(axes: Axes, hours: list[float], lines: dict[str, list[int]]) -> None:
+    for (name, values), colour in zip(lines.items(), ("#2b6ca3", "#9cc3e0"), strict=False):
+        axes.plot(hours, values, color=colour, linewidth=0.8, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("hours")
 
 
 def _waits(axes: Axes, waits: dict[str, Any]) -> None:

@@ -18,14 +18,21 @@ class Wait(NamedTuple):
 
 @dataclass
 class Sample:
-    """How things stood: jobs queued, slots at work, GPUs in use, slots away; what was done since the last sample."""
+    """How things stood: jobs queued, slots at work, GPUs in use, slots away; what was done since the last sample.
+
+    `kept`: GPUs that do nothing on hosts that are kept for large jobs. `told`: announcements that were struck out.
+    `taken`: the processor's time, in seconds, of each look of the reconciler and of some transactions.
+    """
 
     at: float
     queued: int
     busy: int
     gpus: int
     away: int
+    kept: int
+    told: int
     transactions: Counter[str]
+    taken: dict[str, list[float]] = field(compare=False)
 
 
 @dataclass
@@ -45,6 +52,7 @@ class Findings:
     late: int = 0
     busy_seconds: float = 0.0
     lost_seconds: float = 0.0
+    stored_bytes: int = field(default=0, compare=False)
     ended_at: float = 0.0
 
     @property

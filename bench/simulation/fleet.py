@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from core.jobs.placement import Offer
 
@@ -42,16 +43,36 @@ class Slot:
     job: Held | None = None
 
 
+class Look(NamedTuple):
+    """What decides whether a host finds a job: how many it let go, whom it is kept for, and what is queued.
+
+    Where it found none it finds none as long as the first two are the same and nothing else is queued, by GPUs and
+    priority.
+    """
+
+    ended: int
+    kept_for: str | None
+    queued: frozenset[tuple[int, int]]
+
+    def is_no_better_than(self, other: Look | None) -> bool:
+        """Whether it finds nothing either."""
+        return other is not None and self[:2] == other[:2] and self.queued <= other.queued
+
+
 @dataclass(eq=False)
 class Host:
-    """A worker. `silent`: nothing is heard of it. `ended`: how many jobs it let go; `looked`: when last in vain."""
+    """A worker. `silent`: nothing is heard of it. `resting`: those of its slots that wait for a hint.
+
+    `ended`: how many jobs it let go; `looked`: how that and all else stood that decided when it last looked in vain.
+    """
 
     name: str
     offer: Offer
     slots: list[Slot] = field(default_factory=list)
+    resting: list[Slot] = field(default_factory=list)
     silent: bool = False
     ended: int = 0
-    looked: tuple[int, int] | None = None
+    looked: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,7 @@ class Fleet:
         made = [Host(f"host-{number:03}", offer) for number in range(self.hosts)]
         for host in made:
             host.slots = [Slot(host, f"{host.name}:{number}") for number in range(self.gpus)]
+            host.resting = list(host.slots)
         return made
 
     def fates(self, seed: int) -> Iterator[tuple[float, int, Fate]]:

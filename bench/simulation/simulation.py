@@ -8,18 +8,20 @@ are entered by one statement before each look that they matter to; and looks tha
 from __future__ import annotations
 
 import heapq
+import math
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from bench.simulation.catalog import Clock
-from bench.simulation.findings import Findings, Sample, Wait
-from bench.simulation.fleet import Fate, Fleet, Held, Host, Slot
+from bench.simulation.counting import Counts
+from bench.simulation.findings import Findings, Wait
+from bench.simulation.fleet import Fate, Fleet, Held, Host, Look, Slot
 from bench.simulation.workload import Request, Workload
 from core.catalog import attempts, dispatch, jobs, placement, pools, preemption
 from core.catalog.attempts import Report, Saved
@@ -67,7 +69,7 @@ class Simulation:
         self._hosts = fleet.build()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order, self._numbers = count(), count()
-        self._idle = {slot: None for host in self._hosts for slot in host.slots}
+        self._listening = OrderedDict((host, None) for host in self._hosts)
         self._at_work: dict[str, Slot] = {}
         self._asked: dict[str, Asked] = {}
         self._left: dict[str, float] = {}
@@ -75,11 +77,11 @@ class Simulation:
         self._queued: Counter[Asked] = Counter()
         self._usage: Counter[str] = Counter()
         self._kept: dict[str, str] = {}
-        self._hints = self._open = self._busy = self._gpus = self._news = 0
+        self._hints = self._open = 0
         self._rung = False
-        self._counted_at = 0.0
-        self._since: Counter[str] = Counter()
+        self._said_at = -math.inf
         self.found = Findings()
+        self._counts = Counts(clock, settings, fleet.hosts, self.found)
 
     def run(self) -> Findings:
         """Go on until every job has ended."""
@@ -100,13 +102,13 @@ class Simulation:
             self._relay()
         self._sample()
         self.found.ended_at = self._clock.now
+        with self._database.read() as session:
+            pages = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            self.found.stored_bytes = session.execute(pages).scalar_one()
         return self.found
 
     def _at(self, after: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (self._clock.now + after, next(self._order), happen))
-
-    def _did(self, transaction: str, times: float = 1) -> None:
-        self._since[transaction] += times  # type: ignore[assignment]
 
     def _next_request(self) -> None:
         request = next(self._requests, None)
@@ -118,15 +120,14 @@ class Simulation:
     def _submit(self, request: Request) -> None:
         asked = Asked(request.project, request.priority, request.gpus)
         spec = self._specs[request.gpus]
-        with self._of[request.project].write() as session:
+        with self._counts.timed("submit"), self._of[request.project].write() as session:
             for seconds in request.seconds:
                 job_id = f"{next(self._numbers):032x}"
                 jobs.create(session, spec, MAX_ATTEMPTS, job_id=job_id, priority=request.priority)
                 self._left[job_id], self._asked[job_id] = seconds, asked
-        self._did("submit", len(request.seconds))
+        self._counts.did("submit", len(request.seconds))
         self._open += len(request.seconds)
         self._queued[asked] += len(request.seconds)
-        self._news += 1
         self._ring()
         self._next_request()
 
@@ -143,24 +144,33 @@ class Simulation:
         if rows:
             with self._database.write() as session:
                 dispatch.announced(session, rows)
-            self._did("announced")
+            self._counts.did("announced")
+            self._counts.told(len(rows))
             self._hints = min(self._hints + sum(row.queued for row in rows), dispatch.MOST_HINTS)
         if len(rows) == dispatch.MOST_ROWS:
             self._ring()
         self._wake()
 
     def _wake(self) -> None:
-        while self._hints and self._idle:
-            slot, _ = self._idle.popitem()
+        """Of hosts with a slot that does nothing the broker serves the one that has waited longest."""
+        while self._hints and self._listening:
+            host, _ = self._listening.popitem(last=False)
+            slot = host.resting.pop()
+            if host.resting:
+                self._listening[host] = None
             self._hints -= 1
             self._at(HINT_SECONDS / 2, partial(self._take, slot, slot.life))
+
+    def _rest(self, slot: Slot) -> None:
+        slot.host.resting.append(slot)
+        self._listening.setdefault(slot.host)
 
     def _take(self, slot: Slot, life: int) -> None:
         if slot.life != life or slot.host.silent:
             return
         job = self._claim(slot)
         if job is None:
-            self._idle[slot] = None
+            self._rest(slot)
             self._wake()
             return
         asked = self._asked[job.id]
@@ -172,27 +182,29 @@ class Simulation:
         began = self._clock.now + START_SECONDS
         slot.job = Held(job.id, job.attempt, job.project, began, began + self._left[job.id])
         self._at_work[job.id] = slot
-        self._tally(+1, +asked.gpus)
+        self._counts.at_work(+1, +asked.gpus)
         self._at(slot.job.ends - self._clock.now, partial(self._hand_in, slot, slot.job))
 
     def _claim(self, slot: Slot) -> Job | None:
         host, lease = slot.host, self._settings.lease_seconds
-        # What a host has no room for it has no room for again, as long as nothing came or ended.
-        news = (self._news, host.ended)
-        if host.looked == news:
-            self._did("claim in vain")
+        queued = frozenset((asked.gpus, asked.priority) for asked, number in self._queued.items() if number)
+        look = Look(host.ended, self._kept.get(host.name), queued)
+        if look.is_no_better_than(host.looked):
+            self._counts.did("claim in vain")
             return None
-        with self._database.write() as session:
+        with self._counts.timed("claim"), self._database.write() as session:
             choice = placement.next_job(session, host.name, host.offer)
-            if choice is None:
-                host.looked = news
-                self._did("claim in vain")
-                return None
-            job = attempts.claim(session, choice.job, slot.name, lease, host.name, choice.gpus)
-        assert job is not None
-        self._did("claim")
-        if job.id in self._kept.values():
-            self._news += 1
+            job = None
+            if choice is not None:
+                job = attempts.claim(session, choice.job, slot.name, lease, host.name, choice.gpus)
+        if job is None:
+            host.looked = look
+            self._counts.did("claim in vain")
+            return None
+        self._counts.did("claim")
+        # Whoever is kept for a job that is taken is kept for nobody.
+        for name in [name for name, job_id in self._kept.items() if job_id == job.id]:
+            del self._kept[name]
         return job
 
     def _judge(self, taken: Asked) -> None:
@@ -203,9 +215,9 @@ class Simulation:
     def _hand_in(self, slot: Slot, held: Held) -> None:
         if slot.job is not held or slot.host.silent:
             return
-        with self._of[held.project].write() as session:
+        with self._counts.timed("succeed"), self._of[held.project].write() as session:
             accepted = attempts.succeed(session, held.job_id, held.attempt, Outcome(), [])
-        self._did("succeed")
+        self._counts.did("succeed")
         if accepted:
             self._open -= 1
             self._release(held.job_id)
@@ -219,13 +231,12 @@ class Simulation:
         self._usage[asked.project] -= asked.gpus
         if state is State.QUEUED:
             self._queued[asked] += 1
-            self._news += 1
         elif state is not None:
             self._open -= 1
 
     def _let_go(self, slot: Slot) -> None:
         assert slot.job is not None
-        self._tally(-1, -self._asked[slot.job.job_id].gpus)
+        self._counts.at_work(-1, -self._asked[slot.job.job_id].gpus)
         if self._at_work.get(slot.job.job_id) is slot:
             del self._at_work[slot.job.job_id]
         slot.job = None
@@ -241,9 +252,11 @@ class Simulation:
             return
         self.found.fates[fate.value] += 1
         host.silent = True
+        self._counts.appear(-1)
+        host.resting.clear()
+        self._listening.pop(host, None)
         for slot in host.slots:
-            self._idle.pop(slot, None)
-            if fate is not Fate.CUT_OFF:
+            if fate is not Fate.CUT_OFF or slot.job is None:
                 slot.life += 1
             if slot.job is None:
                 continue
@@ -276,7 +289,7 @@ class Simulation:
         assert slot.job is not None
         with self._of[slot.job.project].write() as session:
             state = attempts.give_back(session, slot.job.job_id, slot.job.attempt, reason)
-        self._did("give_back")
+        self._counts.did("give_back")
         if state is not None:
             self._release(slot.job.job_id, state)
         self._let_go(slot)
@@ -284,9 +297,11 @@ class Simulation:
 
     def _return(self, host: Host) -> None:
         host.silent = False
+        self._counts.appear(+1)
+        self._said_at = -math.inf
         for slot in host.slots:
             if slot.job is None:
-                self._idle[slot] = None
+                self._rest(slot)
             elif slot.job.ends <= self._clock.now:
                 self._hand_in(slot, slot.job)
             elif self._beat(slot.job, Report()) is None:
@@ -299,43 +314,61 @@ class Simulation:
 
     def _reconcile(self) -> None:
         self._at(self._settings.reconcile_seconds, self._reconcile)
-        changed = 0
         if self._silent:
-            self._hear_of_the_living()
-            with self._database.write() as session:
-                for job_id, state in dispatch.end_expired_leases(session):
-                    self._silent.discard(job_id)
-                    self._release(job_id, state)
-                    changed += 1
-            self._did("lose", changed)
+            self._renew_leases()
         if self._queued.total():
-            self._hear_of_the_living()
-            self._make_room()
-            if not self._hints:
-                with self._database.write() as session:
-                    needs = dispatch.queued_needs(session)
-                    older = 2 * self._settings.reconcile_seconds
-                    changed += dispatch.repeat_lost_hints(session, older, needs)
-        if changed:
-            self._ring()
+            self._say_who_is_there()
+        if self._silent or self._queued.total():
+            with self._counts.timed("look"):
+                changed = self._end_the_lost() + self._tell_again()
+            if changed:
+                self._ring()
 
-    def _hear_of_the_living(self) -> None:
-        gone = [host.name for host in self._hosts if host.silent]
+    def _end_the_lost(self) -> int:
+        if not self._silent:
+            return 0
+        with self._database.write() as session:
+            ended = dispatch.end_expired_leases(session)
+        for job_id, state in ended:
+            self._silent.discard(job_id)
+            self._release(job_id, state)
+        self._counts.did("lose", len(ended))
+        return len(ended)
+
+    def _tell_again(self) -> int:
+        """After room was made for what waits."""
+        if not self._queued.total():
+            return 0
+        self._make_room()
+        if self._hints:
+            return 0
+        with self._database.write() as session:
+            needs = dispatch.queued_needs(session)
+            return dispatch.repeat_lost_hints(session, 2 * self._settings.reconcile_seconds, needs)
+
+    def _renew_leases(self) -> None:
+        """What the heartbeats have done of which something is heard."""
         with self._database.write() as session:
             heard = (Job.state == State.RUNNING, Job.id.not_in(self._silent))
             lease = now() + self._settings.lease_seconds
             session.execute(update(Job).where(*heard).values(lease_until=lease))
+
+    def _say_who_is_there(self) -> None:
+        """What hosts have done that are not silent, every so often."""
+        if self._clock.now < self._said_at + pools.BEAT_SECONDS:
+            return
+        self._said_at = self._clock.now
+        gone = [host.name for host in self._hosts if host.silent]
+        with self._database.write() as session:
             session.execute(update(Pool).where(Pool.name.not_in(gone)).values(seen_at=now()))
 
     def _make_room(self) -> None:
         settings = self._settings
         with self._database.write() as session:
             asked = preemption.make_room(session, settings.reconcile_seconds, settings.patience_seconds)
-            kept = {
-                name: job_id for name, job_id in session.execute(select(Pool.name, Pool.kept_for)) if job_id
-            }
-        self._news += kept != self._kept
-        self._kept = kept
+            keeping = select(Pool.name, Job.id).join(Job, Job.id == Pool.kept_for)
+            rows = session.execute(keeping.where(Job.state == State.QUEUED))
+            self._kept = {name: job_id for name, job_id in rows}  # noqa: C416 - rows are no pairs to mypy
         for job_id in asked:
             slot = self._at_work.get(job_id)
             if slot is not None and slot.job is not None:
@@ -349,22 +382,13 @@ class Simulation:
         self._give_back(slot, "it gave way")
         self._take(slot, slot.life)
 
-    def _tally(self, slots: int, gpus: int) -> None:
-        """So many more are at work from now on; heartbeats and saved states until now are counted."""
-        seconds, self._counted_at = self._clock.now - self._counted_at, self._clock.now
-        saved = self._busy * seconds / self._settings.checkpoint_seconds
-        self._did("checkpoint", saved)
-        self._did("heartbeat", self._busy * seconds / self._settings.heartbeat_seconds - saved)
-        self.found.busy_seconds += self._gpus * seconds
-        self._busy += slots
-        self._gpus += gpus
-
     def _sample(self) -> None:
         self._at(SAMPLE_SECONDS, self._sample)
-        self._tally(0, 0)
         # Slots of silent hosts that have no job.
         away = sum(slot.job is None for host in self._hosts if host.silent for slot in host.slots)
-        self.found.samples.append(
-            Sample(self._clock.now, self._queued.total(), self._busy, self._gpus, away, self._since)
-        )
-        self._since = Counter()
+        kept = sum(self._free(host) for host in self._hosts if host.name in self._kept and not host.silent)
+        self._counts.sample(self._queued.total(), away, kept)
+
+    def _free(self, host: Host) -> int:
+        held = sum(self._asked[slot.job.job_id].gpus for slot in host.slots if slot.job is not None)
+        return host.offer.gpus - held

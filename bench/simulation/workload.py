@@ -39,7 +39,7 @@ class Workload:
     jobs: int
     gpus: int
     projects: int = 8
-    load: float = 0.9
+    load: float = 0.75
     batch: float = 40.0
     widths: Choice = WIDTHS
     seed: int = 0

@@ -18,6 +18,8 @@ MOST_ROWS = 500
 """Announcements that are looked at at once."""
 MOST_HINTS = 256
 """Hints in a queue of the broker. Slots that are free take them all: while some lie there, more would wake nobody."""
+MOST_LOST = 100
+"""Expired leases that are ended at once."""
 
 
 class Announcement(NamedTuple):
@@ -63,7 +65,7 @@ def announced(session: Session, rows: Sequence[Announcement]) -> None:
         session.execute(update(Job).where(*still).values(hinted_at=now()), execution_options=unseen)
 
 
-def end_expired_leases(session: Session, limit: int = 100) -> list[tuple[str, State]]:
+def end_expired_leases(session: Session, limit: int = MOST_LOST) -> list[tuple[str, State]]:
     """End every attempt whose lease ran out; the jobs and where each went."""
     expired = session.scalars(
         select(Job)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
@@ -29,20 +30,44 @@ Waiting = Row[str, str, int, float]
 
 @dataclass
 class _Room:
-    """A worker as it will be: without the jobs that give way, with those that have room."""
+    """A worker as it will be: without the jobs that give way, with those that have room.
+
+    What it had no room for it has none for until one gives way: of many jobs that wait alike the first is placed.
+    """
 
     name: str
     offer: Offer
     running: list[Running]
     kept_for: str | None
+    full: set[str] = field(default_factory=set)
+    firm: set[tuple[str, int]] = field(default_factory=set)
 
     def takes_in(self, job: Waiting) -> bool:
         """Whether there is room for a job, which is taken then."""
+        if job.need in self.full:
+            return False
         need = Need.parse(job.need)
         gpus = place(self.offer, [one.held for one in self.running], need)
-        if gpus is not None:
-            self.running.append(Running(job.id, _COMES, job.priority, Held(need, gpus), 0.0))
-        return gpus is not None
+        if gpus is None:
+            self.full.add(job.need)
+            return False
+        self.running.append(Running(job.id, _COMES, job.priority, Held(need, gpus), 0.0))
+        return True
+
+    def victims(self, job: Waiting, at: float, patience: float) -> list[Running]:
+        """Who would give way to a job that finds no room; nobody where that makes none."""
+        if (job.need, job.priority) in self.firm:
+            return []
+        found = victims(self.offer, self.running, Need.parse(job.need), job.priority, at, patience)
+        if found is None:
+            self.firm.add((job.need, job.priority))
+        return found or []
+
+    def loses(self, gone: Collection[Running]) -> None:
+        """These give way."""
+        self.running = [one for one in self.running if one not in gone]
+        self.full.clear()
+        self.firm.clear()
 
 
 def make_room(session: Session, waited: float, patience: float) -> list[str]:
@@ -57,31 +82,42 @@ def make_room(session: Session, waited: float, patience: float) -> list[str]:
         return []
     at = clock(session)
     rooms = _rooms(session)
+    keeping: dict[str, list[_Room]] = defaultdict(list)
+    for room in rooms:
+        if room.kept_for is not None:
+            keeping[room.kept_for].append(room)
+    nobodys = [room for room in rooms if room.kept_for is None]
     asked: list[str] = []
     for job in waiting:
-        need = Need.parse(job.need)
-        mine = [room for room in rooms if room.kept_for == job.id]
-        free = mine or [room for room in rooms if room.kept_for is None]
+        free = keeping.get(job.id, nobodys)
         if any(room.takes_in(job) for room in free):
             continue
+        need = Need.parse(job.need)
         found = [
             (max(one.priority for one in gone), len(gone), room.name, room, gone)
             for room in free
-            if (gone := victims(room.offer, room.running, need, job.priority, at, patience))
+            if (gone := room.victims(job, at, patience))
         ]
         if found:
             *_, kept, gone = min(found, key=lambda one: one[:3])
             asked += [one.id for one in gone if _ask(session, one.id, job)]
-            kept.running = [one for one in kept.running if one not in gone]
+            kept.loses(gone)
             kept.takes_in(job)
-        elif job.created_at < at - patience and (able := [room for room in free if could(room.offer, need)]):
-            kept = min(able, key=lambda room: (len(room.running), room.name))
+        elif job.created_at < at - patience and (able := _emptiest(free, need)):
+            kept = able
         else:
             continue
         if kept.kept_for is None and is_large(kept.offer, need):
             kept.kept_for = job.id
+            nobodys.remove(kept)
             session.execute(update(Pool).where(Pool.name == kept.name).values(kept_for=job.id))
     return asked
+
+
+def _emptiest(free: Iterable[_Room], need: Need) -> _Room | None:
+    """Of those that have room for a job when they do nothing else."""
+    by_jobs = sorted(free, key=lambda room: (len(room.running), room.name))
+    return next((room for room in by_jobs if could(room.offer, need)), None)
 
 
 def _waiting(session: Session, waited: float) -> list[Waiting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from core.jobs.specs import Computing, JobSpec, Trained
@@ -36,6 +37,7 @@ class Need:
         return kind if self.memory is None else f"{kind}+{self.memory}m"
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def parse(cls, text: str) -> Need:
         """The need of `str`'s text; raises `ValueError`."""
         found = _NEED.fullmatch(text)

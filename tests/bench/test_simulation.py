@@ -1,12 +1,15 @@
 from collections import Counter
+from typing import Any, ClassVar
 
 import pytest
 
 from bench.simulation.__main__ import simulate
 from bench.simulation.findings import Findings
-from bench.simulation.fleet import Fleet
+from bench.simulation.fleet import Fleet, Look
+from bench.simulation.limits import limits
 from bench.simulation.report import summary, tables
 from bench.simulation.workload import ALONE, DAY, Workload
+from bench.throughput import report as throughput
 from core.settings import Settings
 
 WORKLOAD = Workload(jobs=250, gpus=24, projects=3, load=1.5, batch=4.0, widths=ALONE)
@@ -17,6 +20,11 @@ WIDE = Workload(jobs=60, gpus=8, projects=2, load=1.5, batch=5.0, widths=((1, 0.
 @pytest.fixture(scope="module")
 def found() -> Findings:
     return simulate(WORKLOAD, FLEET, Settings())
+
+
+@pytest.fixture(scope="module")
+def figures(found: Findings) -> dict[str, Any]:
+    return summary(found, WORKLOAD, FLEET, Settings())
 
 
 class TestSimulate:
@@ -54,6 +62,14 @@ class TestSimulate:
         assert days[0].gave_way > 0
         assert days[0] == days[1]
 
+    @pytest.mark.nightly
+    def test_a_look_that_is_only_counted_would_have_found_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        some = simulate(WIDE, Fleet(2, 4, mean_hours=0.5), Settings())
+        monkeypatch.setattr(Look, "is_no_better_than", lambda *_: False)
+        assert simulate(WIDE, Fleet(2, 4, mean_hours=0.5), Settings()) == some
+
 
 class TestWorkload:
     def test_a_project_asks_for_its_share_and_all_of_it_keeps_the_devices_as_busy_as_said(self) -> None:
@@ -70,16 +86,31 @@ class TestWorkload:
 
 
 class TestTables:
-    def test_rates_are_priced_by_what_was_measured(self, found: Findings) -> None:
-        figures = summary(found, WORKLOAD, FLEET, Settings())
-        names = ("submit", "announced", "claim", "heartbeat", "checkpoint", "succeed")
-        costs = {name: {"server_ms": 2.0, "log_bytes": 1000.0} for name in names}
-        text = tables(figures, {"operations": {"transactions": costs}})
+    NAMES = tuple(throughput.kept()["operations"]["transactions"])
+    MEASURED: ClassVar[dict[str, Any]] = {
+        "operations": {
+            "transactions": {name: {"server_ms": 2.0, "log_bytes": 1000.0} for name in NAMES},
+            "bytes_per_job": {"jobs": 3000},
+        },
+        "growth": [{"processor_ms": {"dispatcher": 0.5}}],
+    }
+
+    def test_rates_are_priced_by_what_was_measured(self, figures: dict[str, Any]) -> None:
+        text = tables(figures, self.MEASURED)
         most = figures["per_second"]["claim"]["most"]
-        assert (
-            f"| claim | {figures['per_second']['claim']['mean']:,.2f} | {most:,.2f} | {most * 0.002:.3f} |"
-            in text
-        )
+        mean = figures["per_second"]["claim"]["mean"]
+        assert f"| claim | {mean:,.2f} | {most:,.2f} | {most * 0.002:.3f} |" in text
         rates = [rates["most"] for rates in figures["per_second"].values()]
         assert f"| {sum(rates):,.2f} | {sum(rates) * 0.002:.3f} | {sum(rates):,.0f} |" in text
         assert "every job succeeded once" in text
+
+    def test_the_limit_that_is_met_first_comes_first(self, figures: dict[str, Any]) -> None:
+        found = limits(figures, self.MEASURED)
+        assert [limit.times for limit in found] == sorted(limit.times for limit in found)
+        times = {limit.of: limit.times for limit in found}
+        assert times["connections to PostgreSQL"] == 100 / (WORKLOAD.gpus + FLEET.hosts)
+        assert times["the relay"] == 2000 / figures["told_per_second"]
+
+    def test_no_transaction_is_left_out_of_the_minutes(self, figures: dict[str, Any]) -> None:
+        assert sum(line["minutes"] for line in figures["by_queue"]) == len(figures["course"])
+        assert sum(line["minutes"] for line in figures["by_ended"]) == len(figures["course"])
