@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from core.catalog import pools
 from core.catalog.database import UNREACHABLE, Database
@@ -17,7 +19,8 @@ log = logging.getLogger(__name__)
 class Presence:
     """Enters a worker among the pools, again and again, until it leaves; `drained` is told of every change.
 
-    It has a thread of the main process, and a connection for each beat only: pool processes are forked beside it.
+    It has a thread of the main process, and a connection for each beat only: pool processes are forked beside it,
+    and not during a beat.
     """
 
     def __init__(self, database: str, name: str, offer: Offer, drained: Callable[[bool], None]) -> None:
@@ -25,11 +28,14 @@ class Presence:
         self._drained = drained
         self._begins, self._is_drained = True, False
         self._ended = threading.Event()
+        self._forking = threading.Lock()
         self._outage = Outage(log, "saying that this worker is there")
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def begin(self) -> None:
         """Start to beat."""
+        held = self._forking
+        os.register_at_fork(before=held.acquire, after_in_parent=held.release, after_in_child=held.release)
         self._thread.start()
 
     def end(self) -> None:
@@ -44,15 +50,12 @@ class Presence:
         self._leave()
 
     def _beat(self) -> None:
-        database = Database(self._url).everywhere()
         try:
-            with database.write("enrol") as session:
+            with self._connected() as database, database.write("enrol") as session:
                 drained = pools.enrol(session, self._name, self._offer, begins=self._begins)
         except UNREACHABLE as error:
             self._outage.goes_on(error)
             return
-        finally:
-            database.close()
         self._outage.is_over()
         self._begins = False
         if drained != self._is_drained:
@@ -61,11 +64,22 @@ class Presence:
             self._drained(drained)
 
     def _leave(self) -> None:
-        database = Database(self._url).everywhere()
         try:
-            with database.write("leave") as session:
+            with self._connected() as database, database.write("leave") as session:
                 pools.leave(session, self._name)
         except UNREACHABLE as error:
             self._outage.goes_on(error)
-        finally:
-            database.close()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Database]:
+        """The database, while no process is forked.
+
+        SQLite keeps in the process's memory which locks it holds: to one that was forked in the middle of a write, and
+        has a copy of that memory, the database would be locked for ever.
+        """
+        with self._forking:
+            database = Database(self._url).everywhere()
+            try:
+                yield database
+            finally:
+                database.close()
