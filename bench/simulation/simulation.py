@@ -75,6 +75,7 @@ class Simulation:
         self._left: dict[str, float] = {}
         self._silent: set[str] = set()
         self._queued: Counter[Asked] = Counter()
+        self._wanted: frozenset[tuple[int, int]] | None = None
         self._usage: Counter[str] = Counter()
         self._kept: dict[str, str] = {}
         self._hints = self._open = 0
@@ -127,9 +128,13 @@ class Simulation:
                 self._left[job_id], self._asked[job_id] = seconds, asked
         self._counts.did("submit", len(request.seconds))
         self._open += len(request.seconds)
-        self._queued[asked] += len(request.seconds)
+        self._queue(asked, len(request.seconds))
         self._ring()
         self._next_request()
+
+    def _queue(self, asked: Asked, number: int) -> None:
+        self._queued[asked] += number
+        self._wanted = None
 
     def _ring(self) -> None:
         if not self._rung:
@@ -175,7 +180,7 @@ class Simulation:
             return
         asked = self._asked[job.id]
         self._judge(asked)
-        self._queued[asked] -= 1
+        self._queue(asked, -1)
         self._usage[asked.project] += asked.gpus
         if job.attempt == 1:
             self.found.waits.append(Wait(*asked, self._clock.now - job.created_at))
@@ -187,8 +192,10 @@ class Simulation:
 
     def _claim(self, slot: Slot) -> Job | None:
         host, lease = slot.host, self._settings.lease_seconds
-        queued = frozenset((asked.gpus, asked.priority) for asked, number in self._queued.items() if number)
-        look = Look(host.ended, self._kept.get(host.name), queued)
+        if self._wanted is None:
+            waits = (asked for asked, number in self._queued.items() if number)
+            self._wanted = frozenset((asked.gpus, asked.priority) for asked in waits)
+        look = Look(host.ended, self._kept.get(host.name), self._wanted)
         if look.is_no_better_than(host.looked):
             self._counts.did("claim in vain")
             return None
@@ -230,7 +237,7 @@ class Simulation:
         asked = self._asked[job_id]
         self._usage[asked.project] -= asked.gpus
         if state is State.QUEUED:
-            self._queued[asked] += 1
+            self._queue(asked, 1)
         elif state is not None:
             self._open -= 1
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog import attempts
 from core.catalog.database import now
-from core.catalog.jobs import enqueue
+from core.catalog.jobs import enqueue_again
 from core.catalog.tables import Job, Outbox
 from core.jobs.states import HELD, State
 
@@ -93,8 +93,8 @@ def repeat_lost_hints(
     Only for needs of which the broker holds no hint: else they still wait in it.
     """
     announced = exists().where(Outbox.job_id == Job.id)
-    lost = session.execute(
-        select(Job.id, Job.need)
+    lost = session.scalars(
+        select(Job.id)
         .where(
             Job.state == State.QUEUED,
             Job.need.in_(needs),
@@ -104,6 +104,5 @@ def repeat_lost_hints(
         .order_by(Job.created_at, Job.id)
         .limit(limit)
     ).all()
-    for job_id, need in lost:
-        enqueue(session, job_id, need)
+    enqueue_again(session, lost)
     return len(lost)

@@ -29,6 +29,7 @@ CANCELLABLE = (sources(State.CANCELLED) | sources(State.CANCELLING)) - {State.CA
 _TABLES = Base.metadata.tables
 _EVENTS = insert(_TABLES["events"])
 _OUTBOX = insert(_TABLES["outbox"]).returning(_TABLES["outbox"].c.id)
+_OUTBOX_AGAIN = insert(_TABLES["outbox"])
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,13 @@ def enqueue(session: Session, job_id: str, need: str) -> None:
     """Have the job announced to the workers once this transaction commits."""
     number = session.scalar(_OUTBOX, {"job_id": job_id})
     bell.ring(session, f"{number} {job_id} {need}")
+
+
+def enqueue_again(session: Session, job_ids: Sequence[str]) -> None:
+    """Have jobs announced once more, all of them at a look at the outbox."""
+    if job_ids:
+        session.execute(_OUTBOX_AGAIN, [{"job_id": job_id} for job_id in job_ids])
+        bell.ring(session, "")
 
 
 def clock(session: Session) -> float:
