@@ -36,7 +36,7 @@ RECIPE = {"length": "6ep", "momentum": 0.9, "lr": 0.02, "rewind": "3it"}
 LEASE_SECONDS = 2.5
 QUICK = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
-    "HEARTBEAT_SECONDS": "0.1",
+    "HEARTBEAT_SECONDS": "0.03",
     "CHECKPOINT_SECONDS": "0.05",
     "RECONCILE_SECONDS": "0.5",
     "RELAY_SECONDS": "0.1",
