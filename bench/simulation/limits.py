@@ -99,6 +99,10 @@ def shown(found: dict[str, Any], measured: dict[str, Any]) -> str:
     return table(head, rows) + "\n\n" + _stored(found, measured)
 
 
+def _amount(number: float, unit: str) -> str:
+    return f"{number:,.0f} {unit}" if number >= 100 else f"{number:.2g} {unit}"
+
+
 def _times(limit: Limit) -> str:
     return f"**{limit.times:,.2g}**" if limit.times < 10 else f"**{limit.times:,.0f}**"
 

@@ -11,6 +11,7 @@ PRICED_AS = {
     "give_back": "succeed",
     "claim in vain": "claim",
     "presence": "heartbeat",
+    "announced again": "heartbeat",
 }
 """What was not measured by itself writes no more than another."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from statistics import mean, median, quantiles
@@ -76,14 +76,23 @@ def _rates(found: Findings, settings: Settings) -> dict[str, dict[str, float]]:
         "expire, none did": 1 / settings.reconcile_seconds,
         "repeat, none was lost": 1 / settings.reconcile_seconds,
     }
+    whole = [_done(sample) for sample in found.samples[:-1]]
+    total = sum(map(_done, found.samples), Counter())
     done = {
         name: {
-            "mean": round(total / found.ended_at, 3),
-            "most": round(max(s.transactions[name] for s in found.samples[:-1]) / SAMPLE_SECONDS, 3),
+            "mean": round(total[name] / found.ended_at, 3),
+            "most": round(max(minute[name] for minute in whole) / SAMPLE_SECONDS, 3),
         }
-        for name, total in sorted(found.transactions.items())
+        for name in sorted(total)
     }
     return done | {name: {"mean": rate, "most": rate} for name, rate in always.items()}
+
+
+def _done(sample: Sample) -> Counter[str]:
+    """Transactions; of those that strike announcements out the rows, and those again whose jobs wait for long."""
+    new = sum(sample.transactions[name] for name in ("submit", "give_back", "lose"))
+    rows = {"announced": sample.told, "announced again": max(0, sample.told - new)}
+    return Counter(sample.transactions | Counter(rows))
 
 
 def _by_queue(samples: Sequence[Sample]) -> list[dict[str, Any]]:
