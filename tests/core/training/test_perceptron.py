@@ -26,7 +26,13 @@ BFLOAT16 = Mode(precision="bfloat16")
 VARIANTS = {
     "plain": {"momentum": 0.0},
     "momentum": {},
-    "nesterov, weights decay, smoothed": {"nesterov": True, "decay": "weights", "label_smoothing": 0.1},
+    # At the usual rate these steps make of rounding, which is not the same on every processor, more than is tolerated.
+    "nesterov, weights decay, smoothed": {
+        "nesterov": True,
+        "decay": "weights",
+        "label_smoothing": 0.1,
+        "lr": 0.02,
+    },
     "adam": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002},
     "adam, weights decay": {"optimizer": "adam", "momentum": 0.0, "lr": 0.002, "decay": "weights"},
 }
