@@ -9,48 +9,30 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from api import deletion, docs, health, problems
+from api import deletion, docs, problems
 from api.access import policies
-from api.access import routes as keys
 from api.access.documented import with_keys
 from api.access.gate import Gate
 from api.access.refusals import Refusals
-from api.catalogue import routes as catalogue
 from api.deletion import GONE
-from api.fleet import routes as fleet
 from api.gate.bodies import TOO_SLOW, Bodies
 from api.gate.connections import allow_connections
 from api.gate.origins import FOREIGN, MISDIRECTED, SAFE, Origins
 from api.gate.rates import TOO_OFTEN, Rates
 from api.guard import Guard
 from api.health import VERSION
-from api.jobs import routes as jobs
 from api.jobs.feed import Feed
 from api.limits import PROJECT_FULL, TOO_MANY_WAITING
-from api.observing import routes as metrics
 from api.observing.figures import counted
 from api.observing.installation import Installation
 from api.observing.requests import Observed, Routed
-from api.pages import compare as compare_page
-from api.pages import compare_tickets, job_pages, sign_in, stretch, ticket_list, training, upload
-from api.pages import fleet as fleet_page
-from api.pages import plan as plan_page
-from api.pages import studies as study_pages
-from api.pages import ticket as ticket_page
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
-from api.plans import routes as plans
 from api.problems import NO_ROOM, NOT_READY, Problem, documented
-from api.runs import routes as runs
-from api.studies import archive as study_archives
-from api.studies import routes as studies
-from api.tickets import anatomy, files, masks
-from api.tickets import routes as tickets
+from api.routes import LARGEST_BODY, every_route, operation_id
 from api.tickets.reception import Reception
-from api.uploads import routes as uploads
 from core import logs, tracing
 from core.catalog.database import Database
 from core.catalog.stores import store_of
@@ -59,8 +41,6 @@ from core.settings import Settings
 from core.settings import settings as environment
 
 DELETABLE = ("/tickets/{", "/jobs/{", "/studies/{")
-LARGEST_BODY = 1 << 20
-"""Bytes of a request that is no upload."""
 
 _TAGS = [
     {
@@ -145,13 +125,14 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_tags=_TAGS,
-        generate_unique_id_function=_operation_id,
+        generate_unique_id_function=operation_id,
         max_body_size=LARGEST_BODY,
         redirect_slashes=False,
         lifespan=lifespan,
         # FastAPI's own would tell a collector queries and the text of errors.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         dependencies=[Depends(policies.enforce)],
+        routes=list(every_route(settings.max_upload_bytes)),
     )
     app.state.settings = settings
     app.state.database = database
@@ -177,15 +158,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(PagesForBrowsers)
     for part in (problems, deletion):
         part.install(app)
-    app.include_router(tickets.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
-    app.include_router(upload.router, max_body_size=settings.max_upload_bytes + tickets.FORM_OVERHEAD)
-    app.include_router(study_archives.router, max_body_size=settings.max_upload_bytes)
-    resources = (files, uploads, anatomy, masks, jobs, runs, studies, plans)
-    of_all = (catalogue, fleet, metrics, keys, health)
-    of_tickets = (ticket_list, ticket_page, compare_tickets, stretch, training)
-    of_work = (job_pages, study_pages, compare_page, plan_page, fleet_page, sign_in)
-    for part in (*resources, *of_all, *of_tickets, *of_work):
-        app.include_router(part.router)
     mount_static(app)
     docs.install(app)
     policies.require_policies(app)
@@ -214,7 +186,3 @@ def _log_as_json() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = name != "uvicorn.access"
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
