@@ -23,7 +23,6 @@ from core.jobs.outcome import Outcome, ResultRecord, RunRecord
 from core.settings import Settings
 from core.tickets import Metadata, Ticket, write
 
-
 LEAVING_SECONDS = 1.0
 """What is under way when a server is to end has so long."""
 
