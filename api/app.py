@@ -23,6 +23,7 @@ from api.gate.origins import FOREIGN, MISDIRECTED, SAFE, Origins
 from api.gate.rates import TOO_OFTEN, Rates
 from api.guard import Guard
 from api.health import VERSION
+from api.jobs.batches import Batches
 from api.jobs.feed import Feed
 from api.limits import PROJECT_FULL, TOO_MANY_WAITING
 from api.observing.figures import counted
@@ -138,6 +139,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.store = store_of(settings)
     app.state.feed = feed
+    app.state.batches = Batches(settings)
     app.state.reception = Reception(settings)
     app.state.registry, app.state.figures = counted()
     app.state.installation = Installation(app.state.registry, database, app.state.store, settings)

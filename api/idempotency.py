@@ -40,7 +40,7 @@ class Once:
                         return earlier, True
                     made = make(session)
                     audit.about(session, made.resource)
-                    self._remember(session, content, made)
+                    self.remember(session, content, made)
                     return made, False
             except _BoundMeanwhile:
                 continue
@@ -51,7 +51,8 @@ class Once:
             return None
         return idempotency.earlier(session, self.key, self.scope, self._fingerprint(content))
 
-    def _remember(self, session: Session, content: bytes, made: Made) -> None:
+    def remember(self, session: Session, content: bytes, made: Made) -> None:
+        """Bind this key to what was made; raises where another request did so meanwhile: it is to be tried again."""
         if self.key is not None and not idempotency.remember(
             session, self.key, self.scope, self._fingerprint(content), made
         ):

@@ -26,6 +26,7 @@ ON_BOTH = {
         "test_tickets.py::TestUpload",
         "test_health.py",
         "test_reuse.py",
+        "test_batches.py",
     ),
     "tests/workers/": ("test_jobs.py::TestMainJob",),
 }

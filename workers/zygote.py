@@ -23,7 +23,7 @@ from core.settings import Settings
 from workers.protocol import SAVE_AND_END, Request
 
 _MESSAGE = 4096
-YIELDING = 5
+YIELDING = 10
 """How far trainers and their zygote stand back (nice) behind an API on the same machine, which is to answer at once."""
 START_SECONDS = 120.0
 FORK_SECONDS = 5.0

@@ -63,7 +63,7 @@ class Buckets:
         left = math.floor(self.most * (1 - until_full / WINDOW) + 1e-6)
         return {
             "RateLimit-Policy": f'"{self.name}";q={self.most};w={WINDOW}',
-            "RateLimit": f'"{self.name}";r={max(left, 0)};t={math.ceil(until_full)}',
+            "RateLimit": f'"{self.name}";r={max(left, 0)};t={math.ceil(until_full - 1e-6)}',
         }
 
 

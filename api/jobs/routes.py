@@ -13,7 +13,7 @@ from pydantic import Field
 
 from api.access.policies import reads, writes
 from api.deletion import NEEDED, NOT_OVER, DeletedBody, delete
-from api.dependencies import DatabaseDep, FeedDep, JobPath, StoreDep
+from api.dependencies import DatabaseDep, FeedDep, JobPath, SettingsDep, StoreDep
 from api.idempotency import OnceDep
 from api.jobs import examples, service
 from api.jobs.ledger import JobLedger
@@ -285,9 +285,10 @@ _STEERED = documented(NOT_FOUND, WRONG_STATE, KEY_REUSED, INVALID_REQUEST)
 
 
 @router.post("/jobs/{job}/cancel", dependencies=[writes], status_code=202, responses=_STEERED)
-def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Response) -> JobBody:
+async def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Response) -> JobBody:
     """Cancel a job: at once where it waits, else its worker is told to stop it. Again, it changes nothing."""
-    return answer(database, response, service.cancel(database, once, job))
+    made = await run_in_threadpool(service.cancel, database, once, job)
+    return await answer(database, response, made)
 
 
 @router.post(
@@ -296,6 +297,8 @@ def cancel_job(job: JobPath, database: DatabaseDep, once: OnceDep, response: Res
     status_code=202,
     responses=_FINISHED | _STEERED | documented(INVALID_REQUEST, KEY_REUSED, UNSUITABLE),
 )
-async def retry_job(job: JobPath, submission: SubmissionDep, priority: Priority = None) -> JobBody:
+async def retry_job(
+    job: JobPath, settings: SettingsDep, submission: SubmissionDep, priority: Priority = None
+) -> JobBody:
     """Retry a job that failed or was cancelled: a new job with the same spec, which its studies go on with."""
-    return await submission.again(job, priority)
+    return await submission.again(settings, job, priority)

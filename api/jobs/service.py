@@ -4,60 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import rfc8785
 from anyio import move_on_after
 from sqlalchemy.orm import Session
 
 from api import limits
 from api.deletion import absent, moment
 from api.idempotency import Once
-from api.jobs.admission import admit
 from api.jobs.feed import Feed
+from api.jobs.queueing import Answer, Queued, asked, hold
 from api.jobs.schemas import JobBody, JobSummary, RunBody
-from api.problems import UNSUITABLE, WRONG_STATE, Flaw, Rejected
-from core.catalog import jobs, ledger, needs, queue, reuse, search, study_changes
+from api.problems import WRONG_STATE, Rejected
+from core.catalog import jobs, ledger, queue, search, study_changes
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.ledger import JobCost
 from core.catalog.paging import Cursor
 from core.catalog.search import JobFilter, Order
 from core.catalog.tables import Job
-from core.jobs.specs import JobSpec, ReusableSpec, parse_spec
+from core.jobs.specs import parse_spec
 from core.jobs.states import STATES, TERMINAL, State
 from core.settings import Settings
-
-FOUND = 200
-"""The status of an answer for which no job was made."""
-
-
-def submit(
-    database: Database, settings: Settings, once: Once, spec: ReusableSpec, priority: int | None = None
-) -> tuple[Made, bool]:
-    """Check and complete a spec and queue its job, or find a finished one that is identical.
-
-    What answers the request, and whether it is an earlier one with the same key.
-    """
-    with database.read() as session:
-        admitted = admit(session, spec)
-
-    def create(session: Session) -> Made:
-        hold(session, admitted)
-        digest = reuse.digest(session, admitted)
-        done = None if admitted.fresh or digest is None else reuse.finished(session, digest)
-        if done is not None:
-            return Made(FOUND, done.id)
-        made = jobs.create(session, admitted, settings.max_attempts, digest=digest, priority=priority or 0)
-        limits.check(session)
-        return Made(202, made.id)
-
-    return once.make(
-        database, "submit", rfc8785.dumps(spec.model_dump(mode="json")) + asked(priority), create
-    )
-
-
-def asked(priority: int | None) -> bytes:
-    """What a priority adds to the content of a request: with another one it is another request."""
-    return b"" if priority is None else f"\npriority {priority}".encode()
 
 
 def show(database: Database, job_id: str) -> JobBody:
@@ -75,7 +41,7 @@ def page(
         return [JobSummary.of(job) for job in found.rows], found.next
 
 
-def cancel(database: Database, once: Once, job_id: str) -> tuple[Made, bool]:
+def cancel(database: Database, once: Once, job_id: str) -> Answer:
     """Cancel a job, or ask it to stop; asking again changes nothing."""
 
     def ask(session: Session) -> Made:
@@ -98,7 +64,7 @@ def prioritise(database: Database, job_id: str, priority: int) -> JobBody:
 
 def retry(
     database: Database, settings: Settings, once: Once, job_id: str, priority: int | None = None
-) -> tuple[Made, bool]:
+) -> Answer:
     """Queue a new job with the spec of one that failed or was cancelled; studies that had that have this."""
 
     def again(session: Session) -> Made:
@@ -114,7 +80,7 @@ def retry(
             raise _wrong_state(job)
         limits.check(session)
         study_changes.take_up(session, job_id, made.id)
-        return Made(202, made.id)
+        return Queued(202, made.id, made)
 
     return once.make(database, "retry", asked(priority), again)
 
@@ -156,15 +122,6 @@ async def ended(feed: Feed, job_id: str, seconds: float) -> None:
     with feed.watch(job_id) as watch, move_on_after(seconds):
         while (await watch.next())[0].state not in TERMINAL:
             pass
-
-
-def hold(session: Session, spec: JobSpec) -> None:
-    """Keep what a job needs until it is queued; raises `Rejected` where some of it was deleted or dropped meanwhile."""
-    gone = needs.hold(session, spec)
-    if gone:
-        what = f"no longer here: {', '.join(gone)}"
-        flaw = Flaw(location="body", where="", what=what)
-        raise Rejected(UNSUITABLE, f"What the job needs is {what}.", flaw)
 
 
 def existing(session: Session, job_id: str) -> Job:

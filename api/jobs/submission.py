@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from api.dependencies import DatabaseDep, FeedDep, SettingsDep
+from api.access.caller import act_of
+from api.dependencies import DatabaseDep
 from api.idempotency import REPLAYED, Once, OnceDep
 from api.jobs import service
-from api.jobs.feed import Feed
+from api.jobs.batches import Batches
+from api.jobs.queueing import FOUND, Answer, Queued, Wanted
 from api.jobs.schemas import JobBody
-from api.jobs.service import FOUND
 from api.preferences import WaitDep
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
@@ -30,35 +29,32 @@ REUSED = {"Job-Reused": "true"}
 class Submission:
     """Queues a job, waits for it where that is preferred, and answers with it."""
 
+    _request: Request
     _database: Database
-    _settings: Settings
-    _feed: Feed
     _once: Once
     _wait: int
     _response: Response
 
     async def of(self, spec: ReusableSpec, priority: int | None) -> JobBody:
         """The job made of `spec`, or a finished one that is identical."""
-        return await self.answer(
-            partial(service.submit, self._database, self._settings, self._once, spec, priority)
-        )
+        batches: Batches = self._request.app.state.batches
+        wanted = Wanted(self._database, act_of(self._request), self._once, spec, priority)
+        return await self.answer(await batches.submit(wanted))
 
-    async def again(self, job_id: str, priority: int | None) -> JobBody:
+    async def again(self, settings: Settings, job_id: str, priority: int | None) -> JobBody:
         """The job made of another one's spec."""
-        return await self.answer(
-            partial(service.retry, self._database, self._settings, self._once, job_id, priority)
-        )
+        made = await run_in_threadpool(service.retry, self._database, settings, self._once, job_id, priority)
+        return await self.answer(made)
 
-    async def answer(self, make: Callable[[], tuple[Made, bool]]) -> JobBody:
-        """The job that `make` makes or finds, beside whether an earlier request had."""
+    async def answer(self, made: Answer) -> JobBody:
+        """The job that was made or found."""
         if not self._wait:
-            # One thread for both: to change over costs as much as to read the job.
-            return await run_in_threadpool(lambda: answer(self._database, self._response, make()))
-        made = await run_in_threadpool(make)
-        result, _ = made
+            return await answer(self._database, self._response, made)
+        result, replayed = made
         if result.status != FOUND:
-            await service.ended(self._feed, result.resource, self._wait)
-        body = await run_in_threadpool(answer, self._database, self._response, made)
+            await service.ended(self._request.app.state.feed, result.resource, self._wait)
+        by_now = Made(result.status, result.resource), replayed
+        body = await answer(self._database, self._response, by_now)
         self._response.headers["Preference-Applied"] = f"wait={self._wait}"
         if body.finished_at is not None:
             self._response.status_code = 200
@@ -66,20 +62,15 @@ class Submission:
 
 
 async def _submission(
-    database: DatabaseDep,
-    settings: SettingsDep,
-    feed: FeedDep,
-    once: OnceDep,
-    wait: WaitDep,
-    response: Response,
+    request: Request, database: DatabaseDep, once: OnceDep, wait: WaitDep, response: Response
 ) -> Submission:
-    return Submission(database, settings, feed, once, wait or 0, response)
+    return Submission(request, database, once, wait or 0, response)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]
 
 
-def answer(database: Database, response: Response, made: tuple[Made, bool]) -> JobBody:
+async def answer(database: Database, response: Response, made: Answer) -> JobBody:
     """A job as the answer to the request that made or steered it."""
     result, replayed = made
     response.status_code = result.status
@@ -88,7 +79,9 @@ def answer(database: Database, response: Response, made: tuple[Made, bool]) -> J
         response.headers.update(REUSED)
     if replayed:
         response.headers.update(REPLAYED)
-    return service.show(database, result.resource)
+    if isinstance(result, Queued):
+        return JobBody.of(result.job)
+    return await run_in_threadpool(service.show, database, result.resource)
 
 
 def as_json(body: BaseModel, response: Response) -> Response:

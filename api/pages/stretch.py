@@ -11,13 +11,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import QueryParams
 
+from api.access.caller import act_of
 from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep, TicketPath
 from api.idempotency import Once
-from api.jobs import service as job_service
 from api.jobs.admission import shape_of
 from api.jobs.plans import TicketPlan
 from api.jobs.preview import preview
+from api.jobs.queueing import Wanted, submit
 from api.limits import EXCEEDED
 from api.pages.blocks import Pick, StageDrawing, drawings
 from api.pages.rendering import render
@@ -27,6 +28,7 @@ from api.problems import Rejected
 from api.tickets import service as ticket_service
 from core.catalog.architectures import describer
 from core.catalog.artifacts import ArtifactMissing, ArtifactStore
+from core.catalog.audit import Act
 from core.catalog.database import Database
 from core.elastic.refusal import Refused
 from core.elastic.unit_map import Order, parse_map
@@ -59,7 +61,9 @@ async def stretch(
     key = form.get("key")
     once = Once(f"POST {request.url.path}", key[:64] if isinstance(key, str) and key else None)
     query = request.query_params
-    return await run_in_threadpool(_submit, query, database, store, settings, once, ticket_id)
+    return await run_in_threadpool(
+        _submit, query, database, store, settings, once, act_of(request), ticket_id
+    )
 
 
 def _submit(
@@ -68,12 +72,13 @@ def _submit(
     store: ArtifactStore,
     settings: Settings,
     once: Once,
+    act: Act,
     ticket_id: str,
 ) -> Response:
     found = asked(ticket_id, query, "")
     if found.spec is not None:
         try:
-            made, _ = job_service.submit(database, settings, once, found.spec)
+            made, _ = submit(settings, Wanted(database, act, once, found.spec))
             return RedirectResponse(f"/ui/jobs/{made.resource}", 303)
         except _REFUSALS as error:
             if isinstance(error, Rejected) and error.kind in EXCEEDED:

@@ -15,16 +15,18 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api.access.caller import act_of
 from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, TicketPath
 from api.idempotency import Once
-from api.jobs import service as job_service
 from api.jobs.admission import admit
+from api.jobs.queueing import Wanted, submit
 from api.limits import EXCEEDED
 from api.pages import tickets as ticket_views
 from api.pages.forms import length, told
 from api.problems import Rejected, flaws
 from api.tickets import service as ticket_service
+from core.catalog.audit import Act
 from core.catalog.database import Database
 from core.catalog.tables import Ticket
 from core.families.posted import has_network
@@ -106,16 +108,19 @@ async def train(
     # The same form sent twice is one request; with other fields it is another.
     key = hashlib.sha256(urlencode(sorted(said.items())).encode()).hexdigest() if said.get("key") else None
     once = Once(f"POST {request.url.path}", key)
-    return await run_in_threadpool(_submit, database, settings, once, Training(ticket_id, _given(said)))
+    wanted = Training(ticket_id, _given(said))
+    return await run_in_threadpool(_submit, database, settings, once, act_of(request), wanted)
 
 
-def _submit(database: Database, settings: Settings, once: Once, training: Training) -> RedirectResponse:
+def _submit(
+    database: Database, settings: Settings, once: Once, act: Act, training: Training
+) -> RedirectResponse:
     with database.read() as session:
         ticket_service.existing(session, training.ticket)
     spec = training.spec
     if spec is not None:
         try:
-            made, _ = job_service.submit(database, settings, once, spec)
+            made, _ = submit(settings, Wanted(database, act, once, spec))
             return RedirectResponse(f"/ui/jobs/{made.resource}", 303)
         except Rejected as error:
             # Of all else the page that it comes back to says why.

@@ -13,7 +13,7 @@ from api import limits
 from api.deletion import absent
 from api.idempotency import Once
 from api.jobs.admission import admit
-from api.jobs.service import asked
+from api.jobs.queueing import asked
 from api.problems import INVALID_REQUEST, NOTHING_TO_RESUME, Flaw, Rejected, not_found
 from api.problems import flaws as flaws_of
 from api.studies.reproduction import ReproductionBody

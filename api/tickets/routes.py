@@ -129,7 +129,7 @@ async def upload_ticket(
             service.enter, database, store, settings, once, upload, said, tags
         )
     if made.status == JOB:
-        return as_json(await submission.answer(lambda: (made, replayed)), response)
+        return as_json(await submission.answer((made, replayed)), response)
     response.status_code = made.status
     response.headers["Location"] = f"/tickets/{made.resource}"
     if replayed:

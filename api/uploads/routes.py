@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -80,4 +79,5 @@ async def complete_upload(
 
     What the file cannot say the query may, as with POST /tickets. A file that is refused is removed.
     """
-    return await submission.answer(partial(service.complete, database, settings, once, upload, said))
+    made = await run_in_threadpool(service.complete, database, settings, once, upload, said)
+    return await submission.answer(made)

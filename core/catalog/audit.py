@@ -6,6 +6,7 @@ So no change that was acknowledged lacks its entry, and no entry tells of a chan
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,12 +55,22 @@ def nothing(session: Session) -> None:
 
 def enter(session: Session, act: Act, outcome: Outcome = "done", project: str | None = None) -> None:
     """Enter an act in the log of the session's project, or else of `project`; without either only operators see it."""
-    if session.info.get(_NOTHING):
-        return
-    resource = session.info.get(_RESOURCE, act.resource)
-    entry = dict(
+    if not session.info.get(_NOTHING):
+        resource = session.info.get(_RESOURCE, act.resource)
+        session.execute(_ENTRY, _entry(act, resource, outcome, session.info["project"] or project))
+
+
+def enter_all(session: Session, acts: Iterable[tuple[Act, str]]) -> None:
+    """Enter acts that were done in one transaction, each with what it made."""
+    entries = [_entry(act, made, "done", session.info["project"]) for act, made in acts]
+    if entries:
+        session.execute(_ENTRY, entries)
+
+
+def _entry(act: Act, resource: str | None, outcome: Outcome, project: str | None) -> dict[str, str | None]:
+    return dict(
         id=uuid.uuid4().hex,
-        project=session.info["project"] or project,
+        project=project,
         by=act.by,
         key_id=act.key,
         method=act.method,
@@ -69,7 +80,6 @@ def enter(session: Session, act: Act, outcome: Outcome = "done", project: str | 
         request_id=act.request_id,
         address=act.address,
     )
-    session.execute(_ENTRY, entry)
 
 
 def page(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Double, create_engine, event, make_url
+from sqlalchemy import Double, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.compiler import compiles
@@ -65,7 +65,7 @@ class Database:
         elif parsed.get_backend_name() == "sqlite":
             self.engine = create_engine(parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS)
             event.listen(self.engine, "connect", sqlite.prepare)
-            event.listen(self.engine, "begin", _begin)
+            event.listen(self.engine, "begin", sqlite.begin)
         else:
             raise ValueError(
                 f"unsupported database {parsed.get_backend_name()!r}; accepted: sqlite, postgresql"
@@ -143,12 +143,6 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
-
-
-def _begin(connection: Connection) -> None:
-    # IMMEDIATE takes the write lock at once: a deferred transaction that upgrades fails without waiting.
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def dialect_insert(session: Session) -> Any:

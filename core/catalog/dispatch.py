@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog import attempts
 from core.catalog.database import now
-from core.catalog.jobs import enqueue_again
+from core.catalog.jobs import enqueue_all
 from core.catalog.tables import Job, Outbox
 from core.jobs.states import HELD, State
 
@@ -104,5 +104,5 @@ def repeat_lost_hints(
         .order_by(Job.created_at, Job.id)
         .limit(limit)
     ).all()
-    enqueue_again(session, lost)
+    enqueue_all(session, lost)
     return len(lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -14,13 +15,22 @@ from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, JobSpec, TrainS
 from core.jobs.states import State
 
 # Every request for a job asks it: to put it together takes as long as to run it.
+_LATEST = (Job.finished_at.desc(), Job.id)
+_ANSWERS = (Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
+# Nobody deletes it while it becomes the answer.
+_HELD: dict[str, Any] = {"read": True, "key_share": True}
 _FINISHED = (
     select(Job)
-    .where(Job.digest == bindparam("digest"), Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
-    .order_by(Job.finished_at.desc(), Job.id)
+    .where(Job.digest == bindparam("digest"), *_ANSWERS)
+    .order_by(*_LATEST)
     .limit(1)
-    # Nobody deletes it while it becomes the answer.
-    .with_for_update(read=True, key_share=True)
+    .with_for_update(**_HELD)
+)
+_FINISHED_AMONG = (
+    select(Job.digest, Job.id)
+    .where(Job.digest.in_(bindparam("digests", expanding=True)), *_ANSWERS)
+    .order_by(*_LATEST)
+    .with_for_update(**_HELD)
 )
 
 
@@ -61,3 +71,9 @@ def _origin(session: Session, identity: str) -> list[str | int | None]:
 def finished(session: Session, digest: str) -> Job | None:
     """The latest job of this digest that has succeeded. What it made is still here: its rows refer to the job."""
     return session.scalar(_FINISHED, {"digest": digest})
+
+
+def finished_among(session: Session, digests: Sequence[str]) -> dict[str, str]:
+    """By digest, the id of the job that `finished` would find."""
+    found = session.execute(_FINISHED_AMONG, {"digests": list(digests)}).all() if digests else ()
+    return {row.digest: row.id for row in reversed(found)}

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from types import ModuleType
 from typing import Any
 
+from sqlalchemy import Connection
+
 SAFE = (3, 51, 3)
 """Before 3.51.3 two connections that checkpoint a WAL at once could corrupt the database."""
+
+
+BUSY_SECONDS = 5.0
+"""How long a connection waits for others: well under a lease, so that a writer can try again within it."""
+_LOOK_SECONDS = 0.001
+_WAIT = f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}"
 
 
 class UnsafeSQLite(RuntimeError):
@@ -33,14 +42,40 @@ def prepare(connection: Any, _: object) -> None:
     """Pragmas of a new connection. `isolation_level = None` leaves BEGIN to us."""
     connection.isolation_level = None
     for pragma in (
-        "journal_mode = WAL",
-        # Well under a lease, so that a writer kept waiting can try again within it.
-        "busy_timeout = 5000",
-        "foreign_keys = ON",
+        "PRAGMA journal_mode = WAL",
+        _WAIT,
+        "PRAGMA foreign_keys = ON",
         # A commit must survive a power cut: NORMAL would lose the last ones in WAL mode.
-        "synchronous = FULL",
+        "PRAGMA synchronous = FULL",
     ):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection.execute(pragma).fetchall()
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction; one that `writes`, as soon as no other process has one.
+
+    IMMEDIATE takes the write lock at once: a deferred transaction that upgrades fails without waiting. SQLite itself
+    looks again after up to a tenth of a second whether it can have it, while transactions take thousandths.
+    """
+    if not connection.get_execution_options().get("writes"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    raw: Any = connection.connection.driver_connection
+    busy: Any = connection.dialect.loaded_dbapi.OperationalError
+    until = time.monotonic() + BUSY_SECONDS
+    raw.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < until:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except busy as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(_LOOK_SECONDS)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose error is SQLAlchemy's
+    finally:
+        raw.execute(_WAIT)
 
 
 def optimize(connection: Any) -> None:
