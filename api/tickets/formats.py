@@ -8,8 +8,9 @@ from core.jobs.formats import FORMATS, FormatFacts
 OWN = FormatFacts("elasticket", ".ticket.safetensors", "application/octet-stream", "the ticket itself")
 DOWNLOADS: dict[str, FormatFacts] = {OWN.name: OWN, **FORMATS}
 """By name, its own first; the others are converted to."""
+_WITHOUT_NETWORK = {name: facts for name, facts in DOWNLOADS.items() if not facts.network}
 
 
 def downloads(family: str) -> dict[str, FormatFacts]:
     """The formats that a ticket of this family has a file in."""
-    return {name: facts for name, facts in DOWNLOADS.items() if has_network(family) or not facts.network}
+    return DOWNLOADS if has_network(family) else _WITHOUT_NETWORK
