@@ -41,6 +41,8 @@ UNREACHABLE = (OperationalError, InterfaceError, InternalError, NoConnectionFree
 
 _POOL_SECONDS = 10.0
 """While the database is away its connections are all waited with: a request is told so rather than kept."""
+_KEPT = 20
+"""Connections to SQLite that a process keeps. To open one takes as long as a request: each reads the schema anew."""
 
 
 class Database:
@@ -63,7 +65,9 @@ class Database:
             if retries:
                 postgresql.trust_lately_used(self.engine.dialect)
         elif parsed.get_backend_name() == "sqlite":
-            self.engine = create_engine(parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS)
+            self.engine = create_engine(
+                parsed, module=sqlite.driver(), pool_timeout=_POOL_SECONDS, pool_size=_KEPT, max_overflow=0
+            )
             event.listen(self.engine, "connect", sqlite.prepare)
             event.listen(self.engine, "begin", sqlite.begin)
         else:

@@ -57,10 +57,10 @@ def begin(connection: Connection) -> None:
     IMMEDIATE takes the write lock at once: a deferred transaction that upgrades fails without waiting. SQLite itself
     looks again after up to a tenth of a second whether it can have it, while transactions take thousandths.
     """
-    if not connection.get_execution_options().get("writes"):
-        connection.exec_driver_sql("BEGIN")
-        return
     raw: Any = connection.connection.driver_connection
+    if not connection.get_execution_options().get("writes"):
+        raw.execute("BEGIN")
+        return
     busy: Any = connection.dialect.loaded_dbapi.OperationalError
     until = time.monotonic() + BUSY_SECONDS
     raw.execute("PRAGMA busy_timeout = 0")
