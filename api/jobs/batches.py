@@ -12,6 +12,8 @@ from core.settings import Settings
 MOST = 64
 """Requests that are written together: a tenth of a second, in which nobody else can write to SQLite."""
 
+Waiting = tuple[Wanted, asyncio.Future[Answer]]
+
 
 class Batches:
     """One transaction after the other, each of all requests of a project that have come in meanwhile.
@@ -22,7 +24,7 @@ class Batches:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._waiting: list[tuple[Wanted, asyncio.Future[Answer]]] = []
+        self._waiting: list[Waiting] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def submit(self, asked: Wanted) -> Answer:
@@ -34,21 +36,33 @@ class Batches:
         return await answer
 
     async def _write(self) -> None:
-        while batch := self._next():
-            answers = await run_in_threadpool(submit_all, self._settings, [asked for asked, _ in batch])
-            for (_, waiting), answer in zip(batch, answers, strict=True):
-                if waiting.done():
-                    continue  # who asked has gone
-                if isinstance(answer, Exception):
-                    waiting.set_exception(answer)
-                else:
-                    waiting.set_result(answer)
-        self._writing = None
+        try:
+            while batch := self._next():
+                await self._answer(batch)
+        finally:
+            self._writing = None
 
-    def _next(self) -> list[tuple[Wanted, asyncio.Future[Answer]]]:
-        if not self._waiting:
-            return []
-        project = self._waiting[0][0].database.project
-        batch = [one for one in self._waiting if one[0].database.project == project][:MOST]
-        self._waiting = [one for one in self._waiting if one not in batch]
+    async def _answer(self, batch: list[Waiting]) -> None:
+        try:
+            answers = await run_in_threadpool(submit_all, self._settings, [asked for asked, _ in batch])
+        except BaseException:
+            for _, waiting in (*batch, *self._waiting):
+                waiting.cancel()  # the service ends: nobody is to wait for ever
+            self._waiting = []
+            raise
+        for (_, waiting), answer in zip(batch, answers, strict=True):
+            if waiting.done():
+                continue  # who asked has gone
+            if isinstance(answer, Exception):
+                waiting.set_exception(answer)
+            else:
+                waiting.set_result(answer)
+
+    def _next(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        rest: list[Waiting] = []
+        for one in self._waiting:
+            same = not batch or one[0].database.project == batch[0][0].database.project
+            (batch if same and len(batch) < MOST else rest).append(one)
+        self._waiting = rest
         return batch

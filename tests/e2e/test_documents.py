@@ -37,6 +37,8 @@ END = "\x1e"
 """Printed after each block, so that their outputs can be told apart."""
 INLINE = re.compile(r"(?<!`)`(elasticket [^`…]+)`")
 NIGHTLY = "bash nightly: "
+LONG = {"command-line", "operating"}
+"""Documents whose every block runs nightly alone: half a minute each of starting and stopping what others start too."""
 COMMANDS = ("elasticket ", "curl ", "make ", "python3 -m ", "pip ", "docker ")
 
 
@@ -162,7 +164,13 @@ def check(document: Path, slow: bool, installation: Installation, tools: Path, f
 
 @pytest.mark.e2e
 class TestBlocks:
-    @pytest.mark.parametrize("document", written(slow=False), ids=lambda path: path.stem)
+    @pytest.mark.parametrize(
+        "document",
+        [
+            pytest.param(path, id=path.stem, marks=[pytest.mark.nightly] if path.stem in LONG else [])
+            for path in written(slow=False)
+        ],
+    )
     def test_run_as_printed_and_print_what_is_shown(
         self, document: Path, installation: Installation, tools: Path, tmp_path: Path
     ) -> None:

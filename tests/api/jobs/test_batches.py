@@ -162,3 +162,18 @@ def test_a_find_is_taken_too(settings, database):
     one = wanted(database)
     (answer,) = ask(settings, [Wanted(one.database, one.act, one.once, spec, 5)])
     assert (made(answer).kind, made(answer).priority) == ("find", 5)
+
+
+def test_when_the_service_ends_nobody_waits_for_ever(settings, database):
+    async def end() -> list[Answer | BaseException]:
+        batches = Batches(settings)
+        asking = [asyncio.create_task(batches.submit(wanted(database, number))) for number in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asking.append(asyncio.create_task(batches.submit(wanted(database, 3))))
+        await asyncio.sleep(0)
+        assert batches._writing is not None
+        batches._writing.cancel()
+        return await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 10)
+
+    assert all(isinstance(answer, asyncio.CancelledError) for answer in asyncio.run(end()))
