@@ -100,6 +100,8 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    if asked.home is not None:
+        asked.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
         for name in asked.parts or PARTS:
             print(json.dumps({name: PARTS[name](asked.home or Path(made))}, indent=1), flush=True)
