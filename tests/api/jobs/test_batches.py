@@ -138,6 +138,15 @@ class TestSubmit:
         for number, answer in enumerate(answers):
             assert made(answer).project == ("default" if number % 2 else "other")
 
+    def test_what_another_project_has_finished_answers_nobody(self, settings, database, worker: Worker):
+        (first,) = ask(settings, [wanted(database, 7)])
+        worker.succeed(made(first).id, worker.claim(made(first).id))
+        with database.write() as session:
+            keys.ensure_project(session, "other")
+        other = database.of("other")
+        _, same, more = ask(settings, [wanted(other), wanted(other, 7), wanted(other, 8)])
+        assert (made(same).project, made(more).project) == ("other", "other")
+
     def test_a_database_that_is_away_is_every_ones_trouble(self, tmp_path, settings):
         away = Database(f"sqlite:///{tmp_path}/there/is/none.db")
         answers = ask(settings, [wanted(away, number) for number in range(3)])

@@ -64,6 +64,20 @@ class TestWitness:
             assert session.get(Study, "6" * 32) is None
 
 
+class TestEnterAll:
+    def test_each_act_names_what_it_made(self, database: Database) -> None:
+        other = Act("anyone", "POST", "/train", request_id="another")
+        with database.write() as session:
+            audit.enter_all(session, [(ACT, "6" * 32), (other, "7" * 32)])
+        told = {(entry.resource, entry.by, entry.request_id, entry.project) for entry in entries(database)}
+        assert told == {("6" * 32, "key", "77aa" * 8, "default"), ("7" * 32, "anyone", "another", "default")}
+
+    def test_of_none_nothing_is_entered(self, database: Database) -> None:
+        with database.write() as session:
+            audit.enter_all(session, [])
+        assert entries(database) == []
+
+
 class TestPage:
     def test_it_is_the_projects_newest_first_and_strangers_are_only_the_operators(
         self, database: Database

@@ -53,6 +53,40 @@ class TestCreate:
         assert parse_spec(stored) == spec
 
 
+class TestCreateAll:
+    def test_each_is_as_if_it_had_been_made_alone_and_read_back(
+        self, database: Database, spec: TrainSpec
+    ) -> None:
+        columns = [column.name for column in Job.__table__.columns]
+        with database.write() as session:
+            wanted = [jobs.New(spec, 3, priority=number, digest=f"{number:064x}") for number in range(4)]
+            made = jobs.create_all(session, wanted)
+            alone = jobs.create(session, spec, 3, priority=4, digest=f"{4:064x}")
+            assert [job.id for job in made] == [new.id for new in wanted]
+            told = [[getattr(job, name) for name in columns] for job in (*made, alone)]
+            assert all(job.attempts == job.runs == job.results == job.outputs == [] for job in made)
+        with database.read() as session:
+            rows = [session.get_one(Job, job.id) for job in (*made, alone)]
+            assert [[getattr(row, name) for name in columns] for row in rows] == told
+            assert {row.job_id for row in session.query(Outbox)} == {row.id for row in rows}
+            for row in rows:
+                (event,) = jobs.events_after(session, row.id, 0)
+                assert (event.seq, event.kind, event.data) == (1, "state", {"state": "queued"})
+
+    def test_the_session_has_them_as_its_own(self, database: Database, spec: TrainSpec) -> None:
+        with database.write() as session:
+            (job,) = jobs.create_all(session, [jobs.New(spec, 3)])
+            assert session.get(Job, job.id) is job
+            job.priority = 7
+        with database.read() as session:
+            assert session.get_one(Job, job.id).priority == 7
+
+    def test_of_none_nothing_is_made(self, database: Database) -> None:
+        with database.write() as session:
+            assert jobs.create_all(session, []) == []
+            assert session.query(Outbox).count() == 0
+
+
 class TestTransition:
     @pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
     def test_only_what_the_state_table_allows_happens(

@@ -1,11 +1,22 @@
+import random
+
 import pytest
 from sqlalchemy.orm import Session
 
-from core.catalog import architectures, reuse, tickets
+from core.catalog import architectures, jobs, reuse, tickets
 from core.catalog.database import Database
 from core.catalog.tables import Provenance, Ticket
 from core.families.definition import Definition, made_definition
-from core.jobs.specs import EvaluateSpec, ExportSpec, ImportSpec, JobSpec, TrainSpec, TransformSpec
+from core.jobs.specs import (
+    EvaluateSpec,
+    ExportSpec,
+    ImportSpec,
+    JobSpec,
+    NoopSpec,
+    TrainSpec,
+    TransformSpec,
+)
+from core.jobs.states import State
 
 TICKET = "ab" * 32
 
@@ -70,3 +81,23 @@ class TestDigest:
         with database.read() as session:
             assert reuse.digest(session, ImportSpec(sha256="ab" * 32, size=1)) is None
             assert reuse.digest(session, ExportSpec(ticket=TICKET, format="dense")) is None
+
+
+class TestFinished:
+    def test_among_several_each_is_what_it_would_be_alone(self, database: Database) -> None:
+        draw = random.Random(5)
+        digests = [f"{number:064x}" for number in range(6)]
+        with database.write() as session:
+            for number in range(40):
+                job = jobs.create(session, NoopSpec(), 1, digest=draw.choice(digests[:5]))
+                job.state = draw.choice([State.SUCCEEDED, State.SUCCEEDED, State.FAILED, State.QUEUED])
+                job.finished_at = float(draw.randrange(3)) if job.state == State.SUCCEEDED else None
+                job.weights_dropped_at = 9.0 if number % 7 == 0 else None
+        with database.read() as session:
+            alone = {digest: reuse.finished(session, digest) for digest in digests}
+            among = reuse.finished_among(session, digests)
+            assert among == {digest: job.id for digest, job in alone.items() if job is not None}
+            assert 0 < len(among) < len(digests)
+            assert reuse.finished_among(session, []) == {}
+        with database.of("other").read() as session:
+            assert reuse.finished_among(session, digests) == {}

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from core.catalog import sqlite
 from core.catalog.database import Database
@@ -48,6 +49,47 @@ class TestConnection:
             with pytest.raises(sqlite.driver().OperationalError, match="locked"):
                 other.execute("BEGIN IMMEDIATE")
         other.execute("BEGIN IMMEDIATE")
+        other.close()
+        database.close()
+
+
+class TestBegin:
+    def test_a_writer_looks_again_every_millisecond_until_others_are_done(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+        with database.write() as session:
+            session.execute(text("CREATE TABLE made (number)"))
+        other = sqlite.driver().connect(tmp_path / "catalog.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        looks: list[float] = []
+
+        def look(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) == 3:
+                other.execute("ROLLBACK")
+
+        monkeypatch.setattr(sqlite.time, "sleep", look)
+        with database.write() as session:
+            session.execute(text("INSERT INTO made VALUES (1)"))
+        assert looks == [0.001] * 3
+        other.close()
+        database.close()
+
+    def test_one_that_waited_too_long_is_told_so_and_its_connection_waits_as_before(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+        with database.write() as session:
+            session.execute(text("CREATE TABLE made (number)"))
+        other = sqlite.driver().connect(tmp_path / "catalog.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
+        with pytest.raises(OperationalError, match="database is locked"), database.write() as session:
+            session.connection()
+        other.execute("ROLLBACK")
+        with database.read() as session:
+            assert session.scalar(text("PRAGMA busy_timeout")) == 5000
         other.close()
         database.close()
 
