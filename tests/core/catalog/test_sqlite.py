@@ -1,6 +1,8 @@
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -53,15 +55,24 @@ class TestConnection:
         database.close()
 
 
+@pytest.fixture
+def taken(tmp_path: Path) -> Iterator[tuple[Database, Any]]:
+    """A database, and a connection of another that writes to it."""
+    database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
+    with database.write() as session:
+        session.execute(text("CREATE TABLE made (number)"))
+    other = sqlite.driver().connect(tmp_path / "catalog.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield database, other
+    other.close()
+    database.close()
+
+
 class TestBegin:
     def test_a_writer_looks_again_every_millisecond_until_others_are_done(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, taken: tuple[Database, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-        with database.write() as session:
-            session.execute(text("CREATE TABLE made (number)"))
-        other = sqlite.driver().connect(tmp_path / "catalog.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+        database, other = taken
         looks: list[float] = []
 
         def look(seconds: float) -> None:
@@ -73,25 +84,17 @@ class TestBegin:
         with database.write() as session:
             session.execute(text("INSERT INTO made VALUES (1)"))
         assert looks == [0.001] * 3
-        other.close()
-        database.close()
 
     def test_one_that_waited_too_long_is_told_so_and_its_connection_waits_as_before(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, taken: tuple[Database, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        database = Database(f"sqlite:///{tmp_path / 'catalog.db'}")
-        with database.write() as session:
-            session.execute(text("CREATE TABLE made (number)"))
-        other = sqlite.driver().connect(tmp_path / "catalog.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
+        database, other = taken
         monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.01)
         with pytest.raises(OperationalError, match="database is locked"), database.write() as session:
             session.connection()
         other.execute("ROLLBACK")
         with database.read() as session:
             assert session.scalar(text("PRAGMA busy_timeout")) == 5000
-        other.close()
-        database.close()
 
 
 class TestOptimize:
