@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from api.access.caller import act_of, caller_of
 from api.access.problems import unauthenticated
+from api.jobs.batches import Batches
 from api.jobs.feed import Feed
 from api.problems import not_found
 from core.catalog import audit
@@ -43,6 +44,7 @@ InstallationDep = Annotated[Database, _shared("database")]
 StoreDep = Annotated[ArtifactStore, _shared("store")]
 SettingsDep = Annotated[Settings, _shared("settings")]
 FeedDep = Annotated[Feed, _shared("feed")]
+BatchesDep = Annotated[Batches, _shared("batches")]
 
 
 def _identity(what: str, digits: int) -> AfterValidator:

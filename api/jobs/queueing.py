@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import rfc8785
 from sqlalchemy.orm import Session
@@ -47,7 +48,7 @@ class Wanted:
     priority: int | None = None
     trace: str | None = field(default_factory=tracing.carrier)
 
-    @property
+    @cached_property
     def content(self) -> bytes:
         """What must be the same for it to be the same request."""
         return rfc8785.dumps(self.spec.model_dump(mode="json")) + asked(self.priority)
@@ -69,14 +70,8 @@ def submit(settings: Settings, asked: Wanted) -> Answer:
         admitted = admit(session, asked.spec)
 
     def create(session: Session) -> Made:
-        hold(session, admitted)
-        digest = reuse.digest(session, admitted)
-        done = None if admitted.fresh or digest is None else reuse.finished(session, digest)
-        if done is not None:
-            return Made(FOUND, done.id)
-        (job,) = jobs.create_all(session, [asked.new(settings, admitted, digest)])
-        limits.check(session)
-        return Queued(202, job.id, job)
+        (made,) = _made(session, settings, [(asked, admitted)])
+        return made
 
     return asked.once.make(asked.database, "submit", asked.content, create)
 
@@ -111,7 +106,8 @@ def _together(settings: Settings, asked: Sequence[Wanted]) -> list[Answer]:
             for i, one in enumerate(asked)
             if one.once.key is not None and (made := one.once.earlier(session, one.content)) is not None
         }
-        for i, made in _made(session, settings, asked, specs, set(range(len(asked))) - answers.keys()):
+        left = [i for i in range(len(asked)) if i not in answers]
+        for i, made in zip(left, _made(session, settings, [(asked[i], specs[i]) for i in left]), strict=True):
             if asked[i].once.key is not None:
                 asked[i].once.remember(session, asked[i].content, made)
             entries.append((asked[i].act, made.resource))
@@ -119,26 +115,26 @@ def _together(settings: Settings, asked: Sequence[Wanted]) -> list[Answer]:
     return [answers[i] for i in range(len(asked))]
 
 
-def _made(
-    session: Session,
-    settings: Settings,
-    asked: Sequence[Wanted],
-    specs: Sequence[ReusableSpec],
-    wanted: set[int],
-) -> list[tuple[int, Made]]:
-    """The jobs of those that are wanted, found or made."""
-    for i in wanted:
-        hold(session, specs[i])
-    digests = {i: reuse.digest(session, specs[i]) for i in wanted}
-    may_be_found = [digest for i, digest in digests.items() if digest is not None and not specs[i].fresh]
-    done = reuse.finished_among(session, may_be_found)
-    found = {i: done[digest] for i, digest in digests.items() if digest in done and not specs[i].fresh}
-    new = sorted(wanted - found.keys())
-    made = jobs.create_all(session, [asked[i].new(settings, specs[i], digests[i]) for i in new])
-    if made:
+def _made(session: Session, settings: Settings, asked: Sequence[tuple[Wanted, ReusableSpec]]) -> list[Made]:
+    """For each request with its complete spec the job that is found, or made; raises where one of them cannot be."""
+    for _, spec in asked:
+        hold(session, spec)
+    digests = [reuse.digest(session, spec) for _, spec in asked]
+    may_be_found = [None if spec.fresh else digest for digest, (_, spec) in zip(digests, asked, strict=True)]
+    done = reuse.finished_among(session, [digest for digest in may_be_found if digest is not None])
+    new = [
+        one.new(settings, spec, digest)
+        for (one, spec), digest, sought in zip(asked, digests, may_be_found, strict=True)
+        if sought not in done
+    ]
+    queued = iter(jobs.create_all(session, new))
+    if new:
         limits.check(session)
-    queued = [(i, Queued(202, job.id, job)) for i, job in zip(new, made, strict=True)]
-    return [*((i, Made(FOUND, job_id)) for i, job_id in found.items()), *queued]
+    return [Made(FOUND, done[sought]) if sought in done else _queued(next(queued)) for sought in may_be_found]
+
+
+def _queued(job: Job) -> Queued:
+    return Queued(202, job.id, job)
 
 
 def hold(session: Session, spec: JobSpec) -> None:

@@ -10,13 +10,15 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from api.access.caller import act_of
-from api.dependencies import DatabaseDep
+from api.dependencies import BatchesDep, DatabaseDep, FeedDep
 from api.idempotency import REPLAYED, Once, OnceDep
 from api.jobs import service
 from api.jobs.batches import Batches
+from api.jobs.feed import Feed
 from api.jobs.queueing import FOUND, Answer, Queued, Wanted
 from api.jobs.schemas import JobBody
 from api.preferences import WaitDep
+from core.catalog.audit import Act
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.jobs.specs import ReusableSpec
@@ -29,17 +31,18 @@ REUSED = {"Job-Reused": "true"}
 class Submission:
     """Queues a job, waits for it where that is preferred, and answers with it."""
 
-    _request: Request
     _database: Database
+    _act: Act
+    _batches: Batches
+    _feed: Feed
     _once: Once
     _wait: int
     _response: Response
 
     async def of(self, spec: ReusableSpec, priority: int | None) -> JobBody:
         """The job made of `spec`, or a finished one that is identical."""
-        batches: Batches = self._request.app.state.batches
-        wanted = Wanted(self._database, act_of(self._request), self._once, spec, priority)
-        return await self.answer(await batches.submit(wanted))
+        wanted = Wanted(self._database, self._act, self._once, spec, priority)
+        return await self.answer(await self._batches.submit(wanted))
 
     async def again(self, settings: Settings, job_id: str, priority: int | None) -> JobBody:
         """The job made of another one's spec."""
@@ -52,7 +55,7 @@ class Submission:
             return await answer(self._database, self._response, made)
         result, replayed = made
         if result.status != FOUND:
-            await service.ended(self._request.app.state.feed, result.resource, self._wait)
+            await service.ended(self._feed, result.resource, self._wait)
         by_now = Made(result.status, result.resource), replayed
         body = await answer(self._database, self._response, by_now)
         self._response.headers["Preference-Applied"] = f"wait={self._wait}"
@@ -62,9 +65,15 @@ class Submission:
 
 
 async def _submission(
-    request: Request, database: DatabaseDep, once: OnceDep, wait: WaitDep, response: Response
+    request: Request,
+    database: DatabaseDep,
+    batches: BatchesDep,
+    feed: FeedDep,
+    once: OnceDep,
+    wait: WaitDep,
+    response: Response,
 ) -> Submission:
-    return Submission(request, database, once, wait or 0, response)
+    return Submission(database, act_of(request), batches, feed, once, wait or 0, response)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]

@@ -14,11 +14,11 @@ from core.jobs.identity import job_digest
 from core.jobs.specs import ConnectSpec, EvaluateSpec, FindSpec, JobSpec, TrainSpec, TransformSpec
 from core.jobs.states import State
 
-# Every request for a job asks it: to put it together takes as long as to run it.
 _LATEST = (Job.finished_at.desc(), Job.id)
 _ANSWERS = (Job.state == State.SUCCEEDED, Job.weights_dropped_at.is_(None))
 # Nobody deletes it while it becomes the answer.
 _HELD: dict[str, Any] = {"read": True, "key_share": True}
+# Every request for a job asks one of these: to put it together takes as long as to run it.
 _FINISHED = (
     select(Job)
     .where(Job.digest == bindparam("digest"), *_ANSWERS)

@@ -11,8 +11,6 @@ from sqlalchemy import Connection
 
 SAFE = (3, 51, 3)
 """Before 3.51.3 two connections that checkpoint a WAL at once could corrupt the database."""
-
-
 BUSY_SECONDS = 5.0
 """How long a connection waits for others: well under a lease, so that a writer can try again within it."""
 _LOOK_SECONDS = 0.001
