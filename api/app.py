@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
-from api import deletion, docs, problems
+from api import deletion, docs, failures
 from api.access import policies
 from api.access.documented import with_keys
 from api.access.gate import Gate
@@ -158,7 +158,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
     app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
-    for part in (problems, deletion):
+    for part in (failures, deletion):
         part.install(app)
     mount_static(app)
     docs.install(app)
