@@ -76,7 +76,11 @@ def _before_the_pool_forks(**_: Any) -> None:
 def _listen_where_it_can_serve(instance: Any, **_: Any) -> None:
     global _offer
     _offer = offer_of(settings(), instance.concurrency)
-    instance.app.amqp.queues.select(_offer.queues)
+    queues = instance.app.amqp.queues
+    queues.select(_offer.queues)
+    for queue in queues.consume_from.values():
+        # A lost hint is repeated: for the broker to note who has it would only keep the slot waiting.
+        queue.no_ack = True
 
 
 @worker_ready.connect
@@ -131,9 +135,9 @@ class _Hint(Request):  # type: ignore[misc]
     """A message that was received."""
 
     def acknowledge(self) -> None:
-        """Have the broker forget it."""
+        """Note that a slot has it; the broker forgot it when it gave it here."""
         crashpoint("hint.acknowledge")
-        super().acknowledge()
+        self.acknowledged = True
         crashpoint("hint.acknowledged")
 
 
