@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+from anyio import Lock
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
-from api import deletion, docs, problems
+from api import deletion, docs, failures
 from api.access import policies
 from api.access.documented import with_keys
 from api.access.gate import Gate
@@ -144,6 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry, app.state.figures = counted()
     app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
     app.state.refusals = Refusals(database)
+    app.state.turn = Lock(fast_acquire=True)
     # The last one is the first that a request meets.
     app.add_middleware(Routed)
     app.add_middleware(Bodies)
@@ -158,7 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Rates, settings.writes_per_minute, settings.reads_per_minute)
     app.add_middleware(Origins, settings.host, settings.hosts)
     app.add_middleware(PagesForBrowsers)
-    for part in (problems, deletion):
+    for part in (failures, deletion):
         part.install(app)
     mount_static(app)
     docs.install(app)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
-from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from api.methods import told_methods
-from core.catalog.artifacts import ArtifactDamaged, ArtifactMissing, StoreAway
-from core.catalog.database import UNREACHABLE
-from core.catalog.idempotency import KeyReused
-from core.elastic.refusal import Refused
-from core.interchange.failure import Unreadable
-from core.tickets import InvalidTicket
-
-log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -246,150 +230,3 @@ def documented(*kinds: ProblemKind) -> dict[int | str, dict[str, Any]]:
         example = {"summary": kind.title, "value": kind.document(kind.example, **(kind.members or {}))}
         response["content"][MEDIA_TYPE]["examples"][kind.slug] = example
     return by_status
-
-
-def _unreadable(cause: BaseException | None) -> dict[str, Any]:
-    """The problem document of a body that the JSON parser gave up on."""
-    match cause:
-        case RecursionError():
-            what = "it is nested too deeply"
-        case UnicodeDecodeError():
-            what = f"byte {cause.start} is not UTF-8"
-        case ValueError():
-            what = "a number in it has too many digits"
-        case _:
-            return plain_problem(400, "The request ended too early.")
-    flaw = Flaw(location="body", where="", what=what, accepted="JSON (RFC 8259)")
-    return INVALID_REQUEST.document(f"The body cannot be read: {what}.", [flaw])
-
-
-def flaws(errors: Iterable[Mapping[str, Any]]) -> list[Flaw]:
-    """Pydantic's error list in our words, without the offending input."""
-    return [_flaw(error) for error in errors]
-
-
-def _flaw(error: Mapping[str, Any]) -> Flaw:
-    location, *path = error["loc"] or ("body",)
-    if error["type"] == "json_invalid":
-        what = f"not JSON: {error['ctx']['error']} at character {path[0]}"
-        return Flaw(location="body", where="", what=what, accepted="JSON (RFC 8259)")
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in path]
-    where = "".join(f"/{part}" for part in parts) if location == "body" else ".".join(parts)
-    what = error["msg"].removeprefix("Value error, ")
-    return Flaw(location=str(location), where=where, what=what, accepted=_accepted(error))
-
-
-_LIMITS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
-_OTHERS = {
-    "expected": "{}",
-    "pattern": "text that matches {}",
-    "min_length": "at least {} long",
-    "max_length": "at most {} long",
-}
-
-
-def _accepted(error: Mapping[str, Any]) -> str | None:
-    if error["type"] == "extra_forbidden":
-        return "only the documented fields"
-    context = error.get("ctx", {})
-    words = [text.format(_shown(context[key])) for key, text in (_LIMITS | _OTHERS).items() if key in context]
-    return ", ".join(words) or None
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def install(app: FastAPI) -> None:
-    """Answer every exception that leaves a route with a problem."""
-
-    @app.exception_handler(Rejected)
-    def _rejected(_: Request, error: Rejected) -> Response:
-        return refused(error)
-
-    @app.exception_handler(RequestValidationError)
-    def _invalid(_: Request, error: RequestValidationError) -> Response:
-        # What is not declared as JSON is left as it came.
-        if isinstance(error.body, bytes):
-            flaw = Flaw(location="header", where="Content-Type", what="not JSON", accepted="application/json")
-            return ProblemResponse(NOT_JSON.document(NOT_JSON.example, [flaw]))
-        found = flaws(error.errors())
-        detail = "; ".join(f"{flaw.where or flaw.location}: {flaw.what}" for flaw in found)
-        return ProblemResponse(INVALID_REQUEST.document(detail, found))
-
-    @app.exception_handler(ArtifactMissing)
-    def _file_missing(_: Request, error: ArtifactMissing) -> Response:
-        log.error("store: %s", error)
-        damaged = isinstance(error, ArtifactDamaged)
-        kind, what = (FILE_DAMAGED, "damaged") if damaged else (FILE_MISSING, "missing")
-        flaw = Flaw(location="service", where="artifacts", what=f"the file is {what}")
-        detail = kind.example.replace("9f2c…", f"{error.digest[:12]}…")
-        return ProblemResponse(kind.document(detail, [flaw], artifact=error.digest))
-
-    @app.exception_handler(InvalidTicket)
-    def _invalid_ticket(_: Request, error: InvalidTicket) -> Response:
-        flaw = Flaw(location="file", where=error.where, what=error.failure, accepted=error.accepted)
-        members = {"failure": error.failure, "where": error.where, "accepted": error.accepted}
-        return ProblemResponse(INVALID_TICKET.document(str(error), [flaw], **members))
-
-    @app.exception_handler(Unreadable)
-    def _unreadable_file(_: Request, error: Unreadable) -> Response:
-        flaw = Flaw(location="file", where=error.where, what=error.reason, accepted=error.accepted)
-        members = {"reason": error.reason, "where": error.where, "accepted": error.accepted}
-        return ProblemResponse(UNREADABLE.document(str(error), [flaw], **members))
-
-    @app.exception_handler(Refused)
-    def _refused(_: Request, error: Refused) -> Response:
-        members = {"reason": error.reason, "stage": error.stage, "unit": error.unit}
-        flaw = Flaw(location="body", where="", what=error.detail)
-        return ProblemResponse(REFUSED.document(str(error), [flaw], **members))
-
-    @app.exception_handler(KeyReused)
-    def _key_reused(_: Request, error: KeyReused) -> Response:
-        flaw = Flaw(location="header", where="Idempotency-Key", what=str(error), accepted="a new key")
-        return ProblemResponse(KEY_REUSED.document(str(error), [flaw]))
-
-    @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> Response:
-        if error.status_code < 400:
-            return Response(status_code=error.status_code, headers=error.headers)
-        if error.status_code == TOO_LARGE.status:
-            return ProblemResponse(too_large(request.scope[MAX_BODY_SIZE_SCOPE_KEY]))
-        if isinstance(error.__cause__, Rejected):  # while FastAPI read the body
-            return ProblemResponse(error.__cause__.document, error.__cause__.headers)
-        if error.status_code == 400 and error.__cause__ is not None:
-            return ProblemResponse(_unreadable(error.__cause__))
-        detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
-        return ProblemResponse(plain_problem(error.status_code, detail), told_methods(request, error))
-
-    def _database(_: Request, error: Exception) -> Response:
-        told = str(getattr(error, "orig", error))
-        log.error("database: %s", told)
-        if "disk is full" in told:  # SQLite's words
-            return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
-        return database_away()
-
-    for kind in UNREACHABLE:
-        app.add_exception_handler(kind, _database)
-
-    @app.exception_handler(StoreAway)
-    def _store(_: Request, error: StoreAway) -> Response:
-        log.error("%s", error)
-        flaw = Flaw(location="service", where="artifacts", what="does not answer as it should")
-        document = NOT_READY.document("The artifact store cannot be used at the moment.", [flaw])
-        return ProblemResponse(document, {"Retry-After": "1"})
-
-    @app.exception_handler(OSError)
-    def _disk(_: Request, error: OSError) -> Response:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise error
-        log.error("disk: %s", error.strerror)
-        return ProblemResponse(NO_ROOM.document(NO_ROOM.example))
-
-    @app.exception_handler(ClientDisconnect)
-    def _gone(_: Request, __: ClientDisconnect) -> Response:
-        return ProblemResponse(plain_problem(400, "The request ended too early."))
-
-    @app.exception_handler(Exception)
-    def _unexpected(_: Request, __: Exception) -> Response:
-        return ProblemResponse(plain_problem(500, "The service failed; its log says more."))

@@ -20,13 +20,16 @@ import typer
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 DASHBOARD = Path(__file__).parents[1] / "docs/operations/grafana/elasticket.json"
 POINTS = 240
 """Points of a line."""
 _COLUMNS, _ROW_INCHES, _WIDTH_INCHES = 24, 0.36, 17.0
 _UNITS = {"s": (60, "s"), "decbytes": (1000, "B"), "percent": (math.inf, " %"), "reqps": (1000, "/s")}
+_TICKS = 6
+_APART = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+"""Seconds between two ticks of time."""
 _PREFIXES = ("", "k", "M", "G", "T")
 _MOST_NAMED = 8
 
@@ -116,9 +119,11 @@ def _show(axes: Axes, panel: dict[str, Any], found: list[Line], span: Span) -> N
         axes.text(0, 0.35, told, fontsize=20, color="#2b6ca3" if known else "#888888")
         return
     axes.set_xlim(span.start, span.end)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda when, _: f"{datetime.fromtimestamp(when, UTC):%H:%M:%S}")
+    apart = next((step for step in _APART if span.end - span.start < _TICKS * step), _APART[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(apart))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{datetime.fromtimestamp(at, UTC):%H:%M}"))
+    axes.yaxis.set_major_locator(
+        MaxNLocator(_TICKS, steps=(1, 2, 3, 6, 10) if unit == "s" else (1, 2, 5, 10))
     )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _told(value, unit)))
     axes.grid(alpha=0.25)
@@ -132,8 +137,9 @@ def _show(axes: Axes, panel: dict[str, Any], found: list[Line], span: Span) -> N
     else:
         for line in found:
             axes.plot(span.times, line.values, linewidth=1.2, label=line.name)
-    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])  # room for the legend
-    axes.legend(*_first(axes), fontsize=7, frameon=False, loc="upper left", ncols=2)
+    handles, names = _first(axes)
+    axes.set_ylim(0, (1.15 + 0.12 * math.ceil(len(names) / 2)) * axes.get_ylim()[1])  # room for the legend
+    axes.legend(handles, names, fontsize=7, frameon=False, loc="upper left", ncols=2)
 
 
 def _first(axes: Axes) -> tuple[list[Any], list[Any]]:

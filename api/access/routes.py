@@ -28,12 +28,10 @@ def make_key(given: KeyRequest, response: Response, database: DatabaseDep, once:
     return body
 
 
-@router.get("/keys", responses=documented(INVALID_REQUEST))
-def list_keys(
-    query: Annotated[Paging, Query()], request: Request, response: Response, database: DatabaseDep
-) -> Listing[KeyBody]:
+@router.get("/keys", response_model=Listing[KeyBody], responses=documented(INVALID_REQUEST))
+async def list_keys(query: Annotated[Paging, Query()], request: Request, database: DatabaseDep) -> Response:
     """List this project's API keys, newest first, those that have expired or were revoked included."""
-    return listing(request, response, *service.page(database, query.limit, query.after))
+    return await listing(request, lambda: service.page(database, query.limit, query.after))
 
 
 @router.delete("/keys/{key}", responses=documented(NOT_FOUND))
@@ -42,10 +40,9 @@ def revoke_key(key: KeyPath, database: DatabaseDep) -> KeyBody:
     return service.revoke(database, key)
 
 
-@router.get("/audit", responses=documented(INVALID_REQUEST))
-def read_audit_log(
-    query: Annotated[AuditQuery, Query()], request: Request, response: Response, database: DatabaseDep
-) -> Listing[AuditBody]:
+@router.get("/audit", response_model=Listing[AuditBody], responses=documented(INVALID_REQUEST))
+async def read_audit_log(
+    query: Annotated[AuditQuery, Query()], request: Request, database: DatabaseDep
+) -> Response:
     """List what was changed in this project, by whom, and which of its keys were refused, newest first."""
-    found = service.entries(database, query.limit, query.after, query.resource)
-    return listing(request, response, *found)
+    return await listing(request, lambda: service.entries(database, query.limit, query.after, query.resource))

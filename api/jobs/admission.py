@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.deletion import moment
+from api.flaws import flaws as flaws_of
 from api.problems import UNSUITABLE, Flaw, Rejected
-from api.problems import flaws as flaws_of
 from core.catalog import jobs, tickets
 from core.catalog.architectures import describer
 from core.catalog.tables import Job, Run, Ticket

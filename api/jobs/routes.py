@@ -177,18 +177,17 @@ class JobQuery(Paging):
         return JobFilter(self.state, self.kind, self.dataset, self.architecture, self.q)
 
 
-@router.get("/jobs", responses=documented(INVALID_REQUEST))
-def list_jobs(
-    request: Request, response: Response, database: DatabaseDep, query: Annotated[JobQuery, Query()]
-) -> Listing[JobSummary]:
+@router.get("/jobs", response_model=Listing[JobSummary], responses=documented(INVALID_REQUEST))
+async def list_jobs(request: Request, database: DatabaseDep, query: Annotated[JobQuery, Query()]) -> Response:
     """List jobs by the time they were asked for.
 
     A page looks through 10,000 jobs of each state at most for those that match anything but their state. So it may
     hold fewer than `limit` and still have a `next`, which goes on looking. A job whose id begins with the 8 or more
     digits that `q` consists of is always found.
     """
-    found = service.page(database, query.limit, query.after, query.wanted, query.order)
-    return listing(request, response, *found)
+    return await listing(
+        request, lambda: service.page(database, query.limit, query.after, query.wanted, query.order)
+    )
 
 
 @router.get("/jobs/{job}", responses=documented(NOT_FOUND))

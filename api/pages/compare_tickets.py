@@ -13,10 +13,10 @@ from api.access.policies import reads
 from api.dependencies import DatabaseDep, StoreDep
 from api.pages.rendering import render
 from api.tickets.comparison import comparison
-from core.catalog import tickets
+from core.catalog import ticket_lists, tickets
 from core.catalog.artifacts import ArtifactMissing
 from core.catalog.tables import Ticket
-from core.catalog.tickets import TicketFilter
+from core.catalog.ticket_lists import Listed, TicketFilter
 
 router = APIRouter(include_in_schema=False, dependencies=[reads])
 
@@ -38,7 +38,7 @@ def compare_page(
             "wrong": {
                 side: _wrong(text) if text and found[side] is None else None for side, text in given.items()
             },
-            "others": others(session, first) if first else list(tickets.page(session, OFFERED).rows),
+            "others": others(session, first) if first else ticket_lists.page(session, OFFERED).rows,
         }
         response: dict[str, Any] = {"compared": None, "gone": False}
         one, other = found["a"], found["b"]
@@ -50,11 +50,12 @@ def compare_page(
         return render("compare_tickets.html", **context, **response)
 
 
-def others(session: Session, ticket: Ticket) -> list[Ticket]:
+def others(session: Session, ticket: Ticket) -> list[Ticket | Listed]:
     """Tickets worth holding against one: its relatives, then the newest of its family."""
     near = [*tickets.ancestors(session, ticket.id), *tickets.children(session, ticket.id)][:OFFERED]
-    alike = tickets.page(session, OFFERED, None, TicketFilter(family=ticket.family)).rows
-    found = {one.id: one for one in (*near, *alike) if one.id != ticket.id and one.deleted_at is None}
+    alike = ticket_lists.page(session, OFFERED, None, TicketFilter(family=ticket.family)).rows
+    here: list[Ticket | Listed] = [*(one for one in near if one.deleted_at is None), *alike]
+    found = {one.id: one for one in here if one.id != ticket.id}
     return list(found.values())[:OFFERED]
 
 

@@ -15,11 +15,11 @@ from starlette.datastructures import QueryParams
 
 from api.access.policies import reads
 from api.dependencies import DatabaseDep, SettingsDep
+from api.flaws import flaws
 from api.pages.forms import length
 from api.pages.rendering import render
 from api.plans import examples, service
 from api.plans.schemas import PlanRequest, WayBody
-from api.problems import flaws
 from core.families import UnknownArchitecture
 from core.jobs.datasets import DATASETS
 from core.jobs.methods import METHODS

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from api.flaws import flaws
 from api.pages.forms import told
-from api.problems import Rejected, flaws
+from api.problems import Rejected
 from core.elastic.refusal import Reason, Refused
 from core.jobs.specs import TransformSpec
 

@@ -11,8 +11,8 @@ from api.dependencies import DatabaseDep
 from api.pages import tickets as ticket_views
 from api.pages.paging import cursor, link
 from api.pages.rendering import base_url, render
-from core.catalog import jobs, tickets
-from core.catalog.tickets import TicketFilter
+from core.catalog import jobs, ticket_lists, tickets
+from core.catalog.ticket_lists import TicketFilter
 from core.families import FAMILIES
 from core.jobs.datasets import DATASETS
 
@@ -27,8 +27,7 @@ def tickets_page(request: Request, database: DatabaseDep) -> HTMLResponse:
     query = request.query_params
     wanted = _filter(query)
     with database.read() as session:
-        page = tickets.page(session, PAGE, cursor(query.get("after")), wanted)
-        tickets.load_origins(session, page.rows)
+        page = ticket_lists.page(session, PAGE, cursor(query.get("after")), wanted)
         return render(
             "tickets.html",
             tickets=[(ticket, tickets.origin(ticket)) for ticket in page.rows],

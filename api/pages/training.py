@@ -18,13 +18,14 @@ from sqlalchemy.orm import Session
 from api.access.caller import act_of
 from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, TicketPath
+from api.flaws import flaws
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.jobs.queueing import Wanted, submit
 from api.limits import EXCEEDED
 from api.pages import tickets as ticket_views
 from api.pages.forms import length, told
-from api.problems import Rejected, flaws
+from api.problems import Rejected
 from api.tickets import service as ticket_service
 from core.catalog.audit import Act
 from core.catalog.database import Database

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from api.access.policies import reads, writes
 from api.dependencies import DatabaseDep, SettingsDep, StoreDep
+from api.flaws import flaws
 from api.idempotency import Once
 from api.pages.forms import told
 from api.pages.rendering import render
-from api.problems import INVALID_REQUEST, TOO_LARGE, Rejected, flaws
+from api.problems import INVALID_REQUEST, TOO_LARGE, Rejected
 from api.tickets import service
 from api.tickets.imports import Said
 from api.tickets.reception import ReceptionDep

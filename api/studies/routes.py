@@ -98,12 +98,12 @@ def create_study(
     return _steered(database, response, made)
 
 
-@router.get("/studies", responses=documented(INVALID_REQUEST))
-def list_studies(
-    request: Request, response: Response, database: DatabaseDep, query: Annotated[Paging, Query()]
-) -> Listing[StudySummary]:
+@router.get("/studies", response_model=Listing[StudySummary], responses=documented(INVALID_REQUEST))
+async def list_studies(
+    request: Request, database: DatabaseDep, query: Annotated[Paging, Query()]
+) -> Response:
     """List studies, newest first."""
-    return listing(request, response, *service.page(database, query.limit, query.after))
+    return await listing(request, lambda: service.page(database, query.limit, query.after))
 
 
 @router.get("/studies/{study}", responses=documented(NOT_FOUND))

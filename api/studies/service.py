@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from api import limits
 from api.deletion import absent
+from api.flaws import flaws as flaws_of
 from api.idempotency import Once
 from api.jobs.admission import admit
 from api.jobs.queueing import asked
 from api.problems import INVALID_REQUEST, NOTHING_TO_RESUME, Flaw, Rejected, not_found
-from api.problems import flaws as flaws_of
 from api.studies.reproduction import ReproductionBody
 from api.studies.schemas import PlannedExtension, PlannedStudy, StudyBody, StudySummary
 from core.catalog import archives, jobs, ledger, studies, study_changes, study_results

@@ -40,7 +40,7 @@ from api.tickets.recognition import RECOGNISED, Recognised, recognise
 from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import TAG, receive
 from core.catalog.tables import Ticket
-from core.catalog.tickets import TicketFilter
+from core.catalog.ticket_lists import TicketFilter
 
 router = APIRouter(tags=["tickets"], dependencies=[reads, OnlyDocumented])
 FORM_OVERHEAD = 64 * 1024
@@ -155,13 +155,12 @@ class TicketQuery(Paging):
         return TicketFilter(**self.model_dump(exclude=set(Paging.model_fields)))
 
 
-@router.get("/tickets", responses=documented(INVALID_REQUEST))
-def list_tickets(
-    request: Request, response: Response, database: DatabaseDep, query: Annotated[TicketQuery, Query()]
-) -> Listing[TicketBody]:
+@router.get("/tickets", response_model=Listing[TicketBody], responses=documented(INVALID_REQUEST))
+async def list_tickets(
+    request: Request, database: DatabaseDep, query: Annotated[TicketQuery, Query()]
+) -> Response:
     """List tickets, newest first."""
-    found = service.page(database, query.limit, query.after, query.wanted)
-    return listing(request, response, *found)
+    return await listing(request, lambda: service.page(database, query.limit, query.after, query.wanted))
 
 
 @router.get("/tickets/{ticket}", responses=documented(NOT_FOUND))

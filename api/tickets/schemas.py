@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
 
 from api.jobs.schemas import ResultBody
 from api.tickets import examples
 from api.tickets.formats import downloads
 from core.catalog.tables import Job, Provenance, Result, Run, Ticket
+from core.catalog.ticket_lists import Listed
 from core.studies.table import spread
 
 
@@ -41,7 +43,7 @@ class Origin(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, origin: Provenance) -> Origin:
+    def of(cls, origin: Provenance | Row[Any]) -> Origin:
         """A row."""
         same = ("method", "dataset", "seed", "level", "details", "created_at")
         values = {name: getattr(origin, name) for name in same}
@@ -77,7 +79,7 @@ class TicketBody(BaseModel):
     links: dict[str, str | dict[str, str]] = Field(description="`files` has one per format")
 
     @classmethod
-    def fields(cls, ticket: Ticket) -> dict[str, Any]:
+    def fields(cls, ticket: Ticket | Listed) -> dict[str, Any]:
         """A row's values."""
         shown = ("id", "architecture", "family", "input", "classes", "rewind_step")
         figures = ("prunable", "survivors", "sparsity", "created_at")
@@ -91,7 +93,7 @@ class TicketBody(BaseModel):
         }
 
     @classmethod
-    def of(cls, ticket: Ticket) -> TicketBody:
+    def of(cls, ticket: Ticket | Listed) -> TicketBody:
         """A row, with its origins and tags."""
         return cls(**cls.fields(ticket))
 
@@ -107,8 +109,8 @@ class Relative(TicketBody):
     )
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Relative:
-        """A row."""
+    def of_kin(cls, ticket: Ticket) -> Relative:
+        """A row, which may be one that was deleted."""
         jobs = dict.fromkeys(origin.job_id for origin in ticket.provenance if origin.job_id is not None)
         values = cls.fields(ticket) | {"jobs": list(jobs), "deleted_at": ticket.deleted_at}
         if ticket.deleted_at is not None:
@@ -130,8 +132,8 @@ class Lineage(BaseModel):
         """The rows."""
         return cls(
             ticket=identity,
-            ancestors=[Relative.of(ticket) for ticket in ancestors],
-            children=[Relative.of(ticket) for ticket in children],
+            ancestors=[Relative.of_kin(ticket) for ticket in ancestors],
+            children=[Relative.of_kin(ticket) for ticket in children],
         )
 
 

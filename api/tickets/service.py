@@ -14,14 +14,15 @@ from api.problems import Flaw, Rejected
 from api.tickets.imports import Said, enter_import, is_foreign, refuse_options
 from api.tickets.schemas import Lineage, Results, TicketBody
 from api.tickets.upload import Upload, check_tags, too_many_tags
-from core.catalog import deletion, tickets
+from core.catalog import deletion, ticket_lists, tickets
 from core.catalog.architectures import NameTaken
 from core.catalog.artifacts import ArtifactStore
 from core.catalog.database import Database
 from core.catalog.idempotency import Made
 from core.catalog.paging import Cursor
 from core.catalog.tables import Ticket
-from core.catalog.tickets import TicketFilter, TooManyTags
+from core.catalog.ticket_lists import TicketFilter
+from core.catalog.tickets import TooManyTags
 from core.settings import Settings
 from core.tickets import read, ticket_id
 
@@ -83,7 +84,10 @@ def enter_ticket(
 def show(database: Database, identity: str) -> TicketBody:
     """One ticket."""
     with database.read() as session:
-        return TicketBody.of(existing(session, identity))
+        found = ticket_lists.one(session, identity)
+        if found is None:
+            raise absent(session, Ticket, identity)
+        return TicketBody.of(found)
 
 
 def page(
@@ -91,9 +95,8 @@ def page(
 ) -> tuple[list[TicketBody], Cursor | None]:
     """Tickets, newest first, and where the next page starts."""
     with database.read() as session:
-        found = tickets.page(session, limit, after, wanted)
-        tickets.load_origins(session, found.rows)
-        return [TicketBody.of(ticket) for ticket in found.rows], found.next
+        found = ticket_lists.page(session, limit, after, wanted)
+    return [TicketBody.of(ticket) for ticket in found.rows], found.next
 
 
 def lineage(database: Database, identity: str) -> Lineage:

@@ -1,7 +1,8 @@
-"""Fuzz readers one after another, each for some minutes, and write what came of it as JSON and Markdown.
+"""Fuzz readers one after another, each for some minutes, and write what came of it as Markdown.
 
 `python -m bench.fuzz --minutes 30 --out build/fuzz [READER ...]`; without names all of them. Ends by status 1 where
-anything was found; what was found lies in OUT/READER/found, and `--again` reads those inputs once more.
+anything was found; what was found lies in OUT/READER/found, and `--again` reads those inputs once more. A run goes on
+from the corpus of those before it in the same folder, and the report is of all of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench.fuzz.reader import NAMES, reader
@@ -30,20 +31,33 @@ _DONE = re.compile(r"^Done \d+ runs in (\d+) second", re.M)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one reader: RSS in megabytes, early (a quarter through) and at its peak, and what was found."""
+    """What came of one reader: RSS in megabytes, early (a quarter through) and at its peak, and what was found.
+
+    Of several runs: all their inputs and seconds, and the memory of the one that took the most.
+    """
 
     reader: str
     inputs: int
     seconds: int
-    per_second: int
     covered: int
     early_rss: int
     peak_rss: int
     found: list[str]
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """This run and those before it; what is found lies in their folder together."""
+        most = max(self, earlier, key=lambda one: one.peak_rss)
+        return replace(
+            most,
+            inputs=self.inputs + earlier.inputs,
+            seconds=self.seconds + earlier.seconds,
+            covered=max(self.covered, earlier.covered),
+            found=self.found,
+        )
+
 
 def fuzz(name: str, seconds: float, out: Path) -> Outcome:
-    """Fuzz one reader in a process of its own."""
+    """Fuzz one reader in a process of its own; what came of it, and of the runs before it in this folder."""
     folder = out / name
     found = folder / "found"
     found.mkdir(parents=True, exist_ok=True)
@@ -66,7 +80,20 @@ def fuzz(name: str, seconds: float, out: Path) -> Outcome:
     names = sorted(path.name for path in found.iterdir())
     if ended.returncode and not names:
         names = [f"ended by status {ended.returncode}; see {folder / 'log'}"]
-    return _outcome(name, text, took, names)
+    outcome = _outcome(name, text, took, names)
+    kept = folder / "outcome.json"
+    if kept.exists():
+        outcome = outcome.after(Outcome(**json.loads(kept.read_text())))
+    kept.write_text(json.dumps(asdict(outcome)))
+    return outcome
+
+
+def told(out: Path) -> Iterator[Outcome]:
+    """What came of each reader that was ever fuzzed in this folder."""
+    for name in NAMES:
+        kept = out / name / "outcome.json"
+        if kept.exists():
+            yield Outcome(**json.loads(kept.read_text()))
 
 
 def _outcome(name: str, log: str, seconds: float, found: list[str]) -> Outcome:
@@ -77,15 +104,15 @@ def _outcome(name: str, log: str, seconds: float, found: list[str]) -> Outcome:
     seconds = int(done[1]) if done else seconds
     covered = max((int(n) for n in _COVERED.findall(log)), default=0)
     peak = max((rss for _, rss in lines), default=0)
-    return Outcome(name, inputs, round(seconds), round(inputs / seconds), covered, early, peak, found)
+    return Outcome(name, inputs, round(seconds), covered, early, peak, found)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
+def table(outcomes: Iterable[Outcome]) -> str:
     """The outcomes in Markdown."""
     titles = ("Reader", "Inputs", "Seconds", "Inputs/s", "Edges", "RSS early, MB", "RSS peak, MB", "Found")
     head = f"| {' | '.join(titles)} |\n|---|{6 * '--:|'}---|\n"
     return head + "".join(
-        f"| {one.reader} | {one.inputs:,} | {one.seconds:,.0f} | {one.per_second:,} | {one.covered:,} |"
+        f"| {one.reader} | {one.inputs:,} | {one.seconds:,} | {one.inputs / one.seconds:,.0f} | {one.covered:,} |"
         f" {one.early_rss} | {one.peak_rss} | {', '.join(one.found) or 'nothing'} |\n"
         for one in outcomes
     )
@@ -113,13 +140,13 @@ def main() -> None:
     if asked.again:
         again(names, asked.out)
         return
-    outcomes: list[Outcome] = []
+    found = False
     for name in names:
-        outcomes.append(fuzz(name, asked.minutes * 60, asked.out))
-        print(table(outcomes[-1:]).splitlines()[-1], flush=True)
-        (asked.out / "report.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=2) + "\n")
-        (asked.out / "report.md").write_text(table(outcomes))
-    sys.exit(any(one.found for one in outcomes))
+        outcome = fuzz(name, asked.minutes * 60, asked.out)
+        found |= bool(outcome.found)
+        print(table([outcome]).splitlines()[-1], flush=True)
+        (asked.out / "report.md").write_text(table(told(asked.out)))
+    sys.exit(found)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,7 @@ def _enter(session: Session, some: range, began: float) -> None:
     session.execute(insert(Ticket), [_ticket(i, began) for i in some])
     session.execute(insert(TicketLayer), [layer for i in some for layer in _layers(i)])
     session.execute(insert(Provenance), [_origin(i, began) for i in some])
-    session.execute(
-        insert(TicketTag),
-        [_tag(i) for i in some if i % 10 == 0],
-    )
+    session.execute(insert(TicketTag), [_tag(i, began) for i in some if i % 10 == 0])
 
 
 def name(i: int) -> str:
@@ -87,8 +84,8 @@ def _layers(i: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _tag(i: int) -> dict[str, Any]:
-    return {"project": DEFAULT, "ticket_id": name(i), "tag": f"tag-{i % 97}"}
+def _tag(i: int, began: float) -> dict[str, Any]:
+    return {"project": DEFAULT, "ticket_id": name(i), "tag": f"tag-{i % 97}", "created_at": began + i}
 
 
 def _origin(i: int, began: float) -> dict[str, Any]:

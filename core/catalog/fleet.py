@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from core.catalog import pools
 from core.catalog.demand import Demand, demand
+from core.catalog.depth import announcements, expired_leases
 from core.catalog.jobs import clock
 from core.catalog.scope import DEFAULT
-from core.catalog.tables import Attempt, Event, Job, Outbox, Run
+from core.catalog.tables import Attempt, Job, Run
 from core.catalog.tables import Pool as PoolRow
 from core.jobs.states import HELD, State
 
@@ -242,18 +243,13 @@ def _queue(session: Session, at: float) -> Queue:
 
 
 def _dispatch(session: Session, at: float) -> Dispatch:
-    first = session.scalar(select(Outbox.job_id).order_by(Outbox.id).limit(1))
+    outbox = announcements(session, at)
     # One that was taken at once was never noted as announced.
     heard = func.coalesce(Job.hinted_at, Job.started_at)
-    # What queues a job tells it as an event, in the same transaction.
-    queued = session.scalar(select(func.max(Event.at)).where(Event.job_id == first)) if first else None
     return Dispatch(
-        unannounced=session.scalar(select(func.count()).select_from(Outbox)) or 0,
-        oldest_seconds=None if queued is None else max(0.0, at - queued),
-        expired=session.scalar(
-            select(func.count()).select_from(Job).where(Job.state.in_(HELD), Job.lease_until < at)
-        )
-        or 0,
+        unannounced=outbox.jobs,
+        oldest_seconds=outbox.oldest_seconds if outbox.jobs else None,
+        expired=expired_leases(session, at),
         announced_at=session.scalar(
             select(heard).where(heard.is_not(None)).order_by(Job.created_at.desc(), Job.id.desc()).limit(1)
         ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
@@ -113,15 +113,27 @@ def page(
     walks = list(_walks(after, wanted.states, order))
     edge = _edge(session, walks, order) if wanted.conditions else None
     conditions = wanted.conditions + ([] if edge is None else [~_past(edge, order)])
-    parts = [
-        select(Job.id).where(*where, *conditions).order_by(*_by(order)).limit(limit + 1).subquery()
-        for where in walks
-    ]
-    ids = union_all(*(select(part.c.id) for part in parts))
-    rows = session.scalars(select(Job).where(Job.id.in_(ids)).order_by(*_by(order)).limit(limit + 1)).all()
+    rows = session.scalars(_all_of(walks, conditions, order, limit + 1)).all()
     if len(rows) > limit:
         return Page(rows[:limit], Cursor(rows[limit - 1].created_at, rows[limit - 1].id))
     return Page(rows, edge)
+
+
+def _all_of(
+    walks: Sequence[list[ColumnElement[bool]]],
+    conditions: Sequence[ColumnElement[bool]],
+    order: Order,
+    limit: int,
+) -> Select[Job]:
+    """The first jobs of all walks together."""
+    if len(walks) == 1:
+        return select(Job).where(*walks[0], *conditions).order_by(*_by(order)).limit(limit)
+    parts = [
+        select(Job.id).where(*where, *conditions).order_by(*_by(order)).limit(limit).subquery()
+        for where in walks
+    ]
+    ids = union_all(*(select(part.c.id) for part in parts))
+    return select(Job).where(Job.id.in_(ids)).order_by(*_by(order)).limit(limit)
 
 
 def _named(session: Session, limit: int, wanted: JobFilter) -> Sequence[Job]:

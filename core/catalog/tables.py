@@ -210,14 +210,16 @@ class PostedArchitecture(OfProject, Base):
 
 
 class TicketTag(OfProject, Base):
-    """A word a person put on a ticket."""
+    """A word a person put on a ticket. `created_at` is the ticket's, so that an index has a tag's tickets in order."""
 
     __tablename__ = "ticket_tags"
-    __table_args__ = (_ticket(), Index(None, "project", "tag", "ticket_id"))
+    __table_args__ = (_ticket(), Index(None, "project", "tag", "created_at", "ticket_id"))
 
     project: Mapped[str] = mapped_column(Name, primary_key=True)
     ticket_id: Mapped[str] = mapped_column(Digest, primary_key=True)
     tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # Versions that copy none are given one.
+    created_at: Mapped[float] = mapped_column(server_default=now())
 
 
 class Job(OfProject, Deletable, Base):

@@ -1,4 +1,4 @@
-"""Tickets in the catalog: register one from its file, search, lineage, results."""
+"""Tickets in the catalog: register one from its file, lineage, results."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy import Row, delete, exists, func, select, update
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from core.catalog import architectures
 from core.catalog.database import dialect_insert, now
-from core.catalog.paging import Cursor, Page, newest_first
 from core.catalog.scope import WITH_DELETED, project_of
 from core.catalog.tables import (
     Job,
@@ -25,14 +24,13 @@ from core.catalog.tables import (
     TicketTag,
     TicketWeights,
 )
+from core.catalog.ticket_lists import Listed
 from core.families.architecture import Architecture
 from core.tickets import LayerFigures, Metadata, TicketFile
 
 MOST_TAGS = 32
 MOST_UPLOADS = 32
 """How many origins of one ticket may come from uploads, whose files may state anything."""
-FEW = 2000
-"""So many tickets are put in order for a page of them; of more each is asked in turn."""
 
 
 class TooManyTags(ValueError):
@@ -212,7 +210,7 @@ def add_copy(session: Session, identity: str, format: str, digest: str) -> None:
     session.execute(dialect_insert(session)(TicketCopy).values(row).on_conflict_do_nothing())
 
 
-def origin(ticket: Ticket) -> Provenance:
+def origin(ticket: Ticket | Listed) -> Provenance | Row[Any]:
     """Where a ticket comes from, where that must be one thing: its first provenance that names a dataset.
 
     A ticket uploaded without one and found here later is the found one.
@@ -254,66 +252,6 @@ def architecture_names(session: Session, identities: Iterable[str]) -> dict[str,
     return {row.id: row.architecture for row in rows}
 
 
-@dataclass(frozen=True)
-class TicketFilter:
-    """What tickets to list; None asks for nothing."""
-
-    architecture: str | None = None
-    family: str | None = None
-    dataset: str | None = None
-    method: str | None = None
-    parent: str | None = None
-    tag: str | None = None
-    sparsity_min: float | None = None
-    sparsity_max: float | None = None
-
-
-def page(
-    session: Session, limit: int, after: Cursor | None = None, wanted: TicketFilter = TicketFilter()
-) -> Page[Ticket]:
-    """Tickets, newest first."""
-    clauses: list[ColumnElement[bool]] = []
-    few = False
-    for column, value in ((Ticket.architecture, wanted.architecture), (Ticket.family, wanted.family)):
-        if value is not None:
-            clauses.append(column == value)
-    for column_of, value in (
-        (Provenance.dataset, wanted.dataset),
-        (Provenance.method, wanted.method),
-        (Provenance.parent_id, wanted.parent),
-        (TicketTag.tag, wanted.tag),
-    ):
-        if value is not None:
-            clause, rare = _has(session, column_of, value)
-            clauses.append(clause)
-            few = few or rare
-    if wanted.sparsity_min is not None:
-        clauses.append(Ticket.sparsity >= wanted.sparsity_min)
-    if wanted.sparsity_max is not None:
-        clauses.append(Ticket.sparsity <= wanted.sparsity_max)
-    if not few:
-        return newest_first(session, Ticket, limit, after, *clauses)
-    # With a limit, though it cuts off nothing: without, SQLite walks along all tickets from the newest on.
-    found = aliased(Ticket, select(Ticket).where(*clauses).limit(FEW).subquery())
-    return newest_first(session, found, limit, after)
-
-
-def _has(
-    session: Session, column: InstrumentedAttribute[Any], value: str
-) -> tuple[ColumnElement[bool], bool]:
-    """That a part of a ticket has a value, and whether this is of so few that they can all be put in order."""
-    part: type[Provenance | TicketTag] = column.class_  # type: ignore[assignment]
-    having = select(part.ticket_id).where(column == value)
-    if session.scalars(select(func.count()).select_from(having.limit(FEW).subquery())).one() < FEW:
-        return Ticket.id.in_(having), True
-    return exists().where(*_of(part), column == value), False
-
-
-def _of(part: type[Provenance | TicketTag]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """What joins a part of a ticket to it."""
-    return part.project == Ticket.project, part.ticket_id == Ticket.id
-
-
 def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
     """Put words on a ticket; those it has already stay. Raises `TooManyTags`."""
     present = set(session.scalars(select(TicketTag.tag).where(TicketTag.ticket_id == identity)))
@@ -322,9 +260,10 @@ def tag(session: Session, identity: str, tags: Iterable[str]) -> None:
         raise TooManyTags(
             f"the ticket would have {len(present) + len(new)} tags; accepted: at most {MOST_TAGS}"
         )
-    insert = dialect_insert(session)
+    insert, project = dialect_insert(session), project_of(session)
+    came = select(Ticket.created_at).where(Ticket.project == project, Ticket.id == identity)
     for word in new:
-        row = dict(project=project_of(session), ticket_id=identity, tag=word)
+        row = dict(project=project, ticket_id=identity, tag=word, created_at=came.scalar_subquery())
         session.execute(insert(TicketTag).values(row).on_conflict_do_nothing())
 
 
@@ -352,7 +291,8 @@ def ancestors(session: Session, identity: str) -> list[Ticket]:
 
 def children(session: Session, identity: str) -> Sequence[Ticket]:
     """The tickets transformed from it, those that were deleted since included."""
-    made_from = exists().where(*_of(Provenance), Provenance.parent_id == identity)
+    same = (Provenance.project == Ticket.project, Provenance.ticket_id == Ticket.id)
+    made_from = exists().where(*same, Provenance.parent_id == identity)
     query = select(Ticket).where(made_from).order_by(Ticket.created_at, Ticket.id)
     return session.scalars(query, execution_options=WITH_DELETED).all()
 

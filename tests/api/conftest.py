@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.gate.connections import Patient
-from core.catalog import attempts, jobs, tickets
+from core.catalog import attempts, jobs, ticket_lists
 from core.catalog.database import Database
 from core.families import architecture
 from core.jobs.outcome import Outcome, ResultRecord, RunRecord
@@ -215,6 +215,6 @@ def rows(database: Database) -> Callable[[], int]:
 
     def count() -> int:
         with database.read() as session:
-            return len(tickets.page(session, 500).rows)
+            return len(ticket_lists.page(session, 500).rows)
 
     return count

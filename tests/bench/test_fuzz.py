@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bench.fuzz.__main__ import Outcome, fuzz, table
+from bench.fuzz.__main__ import Outcome, fuzz, table, told
 from bench.fuzz.reader import NAMES, Reader, reader
 
 SECONDS = 0.2
@@ -74,8 +74,8 @@ class TestReaders:
 
 class TestReport:
     def test_what_is_found_is_told(self) -> None:
-        told = table([Outcome("ticket", 12345, 60, 206, 77, 70, 71, ["crash-1"])])
-        assert told.splitlines()[-1] == "| ticket | 12,345 | 60 | 206 | 77 | 70 | 71 | crash-1 |"
+        text = table([Outcome("ticket", 12345, 60, 77, 70, 71, ["crash-1"])])
+        assert text.splitlines()[-1] == "| ticket | 12,345 | 60 | 206 | 77 | 70 | 71 | crash-1 |"
 
     def test_a_reader_is_fuzzed_for_a_moment(self, tmp_path) -> None:
         pytest.importorskip("atheris")
@@ -84,3 +84,9 @@ class TestReport:
         assert outcome.inputs > 100
         assert outcome.covered > 10
         assert 0 < outcome.early_rss <= outcome.peak_rss
+        assert list(told(tmp_path)) == [outcome]
+
+    def test_is_of_all_runs_and_of_the_memory_of_the_worst(self) -> None:
+        first = Outcome("ticket", 100, 10, 77, 70, 90, [])
+        second = Outcome("ticket", 50, 6, 78, 71, 72, ["crash-1"])
+        assert second.after(first) == Outcome("ticket", 150, 16, 78, 70, 90, ["crash-1"])

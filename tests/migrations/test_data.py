@@ -9,7 +9,7 @@ from sqlalchemy import JSON, Column, MetaData, Table, inspect, text
 from sqlalchemy.types import Boolean, Float, Integer, Numeric
 
 from cli.operate import migrate
-from core.catalog import jobs, tickets
+from core.catalog import jobs, ticket_lists
 from core.catalog.database import Database
 from core.catalog.migrate import NewerDatabase, alembic_config, is_current, upgrade
 from core.settings import settings as environment
@@ -155,7 +155,7 @@ class TestAnOlderDatabase:
             job = jobs.get(session, "jobs.id")
             assert job is not None
             assert (job.state, job.attempts[0].worker) == ("jobs.state", "attempts.worker")
-            (ticket,) = tickets.page(session, 10).rows
+            (ticket,) = ticket_lists.page(session, 10).rows
             assert (ticket.id, [tag.tag for tag in ticket.tags]) == ("tickets.id", ["ticket_tags.tag"])
 
 

@@ -233,3 +233,39 @@ class TestProjects:
         assert not {"projects", "api_keys", "sign_ins"} & set(tables)
         database.close()
         upgrade(database_url)
+
+
+class TestTagsInOrder:
+    TICKET = """
+        INSERT INTO tickets (project, id, architecture, family, input, classes, rewind_step, prunable, survivors,
+                             sparsity, file_digest, header_bytes, payload_bytes, created_at)
+        VALUES ('default', '{0}', 'mlp_1', 'mlp', '[1]', 10, 0, 2, 1, 0.5, 'd', 1, 1, {1})
+    """
+    TAG = "INSERT INTO ticket_tags (project, ticket_id, tag) VALUES ('default', '{0}', 'mine')"
+
+    def test_a_tag_takes_its_tickets_time_and_one_of_an_older_version_that_of_the_moment(
+        self, database_url: str
+    ) -> None:
+        command.downgrade(alembic_config(database_url), "0014")
+        database = Database(database_url)
+        with database.write() as session:
+            for ticket, at in (("a", 1.25), ("b", 7.5)):
+                session.execute(text(self.TICKET.format(ticket, at)))
+                session.execute(text(self.TAG.format(ticket)))
+        database.engine.dispose()
+        upgrade(database_url)
+        with database.write() as session:
+            found = session.execute(text("SELECT ticket_id, created_at FROM ticket_tags ORDER BY ticket_id"))
+            assert found.all() == [("a", 1.25), ("b", 7.5)]
+            session.execute(text(self.TICKET.format("c", 9)))
+            session.execute(text(self.TAG.format("c")))
+            assert session.get_one(TicketTag, ("default", "c", "mine")).created_at > 9
+        database.engine.dispose()
+        command.downgrade(alembic_config(database_url), "0014")
+        columns = {column["name"] for column in inspect(database.engine).get_columns("ticket_tags")}
+        assert columns == {"project", "ticket_id", "tag"}
+        with database.read() as session:
+            tags = session.execute(text("SELECT ticket_id, tag FROM ticket_tags ORDER BY ticket_id")).all()
+        assert tags == [("a", "mine"), ("b", "mine"), ("c", "mine")]
+        database.close()
+        upgrade(database_url)

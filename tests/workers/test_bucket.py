@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from sqlalchemy import select
 
-from core.catalog import attempts, jobs, tickets
+from core.catalog import attempts, jobs
 from core.catalog.artifacts import UPLOAD
 from core.catalog.scratch import Scratch
 from core.catalog.stores import store_of
+from core.catalog.tables import Ticket as TicketRow
 from core.catalog.verification import verify
 from core.families import architecture
 from core.families.initialisation import initialise
@@ -138,7 +140,7 @@ class TestUpload:
         assert fleet.tickets(ours) == [identity]
         store = store_of(fleet.settings)
         with fleet.database.read() as session:
-            digests = [row.file_digest for row in tickets.page(session, 10).rows]
+            digests = session.scalars(select(TicketRow.file_digest)).all()
         assert hashlib.sha256(data).hexdigest() in digests
         assert all(store.has_intact(digest) for digest in digests)
         failed = fleet.result(wrong)

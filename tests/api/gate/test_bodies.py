@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI, Request
 
-from api import problems
+from api import failures
 from api.gate.bodies import Bodies
 
 PIECE, SECONDS = 1000, 0.4
@@ -22,7 +22,7 @@ Connect = Callable[[], socket.socket]
 def connect(serve: Callable[[FastAPI], AbstractContextManager[str]]) -> Iterator[Connect]:
     """Opens connections to an application that reads what it is sent."""
     app = FastAPI()
-    problems.install(app)
+    failures.install(app)
     app.add_middleware(Bodies, PIECE, SECONDS)
 
     @app.post("/json")

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from api.app import create_app
 from api.problems import KEY_REUSED, TOO_LARGE
 from api.studies.imports import INVALID_ARCHIVE
-from core.catalog import studies, tickets
+from core.catalog import studies, ticket_lists
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
@@ -121,7 +121,7 @@ def send(client: httpx.Client, content: bytes, query: str = "", **headers: str) 
 def counted(catalog: Database) -> tuple[int, int, int]:
     with catalog.read() as session:
         number = [session.scalar(select(func.count()).select_from(table)) for table in (Study, Job)]
-        return number[0], number[1], len(tickets.page(session, 100).rows)
+        return number[0], number[1], len(ticket_lists.page(session, 100).rows)
 
 
 class TestArchive:

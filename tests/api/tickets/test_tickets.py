@@ -292,7 +292,7 @@ class TestList:
     )
     @pytest.mark.parametrize("few", [0, 2000], ids=["each asked", "looked up"])
     def test_filters(self, client, three, query, names, few, monkeypatch):
-        monkeypatch.setattr("core.catalog.tickets.FEW", few)
+        monkeypatch.setattr("core.catalog.ticket_lists.FEW", few)
         listed = [ticket["id"] for ticket in client.get("/tickets", params=query).json()["items"]]
         assert listed == [three[name] for name in names]
 

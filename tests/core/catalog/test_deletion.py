@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from core.catalog import attempts, deletion, history, jobs, needs, references, reuse, studies, tickets
+from core.catalog import (
+    attempts,
+    deletion,
+    history,
+    jobs,
+    needs,
+    references,
+    reuse,
+    studies,
+    ticket_lists,
+    tickets,
+)
 from core.catalog.attempts import ProducedFile, Report
 from core.catalog.database import Database
 from core.catalog.deletion import Needed, NotOver
@@ -86,7 +97,7 @@ class TestTicket:
         assert rows_of(database, "ticket_id", ticket) == {"provenance"}
         with database.read() as session:
             assert tickets.get(session, ticket) is None
-            assert tickets.page(session, 10).rows == []
+            assert ticket_lists.page(session, 10).rows == []
             assert tickets.missing(session, [ticket]) == [ticket]
             left = deletion.tombstone(session, ticket)
             assert left is not None

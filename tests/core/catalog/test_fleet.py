@@ -123,6 +123,20 @@ class TestDispatch:
         assert (told.unannounced, told.oldest_seconds, told.late) == (0, None, False)
         assert told.announced_at == pytest.approx(read(database).at, abs=10)
 
+    def test_a_hint_that_is_repeated_waits_since_then_and_not_since_its_job_was_queued(
+        self, database: Database, queued: Queued
+    ) -> None:
+        job = queued()
+        with database.write() as session:
+            dispatch.announced(session, dispatch.outbox(session))
+        at = read(database).at
+        change(database, Event, job, at=at - 900)
+        change(database, Job, job, hinted_at=at - LATE / 2)
+        with database.write() as session:
+            assert dispatch.repeat_lost_hints(session, LATE / 4, {"any"}) == 1
+        told = read(database).dispatch
+        assert (told.unannounced, told.late) == (1, False)
+
     def test_a_job_that_was_taken_at_once_was_heard_of(self, database: Database, queued: Queued) -> None:
         claim(database, queued())
         at = read(database).at
