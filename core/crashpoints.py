@@ -58,8 +58,8 @@ STORES = {"artifact": "tickets, weights and copies", "state": "training states i
 OTHERS = {
     "hint.publish": "before a hint goes to the broker",
     "hint.published": "a hint is with the broker, and still in the outbox",
-    "hint.acknowledge": "a slot has a hint, which the broker has forgotten, and Celery is about to note that",
-    "hint.acknowledged": "Celery has noted it",
+    "hint.acknowledge": "before Celery acknowledges a hint",
+    "hint.acknowledged": "the broker has forgotten the hint",
     "hint.taken": "a slot was given a hint",
     "outcome.report": "a job's work is done, and its supervisor does not know",
     "outcome.reported": "the supervisor's pipe holds the outcome",

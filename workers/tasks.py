@@ -76,11 +76,7 @@ def _before_the_pool_forks(**_: Any) -> None:
 def _listen_where_it_can_serve(instance: Any, **_: Any) -> None:
     global _offer
     _offer = offer_of(settings(), instance.concurrency)
-    queues = instance.app.amqp.queues
-    queues.select(_offer.queues)
-    for queue in queues.consume_from.values():
-        # A lost hint is repeated: for the broker to note who has it would only keep the slot waiting.
-        queue.no_ack = True
+    instance.app.amqp.queues.select(_offer.queues)
 
 
 @worker_ready.connect
@@ -135,9 +131,9 @@ class _Hint(Request):  # type: ignore[misc]
     """A message that was received."""
 
     def acknowledge(self) -> None:
-        """Note that a slot has it; the broker forgot it when it gave it here."""
+        """Have the broker forget it."""
         crashpoint("hint.acknowledge")
-        self.acknowledged = True
+        super().acknowledge()
         crashpoint("hint.acknowledged")
 
 
