@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from types import FrameType
+from typing import Any
 
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
@@ -57,6 +58,7 @@ class Dispatcher:
         self._bell = Bell(self._database)
         self._sent: dict[int, float] = {}
         self._told: list[Announcement] = []
+        self._hints: dict[str, int] = {}
         self._published_at = 0.0
         self._pulses: dict[str, studies.Pulse] = {}
         self._outages: dict[str, Outage] = {}
@@ -90,20 +92,23 @@ class Dispatcher:
         self._published_at = time.monotonic()
         traces = self._traces(rows) if tracing.sending() else {}
         with app.producer_pool.acquire(block=True) as producer:
-            broker = producer.channel.client
-            held: dict[str, int] = {}
+            self._count_full(producer.channel.client, {Need.parse(row.need).queue for row in rows})
             for row in rows:
                 queue = Need.parse(row.need).queue
-                if queue not in held:
-                    held[queue] = int(broker.llen(queue))
-                if held[queue] < MOST_HINTS:
+                if self._hints[queue] < MOST_HINTS:
                     told = {"elasticket.job": row.job_id, "elasticket.need": row.need}
                     with tracing.span("publish", told, parent=traces.get(row.job_id), kind="producer"):
                         crashpoint("hint.publish")
                         run_job.apply_async((row.job_id,), queue=queue, producer=producer, retry=False)
                         crashpoint("hint.published")
-                    held[queue] += 1
+                    self._hints[queue] += 1
                 self._sent[row.id] = time.monotonic()
+
+    def _count_full(self, broker: Any, queues: Collection[str]) -> None:
+        """Look how many hints lie in those queues that may be full by what was sent since the last look."""
+        for queue in queues:
+            if self._hints.get(queue, MOST_HINTS) >= MOST_HINTS:
+                self._hints[queue] = int(broker.llen(queue))
 
     def _traces(self, rows: Sequence[Announcement]) -> dict[str, str | None]:
         with self._database.read() as session:

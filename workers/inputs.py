@@ -58,7 +58,7 @@ def request_for(session: Session, job: Job, store: ArtifactStore, settings: Sett
         memory_bytes=settings.trainer_memory_bytes,
         inputs=_inputs(session, spec, store, scratch.folder(job.id)),
         confinement=_confinement(settings) if isinstance(spec, ImportSpec) else None,
-        states=[SavedState(saved.training, saved.digest) for saved in attempts.checkpoints(session, job.id)],
+        states=_states(session, job),
         devices=devices,
         # Machines that train together each use all they have.
         gpus=job.gpus if settings.nodes == 1 or devices == 1 else None,
@@ -67,6 +67,12 @@ def request_for(session: Session, job: Job, store: ArtifactStore, settings: Sett
         rendezvous=settings.rendezvous,
         traced=tracing.sending(),
     )
+
+
+def _states(session: Session, job: Job) -> list[SavedState]:
+    """What earlier attempts have saved."""
+    saved = attempts.checkpoints(session, job.id) if job.attempt > 1 else []
+    return [SavedState(one.training, one.digest) for one in saved]
 
 
 def _confinement(settings: Settings) -> Confinement:

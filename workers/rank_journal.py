@@ -45,6 +45,5 @@ class RankJournal:
         with self._kept.sharing(key, wait) if self._kept else nullcontext() as found:
             yield self._ranks.told(found)
 
-    def publish(self, key: str, training: SharedTraining) -> None:
-        if self._kept:
-            self._kept.publish(key, training)
+    def publish(self, key: str, training: SharedTraining) -> str | None:
+        return self._kept.publish(key, training) if self._kept else None

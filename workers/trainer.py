@@ -309,12 +309,14 @@ class PipeJournal:
         with self._trainings.turn(key, wait=wait) as found:
             yield SharedTraining.from_parts(found.about, read_weights(found.weights)) if found else None
 
-    def publish(self, key: str, training: SharedTraining) -> None:
+    def publish(self, key: str, training: SharedTraining) -> str | None:
         try:
             weights = self.store(lambda stream: write_weights(training.weights, stream))
             self._trainings.publish(key, weights, training.about())
         except OSError as error:
             logging.warning("a finished training could not be shared: %s", error)
+            return None
+        return weights
 
 
 def _put(store: ArtifactStore, write: Callable[[BinaryIO], object]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.catalog import pools
 from core.catalog.tables import Base, Job
 from core.jobs.identity import SPEC_VERSION
-from core.jobs.placement import Candidate, Need, Offer, in_turn, place
+from core.jobs.placement import Candidate, Held, Need, Offer, in_turn, place
 from core.jobs.states import HELD, State
 
 QUEUED = and_(Job.state == State.QUEUED, Job.spec_version <= SPEC_VERSION)
@@ -24,7 +24,7 @@ QUEUED = and_(Job.state == State.QUEUED, Job.spec_version <= SPEC_VERSION)
 _KNOWN = f"state = 'queued' AND spec_version <= {SPEC_VERSION}"
 _TURN = "ORDER BY need, priority DESC, project, created_at, id LIMIT 1"
 _OF_HEAD = ", ".join(
-    f"(SELECT {column} FROM jobs WHERE id = heads.id)"
+    f"(SELECT {column} FROM jobs WHERE id = heads.id) AS {column}"
     for column in ("project", "need", "priority", "created_at")
 )
 _HEADS = f"""
@@ -44,16 +44,18 @@ _HEADS = f"""
         )
         FROM heads WHERE id IS NOT NULL
     )
-    SELECT {_OF_HEAD}, id FROM heads WHERE id IS NOT NULL
+    SELECT {_OF_HEAD}, id, NULL AS gpus FROM heads WHERE id IS NOT NULL
+    UNION ALL
+    SELECT NULL, need, NULL, NULL, NULL, gpus FROM jobs WHERE pool = :pool
 """
 # PostgreSQL drops from an order what is known to be equal. What is left is that of other indices too, and where it
 # takes most rows for queued it walks one of those, past all jobs that ever ended. Of a range it knows nothing.
-_HEADS_IN = {
-    "sqlite": text(_HEADS.format(same="=")),
-    "postgresql": text(_HEADS.format(same="BETWEEN head.priority AND")),
-}
-# Made once, and of tables: that halves what a statement costs its asker.
 _JOBS, _POOLS = Base.metadata.tables["jobs"], Base.metadata.tables["pools"]
+_HEADS_IN = {
+    dialect: text(_HEADS.format(same=same)).columns(gpus=_JOBS.c.gpus.type)
+    for dialect, same in (("sqlite", "="), ("postgresql", "BETWEEN head.priority AND"))
+}
+# Made once, of tables, and asked of the connection: that halves what a statement costs its asker.
 _POOL = select(_POOLS.c.drain, _POOLS.c.kept_for).where(_POOLS.c.name == bindparam("pool")).with_for_update()
 _HEAD = (
     select(_JOBS.c.id, _JOBS.c.need)
@@ -72,7 +74,20 @@ class Choice:
 
 def heads(session: Session) -> list[Candidate]:
     """By need, the oldest queued job of every project that has one at the need's highest priority."""
-    return [Candidate(*row) for row in session.execute(_HEADS_IN[session.get_bind().dialect.name])]
+    return _heads_and_held(session, None)[0]
+
+
+def _heads_and_held(session: Session, pool: str | None) -> tuple[list[Candidate], list[Held]]:
+    """The queue's heads, and what the jobs of a worker have of it, by one question."""
+    found: list[Candidate] = []
+    held: list[Held] = []
+    query = _HEADS_IN[session.get_bind().dialect.name]
+    for row in session.connection().execute(query, {"pool": pool}):
+        if row.id is None:
+            held.append(Held(Need.parse(row.need), tuple(row.gpus or ())))
+        else:
+            found.append(Candidate(*row[:-1]))
+    return found, held
 
 
 def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
@@ -82,11 +97,12 @@ def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
     other: one takes what another has not locked, and does not count what that is about to have.
     """
     row = _locked(session, pool, offer)
+    if row.drain:
+        return None
     # Not before: what another slot of this worker has just taken heads nothing any more.
-    found = [] if row.drain else heads(session)
+    found, held = _heads_and_held(session, pool)
     if not found:
         return None
-    held = pools.held(session, pool)
     rooms = {need: place(offer, held, Need.parse(need)) for need in {one.need for one in found}}
     fitting = [one for one in found if rooms[one.need] is not None]
     above = None
@@ -109,10 +125,10 @@ def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
 
 def _locked(session: Session, pool: str, offer: Offer) -> Row[bool, str | None]:
     named = {"pool": pool}
-    found = session.execute(_POOL, named).first()
+    found = session.connection().execute(_POOL, named).first()
     if found is None:
         pools.enrol(session, pool, offer)
-        found = session.execute(_POOL, named).one()
+        found = session.connection().execute(_POOL, named).one()
     return found
 
 
@@ -122,11 +138,12 @@ def _take(session: Session, fitting: Collection[Candidate], above: int | None) -
     if above is not None:
         fitting = [one for one in fitting if one.priority > above]
     for one in in_turn(fitting, usage):
-        same = (
+        job = session.connection().execute(_HEAD, {"job": one.id}).first() or _first(
+            session,
+            Job.need == one.need,
             Job.priority.between(one.priority, one.priority),
             Job.project.between(one.project, one.project),
         )
-        job = session.execute(_HEAD, {"job": one.id}).first() or _first(session, Job.need == one.need, *same)
         if job is not None:
             return job
     # All of the highest priority are being taken: what comes after them must not wait for another hint.

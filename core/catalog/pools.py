@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog.database import dialect_insert, now
 from core.catalog.tables import Base, Job, Pool
-from core.jobs.placement import Device, Held, Need, Offer
+from core.jobs.placement import Device, Offer
 from core.jobs.states import State
 
 BEAT_SECONDS = 10.0
@@ -23,7 +23,6 @@ DRAINED = "was drained"
 """How the reason ends for which an attempt is over whose worker was drained at once."""
 
 _JOBS = Base.metadata.tables["jobs"]
-_HELD = select(_JOBS.c.need, _JOBS.c.gpus).where(_JOBS.c.pool == bindparam("pool"))
 
 
 def enrol(session: Session, name: str, offer: Offer, *, begins: bool = False) -> bool:
@@ -59,12 +58,6 @@ def live(session: Session) -> Sequence[Pool]:
     """The workers that are there and take jobs."""
     there = (Pool.seen_at >= now() - LIVE_SECONDS, Pool.drain.is_(False))
     return session.scalars(select(Pool).where(*there).order_by(Pool.name)).all()
-
-
-def held(session: Session, name: str) -> list[Held]:
-    """What the jobs of a worker have of it."""
-    rows = session.execute(_HELD, {"pool": name})
-    return [Held(Need.parse(need), tuple(gpus or ())) for need, gpus in rows]
 
 
 def drain(session: Session, name: str, *, drained: bool = True, at_once: bool = False) -> Pool | None:

@@ -70,8 +70,8 @@ class Journal(Protocol):
         wait for each other.
         """
 
-    def publish(self, key: str, training: SharedTraining) -> None:
-        """Make a finished training known to all jobs."""
+    def publish(self, key: str, training: SharedTraining) -> str | None:
+        """Make a finished training known to all jobs; the artifact of its weights, None where they were not stored."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +206,10 @@ class Lab:
             for training, trained in zip(
                 mine, self._trained(architecture, dataset, recipe, replicates, end_step, exact), strict=True
             ):
-                done[training.name] = trained
                 if shared:
-                    self.journal.publish(keys[training.name], SharedTraining.of(trained))
+                    digest = self.journal.publish(keys[training.name], SharedTraining.of(trained))
+                    trained = replace(trained, weights_digest=digest)
+                done[training.name] = trained
         return [done[training.name] for training in trainings]
 
     def _trained(
@@ -260,6 +261,11 @@ class Lab:
                 return found
             together[name] = state
         return found | together
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether steps are to come."""
+        return self._done < self._total
 
     def spare(self, steps: int) -> None:
         """So many of the steps that were expected will not be taken."""
@@ -317,7 +323,7 @@ class Lab:
                 seconds=trained.seconds,
                 history=[asdict(record) for record in trained.history],
                 fingerprint=asdict(trained.fingerprint),
-                weights_digest=self.store_weights(trained.weights),
+                weights_digest=trained.weights_digest or self.store_weights(trained.weights),
                 shared=isinstance(trained, SharedTraining),
                 speed=cost(trained, architecture, masks),
             )
@@ -381,7 +387,8 @@ class _Reporter:
         self._lab.journal.event("epoch", {"training": self._name, **asdict(record)})
 
     def checkpoint_due(self) -> bool:
-        return self._ended or self._lab.journal.due()
+        # From the last training of a job none goes on, and its weights are about to be stored.
+        return (self._ended and self._lab.goes_on) or self._lab.journal.due()
 
     def checkpoint(self, state: TrainingState) -> None:
         self._lab.journal.save(self._name, state, self._ended)

@@ -16,7 +16,7 @@ from core.training.fingerprint import Fingerprint
 from core.training.loop import Trained
 from core.training.speed import Speed
 
-_APART = ("weights", "slots")
+_APART = ("weights", "slots", "weights_digest")
 
 
 class SharedTraining(Trained):

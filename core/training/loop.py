@@ -69,7 +69,7 @@ class Trained:
     `fingerprint`: what this attempt computed with; `masks`: those after the last step, None where they are as they were
     before the first; `slots`: what the optimiser remembers, where this process trained; `last`: what was measured after
     the last step, the headline; `best`: the epoch of the highest test accuracy, the earliest of equals, and so
-    selected on the test images.
+    selected on the test images; `weights_digest`: the artifact that the weights are, where this job has stored them.
     """
 
     weights: Arrays
@@ -80,6 +80,7 @@ class Trained:
     fingerprint: Fingerprint
     masks: Arrays | None = None
     slots: Slots = field(default_factory=dict)
+    weights_digest: str | None = None
 
     @property
     def last(self) -> EpochRecord:

@@ -5,7 +5,7 @@ import pytest
 from core.catalog import attempts, pools
 from core.catalog.database import Database
 from core.catalog.tables import Job, Pool
-from core.jobs.placement import Held, Need, Offer
+from core.jobs.placement import Offer
 from tests.core.catalog.faked_clock import Clock
 
 OFFER = Offer(slots=2, memory=512, gpus=1, gpu_memory=256, takes=frozenset({"gpu", "any"}))
@@ -82,8 +82,8 @@ class TestDrain:
             assert drained.drain
         assert names(database) == []
         with database.read() as session:
-            assert session.get_one(Job, job).gives_way is None
-            assert pools.held(session, "w") == [Held(Need(), (0,))]
+            held = session.get_one(Job, job)
+            assert (held.pool, held.gpus, held.gives_way) == ("w", [0], None)
 
     def test_at_once_its_own_running_jobs_are_to_leave(
         self, database: Database, queued: Callable[..., str]

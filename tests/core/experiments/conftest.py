@@ -74,9 +74,10 @@ class Diary:
         with self.trainings.turn(key, wait=wait) as found:
             yield SharedTraining.from_parts(found.about, read_weights(found.weights)) if found else None
 
-    def publish(self, key: str, training: SharedTraining) -> None:
+    def publish(self, key: str, training: SharedTraining) -> str:
         weights = self.store(lambda stream: write_weights(training.weights, stream))
         self.trainings.publish(key, weights, training.about())
+        return weights
 
 
 class Bench:

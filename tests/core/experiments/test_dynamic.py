@@ -88,6 +88,7 @@ class TestTrain:
 
     def test_all_methods_begin_with_the_same_random_masks(self, bench: Bench) -> None:
         still = RecipeChoice(length="1it", lr=1e-30)
+        bench.diary.interval = 1
         begun = []
         for method in ("rigl", "set", "static"):
             bench.next_job()
