@@ -348,7 +348,9 @@ class TestTornStates:
         assert not rejections(one)
         assert one.events("epoch")[0]["step"] == newest.step + 1
 
-    def test_a_finished_training_whose_end_is_torn_is_had_again_and_none_before_it(self, work: MakeWork) -> None:
+    def test_a_finished_training_whose_end_is_torn_is_had_again_and_none_before_it(
+        self, work: MakeWork
+    ) -> None:
         levels = work(LEVELS)
         expected = lasting(levels.attempt())
         (end,) = (saved for saved in levels.states() if saved.training == "seed 0, level 1")
