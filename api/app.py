@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from anyio import Lock
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
@@ -145,7 +144,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry, app.state.figures = counted()
     app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
     app.state.refusals = Refusals(database)
-    app.state.turn = Lock(fast_acquire=True)
+    app.state.turns = turns(database)
     # The last one is the first that a request meets.
     app.add_middleware(Routed)
     app.add_middleware(Bodies)
