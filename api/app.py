@@ -31,6 +31,7 @@ from api.observing.installation import Installation
 from api.observing.requests import Observed, Routed
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
+from api.paging import turns
 from api.problems import NO_ROOM, NOT_READY, Problem, documented
 from api.routes import LARGEST_BODY, every_route, operation_id
 from api.tickets.reception import Reception

@@ -58,7 +58,7 @@ def ask(several: int, readers: Readers, given: Request) -> list[Response]:
 
 
 class TestLists:
-    def test_share_sqlite_by_turns_and_postgresql_at_once(self, database_url: str) -> None:
+    def test_share_sqlite_by_turns_and_a_server_at_once(self, database_url: str) -> None:
         catalog = Database(database_url)
         sqlite = catalog.engine.dialect.name == "sqlite"
         assert turns(catalog).value == (1 if sqlite else paging.AT_ONCE)
