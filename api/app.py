@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from anyio import Lock
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
@@ -32,6 +31,7 @@ from api.observing.installation import Installation
 from api.observing.requests import Observed, Routed
 from api.pages.negotiation import PagesForBrowsers
 from api.pages.rendering import mount_static
+from api.paging import turns
 from api.problems import NO_ROOM, NOT_READY, Problem, documented
 from api.routes import LARGEST_BODY, every_route, operation_id
 from api.tickets.reception import Reception
@@ -145,7 +145,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry, app.state.figures = counted()
     app.state.installation = Installation(app.state.registry, database, app.state.store, settings)
     app.state.refusals = Refusals(database)
-    app.state.turn = Lock(fast_acquire=True)
+    app.state.turns = turns(database)
     # The last one is the first that a request meets.
     app.add_middleware(Routed)
     app.add_middleware(Bodies)

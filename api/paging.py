@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar, get_args
 
-from anyio import Lock, move_on_after
+from anyio import Semaphore, move_on_after
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from api.problems import INVALID_REQUEST, Flaw, Rejected
+from core.catalog.database import Database
 from core.catalog.paging import Cursor
 
 Item = TypeVar("Item")
 Page = tuple[Sequence[BaseModel], Cursor | None]
+AT_ONCE = 8
+"""Lists that a process reads at a time from PostgreSQL."""
 PATIENCE = 0.1
 """Seconds that a list waits for those before it."""
+
+
+def turns(database: Database) -> Semaphore:
+    """How many lists an API process reads at a time.
+
+    From SQLite one: threads that read from it together take turns at each row, which costs more than the row, and all
+    end as late as the last. PostgreSQL reads by itself meanwhile.
+    """
+    return Semaphore(1 if database.engine.dialect.name == "sqlite" else AT_ONCE, fast_acquire=True)
 
 
 def _example(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -54,18 +66,17 @@ class Paging(BaseModel):
 async def listing(request: Request, read: Callable[[], Page]) -> Response:
     """The answer that a page is, with its `Link` header. Its items are what the route documents: nothing looks again.
 
-    Of the lists that a process is asked for one is read at a time. Threads that read from SQLite together take turns at
-    each row, which costs more than the row, and all end as late as the last. Who has waited for `PATIENCE` reads all
-    the same: a search through many rows is under way then, which leaves the others room.
+    Lists take turns (`turns`). Who has waited for `PATIENCE` reads all the same: a search through many rows is under
+    way then, which leaves the others room.
     """
-    turn: Lock = request.app.state.turn
+    taken: Semaphore = request.app.state.turns
     with move_on_after(PATIENCE) as waiting:
-        await turn.acquire()
+        await taken.acquire()
     try:
         return await run_sync(_answer, request, read)
     finally:
         if not waiting.cancelled_caught:
-            turn.release()
+            taken.release()
 
 
 def _answer(request: Request, read: Callable[[], Page]) -> Response:

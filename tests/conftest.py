@@ -27,6 +27,7 @@ ON_BOTH = {
         "test_health.py",
         "test_reuse.py",
         "test_batches.py",
+        "test_paging.py",
     ),
     "tests/workers/": ("test_jobs.py::TestMainJob",),
 }

@@ -5,11 +5,12 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio import Lock
+from anyio import Semaphore
 from fastapi import Request, Response
 
 from api import paging
-from api.paging import Page, listing
+from api.paging import Page, listing, turns
+from core.catalog.database import Database
 
 
 class Readers:
@@ -35,7 +36,7 @@ class Readers:
 
 
 def request() -> Request:
-    app = SimpleNamespace(state=SimpleNamespace(turn=Lock(fast_acquire=True)))
+    app = SimpleNamespace(state=SimpleNamespace(turns=Semaphore(1)))
     return Request(
         {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [], "app": app}
     )
@@ -57,6 +58,12 @@ def ask(several: int, readers: Readers, given: Request) -> list[Response]:
 
 
 class TestLists:
+    def test_share_sqlite_by_turns_and_a_server_at_once(self, database_url: str) -> None:
+        catalog = Database(database_url)
+        sqlite = catalog.engine.dialect.name == "sqlite"
+        assert turns(catalog).value == (1 if sqlite else paging.AT_ONCE)
+        catalog.close()
+
     def test_are_read_one_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(paging, "PATIENCE", 60.0)
         readers = Readers(0.01)
@@ -69,8 +76,8 @@ class TestLists:
         readers, given = Readers(0.3), request()
         assert len(ask(3, readers, given)) == 3
         assert readers.most > 1
-        turn: Any = given.app.state.turn
-        assert not turn.locked()
+        turns: Any = given.app.state.turns
+        assert turns.value == 1
 
     def test_that_cannot_be_read_leave_the_others_their_turn(self) -> None:
         given = request()
