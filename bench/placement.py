@@ -63,15 +63,13 @@ def fill(database: Database, queued: int, projects: int) -> None:
         session.execute(text("ANALYZE"))
 
 
-def claims(database: Database) -> list[float]:
+def seconds_of_claims(database: Database) -> list[float]:
     """Seconds of each claim."""
     taken: list[float] = []
     for _ in range(CLAIMS):
         begun = time.perf_counter()
         with database.write() as session:
-            choice = placement.next_job(session, "here:1", OFFER)
-            assert choice is not None
-            job = attempts.claim(session, choice.job, "here:2", 60, "here:1", choice.gpus)
+            job = placement.take(session, "here:1", OFFER, "here:2", 60)
         taken.append(time.perf_counter() - begun)
         assert job is not None
         with database.write() as session:
@@ -104,7 +102,7 @@ def main() -> None:
                 with database.write() as session:
                     for number in range(250):
                         pools.enrol(session, f"elsewhere:{number}", OFFER)
-                taken = sorted(claims(database))
+                taken = sorted(seconds_of_claims(database))
                 print(
                     f"| {queued:,} | {projects} | {1000 * statistics.median(taken):.2f}"
                     f" | {1000 * taken[int(0.99 * len(taken))]:.2f}"

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core import tracing
 from core.catalog import architectures, attempts, tickets
 from core.catalog.artifacts import UPLOAD, ArtifactMissing, ArtifactStore
+from core.catalog.claims import Claimed
 from core.catalog.scratch import Scratch
 from core.catalog.stores import Location
 from core.catalog.tables import Job, Run
@@ -41,7 +42,7 @@ class InputGone(LookupError):
     """Something the job needs is no longer here."""
 
 
-def request_for(session: Session, job: Job, store: ArtifactStore, settings: Settings) -> Request:
+def request_for(session: Session, job: Claimed, store: ArtifactStore, settings: Settings) -> Request:
     """The request a trainer gets for this attempt; raises InputGone."""
     scratch, spec, artifacts = Scratch(settings), parse_spec(job.spec), Location.of(settings)
     devices = spec.devices if isinstance(spec, Trained) else 1
@@ -69,7 +70,7 @@ def request_for(session: Session, job: Job, store: ArtifactStore, settings: Sett
     )
 
 
-def _states(session: Session, job: Job) -> list[SavedState]:
+def _states(session: Session, job: Claimed) -> list[SavedState]:
     """What earlier attempts have saved."""
     saved = attempts.checkpoints(session, job.id) if job.attempt > 1 else []
     return [SavedState(one.training, one.digest) for one in saved]

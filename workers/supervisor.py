@@ -16,10 +16,10 @@ from core import logs, tracing
 from core.catalog import attempts, placement, tickets
 from core.catalog.artifacts import StoreAway
 from core.catalog.attempts import ProducedFile, Report
+from core.catalog.claims import Claimed
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.scratch import Scratch
 from core.catalog.stores import store_of
-from core.catalog.tables import Job
 from core.jobs.outcome import Failure, Outcome, ProducedTicket
 from core.jobs.placement import Offer
 from core.jobs.specs import NOOP
@@ -97,7 +97,7 @@ class Supervisor:
             tidy_scratch(self._database, self._settings, job.id)
         return ending.outcome is not None or bool(self._unmet[0])
 
-    def _do(self, job: Job, begun: float) -> Ending:
+    def _do(self, job: Claimed, begun: float) -> Ending:
         """Do a job that was asked for at `begun` and is now held, and write down how that ended."""
         held: dict[str, str | int] = {"job": job.id, "attempt": job.attempt, "worker": self._worker}
         told = {f"elasticket.{name}": value for name, value in held.items()}
@@ -125,17 +125,15 @@ class Supervisor:
             return "cancelled"
         return "returned" if ending.gives_way is not None or self._stopping() else "lost"
 
-    def _claim(self) -> Job | None:
+    def _claim(self) -> Claimed | None:
         with self._database.write("claim") as session:
-            choice = placement.next_job(session, self._pool, self._offer)
-            if choice is None:
+            lease = self._settings.lease_seconds
+            job = placement.take(session, self._pool, self._offer, self._worker, lease)
+            if job is None:
                 self._unmet[0] = bool(placement.heads(session))
-                return None
-            return attempts.claim(
-                session, choice.job, self._worker, self._settings.lease_seconds, self._pool, choice.gpus
-            )
+            return job
 
-    def _attend(self, job: Job) -> Ending:
+    def _attend(self, job: Claimed) -> Ending:
         """Run a trainer to its end. Whatever goes wrong here is the attempt's end, never the slot's."""
         if job.kind == NOOP:
             return Ending(outcome=Outcome().as_json())
@@ -159,7 +157,7 @@ class Supervisor:
             return Ending(how=f"the supervisor failed: {error!r}")
         return ending
 
-    def _conclude(self, job: Job, ending: Ending) -> None:
+    def _conclude(self, job: Claimed, ending: Ending) -> None:
         """Write down how the attempt ended, as long as the lease lets us."""
         if ending.state is None:
             log.warning("job %s: attempt %d was superseded", job.id, job.attempt)
@@ -186,7 +184,7 @@ class Supervisor:
                 return
 
     @contextmanager
-    def _holding(self, job: Job) -> Iterator[None]:
+    def _holding(self, job: Claimed) -> Iterator[None]:
         """Renew the job's lease meanwhile: to look at files of gigabytes, and send them, takes longer than it lasts."""
         done, seconds = threading.Event(), self._settings.lease_seconds
 
@@ -203,7 +201,7 @@ class Supervisor:
             done.set()
             thread.join()
 
-    def _verdict(self, job: Job, ending: Ending) -> tuple[str, Callable[[Session], object]]:
+    def _verdict(self, job: Claimed, ending: Ending) -> tuple[str, Callable[[Session], object]]:
         """What is to be written, and its name; the files of an outcome are read before, with no transaction open."""
         held = (job.id, job.attempt)
         if ending.outcome is not None:
@@ -223,7 +221,7 @@ class Supervisor:
             return "give_back", lambda session: attempts.give_back(session, *held)
         return "lose", lambda session: attempts.lose(session, *held, ending.how)
 
-    def _files(self, job: Job, made: Sequence[ProducedTicket]) -> list[ProducedFile]:
+    def _files(self, job: Claimed, made: Sequence[ProducedTicket]) -> list[ProducedFile]:
         if not made:
             return []
         with self._holding(job):

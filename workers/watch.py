@@ -17,10 +17,10 @@ from typing import Any
 from core import tracing
 from core.catalog import attempts
 from core.catalog.attempts import Report, Saved
+from core.catalog.claims import Claimed
 from core.catalog.database import UNREACHABLE, Database
 from core.catalog.jobs import JobEvent
 from core.catalog.scratch import Scratch
-from core.catalog.tables import Job
 from core.jobs.outcome import Failure
 from core.jobs.states import State
 from core.settings import Settings
@@ -57,7 +57,7 @@ class Watch:
         self,
         settings: Settings,
         database: Database,
-        job: Job,
+        job: Claimed,
         trainer: Trainer,
         stopping: Callable[[], bool],
     ) -> None:

@@ -25,6 +25,7 @@ from bench.simulation.fleet import Fate, Fleet, Held, Host, Look, Slot
 from bench.simulation.workload import Request, Workload
 from core.catalog import attempts, dispatch, jobs, placement, pools, preemption
 from core.catalog.attempts import Report, Saved
+from core.catalog.claims import Claimed
 from core.catalog.database import Database, now
 from core.catalog.tables import Job, Pool
 from core.jobs.outcome import Outcome
@@ -72,6 +73,7 @@ class Simulation:
         self._listening = OrderedDict((host, None) for host in self._hosts)
         self._at_work: dict[str, Slot] = {}
         self._asked: dict[str, Asked] = {}
+        self._since: dict[str, float] = {}
         self._left: dict[str, float] = {}
         self._silent: set[str] = set()
         self._queued: Counter[Asked] = Counter()
@@ -126,6 +128,7 @@ class Simulation:
                 job_id = f"{next(self._numbers):032x}"
                 jobs.create(session, spec, MAX_ATTEMPTS, job_id=job_id, priority=request.priority)
                 self._left[job_id], self._asked[job_id] = seconds, asked
+                self._since[job_id] = self._clock.now
         self._counts.did("submit", len(request.seconds))
         self._open += len(request.seconds)
         self._queue(asked, len(request.seconds))
@@ -183,14 +186,14 @@ class Simulation:
         self._queue(asked, -1)
         self._usage[asked.project] += asked.gpus
         if job.attempt == 1:
-            self.found.waits.append(Wait(*asked, self._clock.now - job.created_at))
+            self.found.waits.append(Wait(*asked, self._clock.now - self._since[job.id]))
         began = self._clock.now + START_SECONDS
         slot.job = Held(job.id, job.attempt, job.project, began, began + self._left[job.id])
         self._at_work[job.id] = slot
         self._counts.at_work(+1, +asked.gpus)
         self._at(slot.job.ends - self._clock.now, partial(self._hand_in, slot, slot.job))
 
-    def _claim(self, slot: Slot) -> Job | None:
+    def _claim(self, slot: Slot) -> Claimed | None:
         host, lease = slot.host, self._settings.lease_seconds
         if self._wanted is None:
             waits = (asked for asked, number in self._queued.items() if number)
@@ -200,10 +203,7 @@ class Simulation:
             self._counts.did("claim in vain")
             return None
         with self._counts.timed("claim"), self._database.write() as session:
-            choice = placement.next_job(session, host.name, host.offer)
-            job = None
-            if choice is not None:
-                job = attempts.claim(session, choice.job, slot.name, lease, host.name, choice.gpus)
+            job = placement.take(session, host.name, host.offer, slot.name, lease)
         if job is None:
             host.looked = look
             self._counts.did("claim in vain")

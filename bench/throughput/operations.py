@@ -15,11 +15,11 @@ import psycopg
 from sqlalchemy.orm import Session
 
 from bench.throughput.stack import postgresql
-from core.catalog import attempts, dispatch, jobs, placement
+from core.catalog import attempts, claims, dispatch, jobs, placement
 from core.catalog.attempts import Report, Saved
+from core.catalog.claims import Claimed
 from core.catalog.database import Database
 from core.catalog.migrate import upgrade
-from core.catalog.tables import Job
 from core.jobs.outcome import Outcome
 from core.jobs.placement import Offer
 from core.jobs.specs import TrainSpec
@@ -58,7 +58,7 @@ class _Costs:
     def all(self) -> dict[str, Any]:
         """In the order in which a job meets them."""
         made: list[str] = []
-        held: list[Job] = []
+        held: list[Claimed] = []
         self._cost("submit", lambda s: made.append(jobs.create(s, SPEC, 5).id))
         self._cost("look at the outbox", dispatch.outbox, reads=True)
         with self._everywhere.read() as session:
@@ -75,18 +75,17 @@ class _Costs:
         self._cost("succeed", lambda s: self._succeed(s, next(ending)))
         return {"transactions": self._transactions, "bytes_per_job": self._bytes()}
 
-    def _claim(self, session: Session) -> Job:
-        choice = placement.next_job(session, "worker", OFFER)
-        assert choice is not None
+    def _claim(self, session: Session) -> Claimed:
+        choice = next(placement.choices(session, "worker", OFFER))
         # In no pool: hundreds that one worker held would be read by each further claim, where there are a few.
-        job = attempts.claim(session, choice.job, "worker:1", LEASE, None, choice.gpus)
+        job = claims.claim(session, choice.job, "worker:1", LEASE, None, choice.gpus)
         assert job is not None
         return job
 
-    def _beat(self, session: Session, job: Job, report: Report) -> None:
+    def _beat(self, session: Session, job: Claimed, report: Report) -> None:
         assert attempts.heartbeat(session, job.id, job.attempt, LEASE, report).state is State.RUNNING
 
-    def _succeed(self, session: Session, job: Job) -> None:
+    def _succeed(self, session: Session, job: Claimed) -> None:
         assert attempts.succeed(session, job.id, job.attempt, Outcome(), [])
 
     def _cost(self, name: str, work: Callable[[Session], object], *, reads: bool = False) -> None:
@@ -134,5 +133,5 @@ class _Costs:
         return sizes
 
 
-def _saved(step: int, job: Job) -> tuple[Job, Report]:
+def _saved(step: int, job: Claimed) -> tuple[Claimed, Report]:
     return job, Report(checkpoints=[Saved("seed 0", step, False, f"{step:064x}")], progress=PROGRESS)

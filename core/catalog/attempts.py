@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Double, Select, Table, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
+from core.catalog.chain import Chain
 from core.catalog.database import now
-from core.catalog.jobs import JobEvent, end, enqueue, record, transition
+from core.catalog.jobs import JobEvent, enqueue, moved, record, state_told, tell_state, transition
 from core.catalog.scope import WITH_DELETED
 from core.catalog.tables import Attempt, Base, Checkpoint, Job
-from core.jobs.identity import SPEC_VERSION
 from core.jobs.outcome import Failure, Outcome
-from core.jobs.states import HELD, TERMINAL, State
+from core.jobs.states import HELD, TERMINAL, State, sources
 from core.tickets import TicketFile
 
 SILENT = "went silent"
@@ -35,7 +36,6 @@ def _unless_none(table: Table, *names: str) -> dict[str, Any]:
 
 # Of tables, and asked of the connection: every job has these asked, and as objects they take thrice the time.
 _JOBS, _TABLE = Base.metadata.tables["jobs"], Base.metadata.tables["attempts"]
-_ATTEMPTS = insert(_TABLE)
 _MINE = (_TABLE.c.job_id == bindparam("job"), _TABLE.c.attempt == bindparam("token"))
 _ENDED = update(_TABLE).where(*_MINE).values(ended_at=now(), outcome=bindparam("how"))
 _TOLD = update(_TABLE).where(*_MINE).values(_unless_none(_TABLE, "device", "usage"))
@@ -86,39 +86,6 @@ class Report:
     progress: dict[str, Any] | None = None
     device: str | None = None
     usage: dict[str, Any] | None = None
-
-
-def claim(
-    session: Session,
-    job_id: str,
-    worker: str,
-    lease_seconds: float,
-    pool: str | None = None,
-    gpus: Sequence[int] | None = None,
-) -> Job | None:
-    """Take a queued job; None where it is not queued (any more). Two claims of one job cannot both succeed.
-
-    `worker`: the slot that does it; `pool`: the worker whose slot that is; `gpus`: the numbers of those it gets.
-    """
-    job = transition(
-        session,
-        job_id,
-        State.RUNNING,
-        values={
-            "lease": lease_seconds,
-            "worker": worker,
-            "pool": pool,
-            "gpus": None if gpus is None else list(gpus),
-            # Its training states are from now on of this version.
-            "spec_version": SPEC_VERSION,
-        },
-    )
-    if job is not None:
-        if job.progress is not None:
-            # What the attempt before expected of its own rate says nothing of this one.
-            job.progress = {**job.progress, "eta_seconds": None}
-        session.connection().execute(_ATTEMPTS, {"job_id": job_id, "attempt": job.attempt, "worker": worker})
-    return job
 
 
 @dataclass(frozen=True)
@@ -255,10 +222,20 @@ def stopped(session: Session, job_id: str, attempt: int) -> bool:
 def _finish(
     session: Session, job_id: str, attempt: int, to: State, outcome: str, values: dict[str, Any] | None = None
 ) -> bool:
-    if not end(session, job_id, to, attempt, values):
-        return False
-    _end(session, job_id, attempt, outcome)
-    return True
+    given = {f"new_{name}": value for name, value in (values or {}).items()}
+    told = {"told": state_told(to, values), "how": outcome}
+    finish = _finishing(to, tuple(values or ()))
+    return finish.do(session, {"job": job_id, "token": attempt, **given, **told}) is not None
+
+
+@lru_cache
+def _finishing(to: State, names: tuple[str, ...]) -> Chain:
+    held = (_JOBS.c.id == bindparam("job"), _JOBS.c.attempt == bindparam("token"))
+    finished = moved(_JOBS.c, to) | {name: bindparam(f"new_{name}") for name in names}
+    finish = update(_JOBS).where(*held, _JOBS.c.state.in_(sources(to))).values(finished)
+    return Chain(
+        finish.returning(_JOBS.c.id, _JOBS.c.attempt, _JOBS.c.last_event), tell_state, lambda _: _ENDED
+    )
 
 
 def lose(session: Session, job_id: str, attempt: int, reason: str) -> State | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Double, bindparam, insert, select, update
+from sqlalchemy import FromClause, Insert, bindparam, insert, literal, select, update
 from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -207,55 +207,50 @@ def transition(
 ) -> Job | None:
     """Move a job to `to` if the state table and the fencing token allow it; None where they do not.
 
-    `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it; to
-    `RUNNING` they name the seconds of its lease, `lease`.
+    `attempt` is the token of a writer that holds the job; a user's request has none. `values` are set with it.
     """
-    moving = _moving(to, only_from, attempt is not None, tuple(values or ()), whole=True)
-    job: Job | None = session.scalar(moving, _given(job_id, attempt, values))
+    moving = _moving(to, only_from, attempt is not None, tuple(values or ()))
+    token = {} if attempt is None else {"token": attempt}
+    given = {f"new_{name}": value for name, value in (values or {}).items()}
+    job: Job | None = session.scalar(moving, {"job": job_id, **token, **given})
     if job is not None:
-        _tell(session, job_id, to, job.attempt, job.last_event, values)
+        told = JobEvent("state", state_told(to, values))
+        record(session, job_id, job.attempt, job.last_event, [told])
     return job
 
 
-def end(session: Session, job_id: str, to: State, attempt: int, values: dict[str, Any] | None = None) -> bool:
-    """The same for who holds the job and need not see it: whether it was moved."""
-    moving = _moving(to, None, True, tuple(values or ()), whole=False)
-    last_event = session.scalar(moving, _given(job_id, attempt, values))
-    if last_event is not None:
-        _tell(session, job_id, to, attempt, last_event, values)
-    return last_event is not None
-
-
 @lru_cache
-def _moving(
-    to: State, only_from: State | None, held: bool, names: tuple[str, ...], *, whole: bool
-) -> ReturningUpdate[Any]:
-    """The statement that moves a job and sets what is so named, made once: that takes longer than to ask it."""
+def _moving(to: State, only_from: State | None, held: bool, names: tuple[str, ...]) -> ReturningUpdate[Any]:
+    """Made once: that takes longer than to ask it."""
     allowed = sources(to) if only_from is None else sources(to) & {only_from}
     guard = [Job.id == bindparam("job"), Job.state.in_(allowed)]
     if held:
         guard.append(Job.attempt == bindparam("token"))
-    columns: dict[str, Any] = {"state": to, "last_event": Job.last_event + 1}
+    columns = moved(Job, to) | {name: bindparam(f"new_{name}") for name in names}
+    moving = update(Job).where(*guard).values(columns).returning(Job)
+    return moving.execution_options(populate_existing=True, synchronize_session=False)
+
+
+def moved(job: Any, to: State) -> dict[str, Any]:
+    """What is set of a job that comes to a state; `job` has its columns."""
+    columns: dict[str, Any] = {"state": to, "last_event": job.last_event + 1}
     if STATES[to].terminal:
         columns |= {"finished_at": now(), "lease_until": None, "pool": None}
-    if to is State.RUNNING:
-        lease = now() + bindparam("new_lease", None, Double())
-        columns |= {"attempt": Job.attempt + 1, "started_at": now(), "lease_until": lease}
-    columns |= {name: bindparam(f"new_{name}") for name in names if name != "lease"}
-    moving = update(Job).where(*guard).values(**columns).returning(Job if whole else Job.last_event)
-    return moving.execution_options(populate_existing=whole, synchronize_session=False)
+    return columns
 
 
-def _given(job_id: str, attempt: int | None, values: dict[str, Any] | None) -> dict[str, Any]:
-    token = {} if attempt is None else {"token": attempt}
-    return {"job": job_id, **token, **{f"new_{name}": value for name, value in (values or {}).items()}}
+def state_told(to: State, values: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the event says of that."""
+    return {"state": to, **{name: value for name, value in (values or {}).items() if name == "error"}}
 
 
-def _tell(
-    session: Session, job_id: str, to: State, attempt: int, last_event: int, values: dict[str, Any] | None
-) -> None:
-    error = {name: value for name, value in (values or {}).items() if name == "error"}
-    record(session, job_id, attempt, last_event, [JobEvent("state", {"state": to, **error})])
+def tell_state(job: FromClause) -> Insert:
+    """Record, as `told`, the event of a job that was just moved."""
+    events = _TABLES["events"]
+    names = ("job_id", "seq", "attempt", "kind", "data")
+    told = (literal("state"), bindparam("told", None, events.c.data.type))
+    row = select(job.c.id, job.c.last_event, job.c.attempt, *told)
+    return insert(events).from_select(names, row, include_defaults=False)
 
 
 def cancel(session: Session, job_id: str) -> Job | None:

@@ -7,13 +7,14 @@ priority, and each is found by a descent of `ix_jobs_placement`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from core.catalog import pools
+from core.catalog.claims import Claimed, claim
 from core.catalog.tables import Base, Job
 from core.jobs.identity import SPEC_VERSION
 from core.jobs.placement import Candidate, Held, Need, Offer, in_turn, place
@@ -57,16 +58,11 @@ _HEADS_IN = {
 }
 # Made once, of tables, and asked of the connection: that halves what a statement costs its asker.
 _POOL = select(_POOLS.c.drain, _POOLS.c.kept_for).where(_POOLS.c.name == bindparam("pool")).with_for_update()
-_HEAD = (
-    select(_JOBS.c.id, _JOBS.c.need)
-    .where(_JOBS.c.id == bindparam("job"), text(_KNOWN))
-    .with_for_update(skip_locked=True)
-)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A job, locked, and the GPUs that it gets; none: it computes on the CPU."""
+    """A job and the GPUs that it gets; none: it computes on the CPU."""
 
     job: str
     gpus: tuple[int, ...]
@@ -90,37 +86,42 @@ def _heads_and_held(session: Session, pool: str | None) -> tuple[list[Candidate]
     return found, held
 
 
-def next_job(session: Session, pool: str, offer: Offer) -> Choice | None:
-    """The job that a worker does next, whatever job it was told of, so that no lost hint starves one.
+def take(session: Session, pool: str, offer: Offer, slot: str, lease_seconds: float) -> Claimed | None:
+    """Claim the job that a worker does next, whatever job it was told of, so that no lost hint starves one.
 
     Two slots of a worker choose one after the other. Workers that choose at the same instant do not wait for each
-    other: one takes what another has not locked, and does not count what that is about to have.
+    other: one takes what another is not just taking, and does not count what that is about to have.
     """
+    for choice in choices(session, pool, offer):
+        job = claim(session, choice.job, slot, lease_seconds, pool, choice.gpus)
+        if job is not None:
+            return job
+    return None
+
+
+def choices(session: Session, pool: str, offer: Offer) -> Iterator[Choice]:
+    """The job that a worker does next, and for where another just takes that, the one after it, and so on."""
     row = _locked(session, pool, offer)
     if row.drain:
-        return None
+        return
     # Not before: what another slot of this worker has just taken heads nothing any more.
     found, held = _heads_and_held(session, pool)
-    if not found:
-        return None
     rooms = {need: place(offer, held, Need.parse(need)) for need in {one.need for one in found}}
     fitting = [one for one in found if rooms[one.need] is not None]
     above = None
-    if row.kept_for is not None:
+    if found and row.kept_for is not None:
         kept = session.execute(
             select(Job.id, Job.need, Job.priority).where(Job.id == row.kept_for, QUEUED).with_for_update()
         ).first()
         if kept is not None:
             gpus = place(offer, held, Need.parse(kept.need))
             if gpus is not None:
-                return Choice(kept.id, gpus)
+                yield Choice(kept.id, gpus)
             above = kept.priority
-    job = _take(session, fitting, above)
-    if job is None:
-        return None
-    gpus = rooms[job.need]
-    assert gpus is not None
-    return Choice(job.id, gpus)
+    for job, need in _in_turn(session, fitting, above):
+        gpus = rooms[need]
+        assert gpus is not None
+        yield Choice(job, gpus)
 
 
 def _locked(session: Session, pool: str, offer: Offer) -> Row[bool, str | None]:
@@ -132,33 +133,32 @@ def _locked(session: Session, pool: str, offer: Offer) -> Row[bool, str | None]:
     return found
 
 
-def _take(session: Session, fitting: Collection[Candidate], above: int | None) -> Row[str, str] | None:
-    """The first in turn, or the next one of its project where another worker just takes it."""
+def _in_turn(
+    session: Session, fitting: Collection[Candidate], above: int | None
+) -> Iterator[tuple[str, str]]:
+    """Job and need: the first in turn, then where another worker just takes it the next one of its project."""
     usage = devices_in_use(session) if len({one.project for one in fitting}) > 1 else {}
     if above is not None:
         fitting = [one for one in fitting if one.priority > above]
     for one in in_turn(fitting, usage):
-        job = session.connection().execute(_HEAD, {"job": one.id}).first() or _first(
+        yield one.id, one.need
+        yield from _first(
             session,
             Job.need == one.need,
             Job.priority.between(one.priority, one.priority),
             Job.project.between(one.project, one.project),
         )
-        if job is not None:
-            return job
     # All of the highest priority are being taken: what comes after them must not wait for another hint.
     lower = (Job.priority > above,) if above is not None else ()
     for need in dict.fromkeys(one.need for one in fitting):
-        job = _first(session, Job.need == need, *lower)
-        if job is not None:
-            return job
-    return None
+        yield from _first(session, Job.need == need, *lower)
 
 
-def _first(session: Session, *conditions: ColumnElement[bool]) -> Row[str, str] | None:
+def _first(session: Session, *conditions: ColumnElement[bool]) -> Iterator[tuple[str, str]]:
+    """The first such job that nobody is just taking, if there is one, locked."""
     order = (Job.priority.desc(), Job.project, Job.created_at, Job.id)
     query = select(Job.id, Job.need).where(QUEUED, *conditions).order_by(*order).limit(1)
-    return session.execute(query.with_for_update(skip_locked=True)).first()
+    yield from session.execute(query.with_for_update(skip_locked=True)).tuples()
 
 
 def devices_in_use(session: Session) -> Counter[str]:

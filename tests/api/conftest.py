@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.gate.connections import Patient
-from core.catalog import attempts, jobs, ticket_lists
+from core.catalog import attempts, claims, jobs, ticket_lists
 from core.catalog.database import Database
 from core.families import architecture
 from core.jobs.outcome import Outcome, ResultRecord, RunRecord
@@ -144,7 +144,7 @@ class Worker:
     def claim(self, job: str) -> int:
         """Take a job; its attempt."""
         with self._database.write() as session:
-            claimed = attempts.claim(session, job, "worker-1", 3600)
+            claimed = claims.claim(session, job, "worker-1", 3600)
             assert claimed is not None
             return claimed.attempt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.catalog import attempts, pools
+from core.catalog import claims, pools
 from core.catalog.tables import Job
 from core.jobs.placement import Offer
 
@@ -26,7 +26,7 @@ def pool(database) -> None:
 def running(client, database) -> str:
     job = client.post("/find", json={"architecture": "mlp_1", "dataset": "digits"}).json()["id"]
     with database.write() as session:
-        attempts.claim(session, job, "gpu-1:8", 60, "gpu-1:7", [0])
+        claims.claim(session, job, "gpu-1:8", 60, "gpu-1:7", [0])
     return str(job)
 
 

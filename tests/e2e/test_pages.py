@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from api.jobs import examples
-from core.catalog import attempts, jobs, tickets
+from core.catalog import attempts, claims, jobs, tickets
 from core.catalog.attempts import Report
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
@@ -50,7 +50,7 @@ class Catalog:
 
     def run(self, job: str) -> None:
         with self.database.write() as session:
-            assert attempts.claim(session, job, "worker-1", 3600) is not None
+            assert claims.claim(session, job, "worker-1", 3600) is not None
 
     def tell(self, job: str, training: str, epochs: range, done: int) -> None:
         events = [JobEvent("log", {"text": f"{training} goes on"})]

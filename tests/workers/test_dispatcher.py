@@ -12,7 +12,7 @@ import redis
 from kombu import pools
 from sqlalchemy import event, func, select
 
-from core.catalog import attempts, dispatch, jobs, quotas, retention, studies
+from core.catalog import attempts, claims, dispatch, jobs, quotas, retention, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.catalog.quotas import Quota
@@ -79,7 +79,7 @@ class TestAdvance:
         assert len(sent) == 1
         with database.write() as session:
             job = session.scalars(select(Job)).one()
-            attempts.claim(session, job.id, "w", 60)
+            claims.claim(session, job.id, "w", 60)
             attempts.succeed(session, job.id, 1, Outcome(), [])
         dispatcher.advance()
         with database.read() as session:
@@ -171,7 +171,7 @@ class TestRelay:
     ) -> None:
         (job,) = self.queue(database, 1)
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
         Dispatcher(settings).relay()
         assert (broker.llen(CPU), self.unannounced(database)) == (0, 0)
 

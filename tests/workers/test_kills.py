@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import Saved
 from core.catalog.database import Database
@@ -136,7 +136,7 @@ class Work:
         An outcome is not written down, as if the supervisor had died: the job can always be attempted again.
         """
         with self._database.write() as session:
-            job = attempts.claim(session, self.id, "test", 60)
+            job = claims.claim(session, self.id, "test", 60)
         assert job is not None
         with self._database.read() as session:
             request = request_for(session, job, self.artifacts, self.settings)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.database import Database
 from core.catalog.scope import OfJob, OfProject, OfStudy
 from core.catalog.tables import Base
@@ -76,7 +76,7 @@ def populate(
 
     def claimed(job: str) -> int:
         with ours.write() as session:
-            row = attempts.claim(session, job, "secret-worker", 3600)
+            row = claims.claim(session, job, "secret-worker", 3600)
             assert row is not None
             report = attempts.Report([jobs.JobEvent("log", {"text": "secret log"})], device="secret-device")
             attempts.heartbeat(session, job, row.attempt, 3600, report)

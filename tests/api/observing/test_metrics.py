@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from api.app import create_app
 from api.observing import installation
-from core.catalog import attempts, dispatch, pools
+from core.catalog import attempts, claims, dispatch, pools
 from core.catalog.database import Database
 from core.catalog.tables import Attempt
 from core.jobs.placement import Offer
@@ -111,7 +111,7 @@ class TestInstallation:
     def test_a_lost_lease_is_one(self, scrape: Scrape, client: httpx.Client, database: Database) -> None:
         job = post(client)
         with database.write() as session:
-            attempts.claim(session, job, "w", -1)
+            claims.claim(session, job, "w", -1)
         assert scrape()["elasticket_leases_expired"] == 1
         with database.everywhere().write() as session:
             dispatch.end_expired_leases(session)
@@ -123,7 +123,7 @@ class TestInstallation:
     ) -> None:
         job = post(client)
         with database.write() as session:
-            attempts.claim(session, job, "host:1", 60)
+            claims.claim(session, job, "host:1", 60)
             usage = {"memory_bytes": 2e9, "cores": 1.5, "device_busy": 0.5, "unknown": 1}
             attempts.heartbeat(session, job, 1, 60, attempts.Report(device="cuda H100", usage=usage))
         found = scrape()

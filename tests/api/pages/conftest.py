@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import update
 
 from api.app import create_app
-from core.catalog import attempts, jobs, studies, tickets
+from core.catalog import attempts, claims, jobs, studies, tickets
 from core.catalog.attempts import Report
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
@@ -63,7 +63,7 @@ class Catalog:
     ) -> None:
         """Claim a job and report progress, a log line and a curve per training."""
         with self.database.write() as session:
-            claimed = attempts.claim(session, job, "worker-1", 3600)
+            claimed = claims.claim(session, job, "worker-1", 3600)
             assert claimed is not None
             doing = trainings[-1] if trainings else "seed 0, level 0"
             events = [JobEvent("log", {"text": "reading digits from scikit-learn"})]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from core.catalog import attempts
+from core.catalog import attempts, claims
 from core.catalog.attempts import Report
 from core.catalog.jobs import JobEvent
 from tests.tables import stated, table
@@ -108,7 +108,7 @@ def full(catalog: Any) -> tuple[str, str]:
     job, ticket = catalog.queued(), catalog.upload(catalog.found(note=PAYLOADS), *PAYLOADS[:16])
     everything = " ".join(PAYLOADS).replace("\0", "")
     with catalog.database.write() as session:
-        claimed = attempts.claim(session, job, PAYLOADS[2], 3600)
+        claimed = claims.claim(session, job, PAYLOADS[2], 3600)
         assert claimed is not None
         events = [JobEvent("log", {"text": words}) for words in PAYLOADS]
         curve = {

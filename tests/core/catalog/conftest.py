@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from core.catalog import attempts, jobs, studies
+from core.catalog import attempts, claims, jobs, studies
 from core.catalog.attempts import ProducedFile
 from core.catalog.database import Database
 from core.catalog.tables import Job
@@ -67,7 +67,7 @@ class Crew:
             queued = session.scalars(select(Job.id).where(Job.state == "queued")).all()
         for job_id in queued:
             with self.database.write() as session:
-                job = attempts.claim(session, job_id, "w", 60)
+                job = claims.claim(session, job_id, "w", 60)
                 assert job is not None
                 self.done.append(job.spec)
                 if fails(job.spec):

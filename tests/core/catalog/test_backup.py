@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.artifacts import UPLOAD, ArtifactMissing, LocalStore
 from core.catalog.attempts import Report, Saved
 from core.catalog.backup import NotPossible, backup, restore
@@ -59,7 +59,7 @@ def finish(database: Database, store: LocalStore) -> Callable[[bytes], str]:
         digest = put(store, weights)
         with database.write() as session:
             job = jobs.create(session, SPEC, 3)
-            attempts.claim(session, job.id, "w", 60)
+            claims.claim(session, job.id, "w", 60)
             assert attempts.succeed(session, job.id, 1, trained(digest), [])
         return digest
 
@@ -120,7 +120,7 @@ class TestBackup:
     ) -> None:
         with database.write() as session:
             job_id = jobs.create(session, SPEC, 3).id
-            attempts.claim(session, job_id, "w", 60)
+            claims.claim(session, job_id, "w", 60)
         scratch = LocalStore(settings.scratch_directory / job_id)
         digest = put(scratch, b"state")
         (scratch.root / UPLOAD).write_bytes(b"foreign")
@@ -143,7 +143,7 @@ class TestBackup:
         SharedTrainings(source, "vision").publish("ab" * 32, weights, SMALL)
         with database.write() as session:
             job_id = jobs.create(session, SPEC, 3).id
-            attempts.claim(session, job_id, "w", 60)
+            claims.claim(session, job_id, "w", 60)
         state = put(scratch.states(job_id), b"state")
         scratch.bucket(job_id).write(UPLOAD, b"foreign")
         with database.write() as session:

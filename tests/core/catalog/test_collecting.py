@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.artifacts import ArtifactStore, LocalStore
 from core.catalog.bucket import Bucket
 from core.catalog.bucket_store import BucketStore
@@ -63,7 +63,7 @@ def finish(database: Database, spec: TrainSpec) -> Callable[[str], str]:
         run = RunRecord("mlp_1", "digits", None, 0, 0, None, 0.7, 0, 12, 1.5, [], {}, weights)
         with database.write() as session:
             job = jobs.create(session, spec, 3)
-            attempts.claim(session, job.id, "w", 60)
+            claims.claim(session, job.id, "w", 60)
             assert attempts.succeed(session, job.id, 1, Outcome(runs=[run]), [])
         return job.id
 
@@ -107,7 +107,7 @@ class TestCollect:
     ) -> None:
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
         made = put(store, b"of a job that takes a month")
         days_later(30)
         assert collect(database, store, DAY).digests == []

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from core.catalog import (
     attempts,
+    claims,
     deletion,
     history,
     jobs,
@@ -52,7 +53,7 @@ def trained(database: Database, queued: Callable[..., str]) -> str:
     """A train job that has succeeded, with a row of everything."""
     job = queued()
     with database.write() as session:
-        attempts.claim(session, job, "w", 60)
+        claims.claim(session, job, "w", 60)
         attempts.heartbeat(session, job, 1, 60, Report([JobEvent("log", {"text": "…"})]))
         attempts.succeed(session, job, 1, Outcome(runs=[RUN], results=[RESULT]), [])
     return job
@@ -223,7 +224,7 @@ class TestJob:
         job = queued()
         if state == "running":
             with database.write() as session:
-                attempts.claim(session, job, "w", 60)
+                claims.claim(session, job, "w", 60)
         with pytest.raises(NotOver, match=state), database.write() as session:
             deletion.delete_job(session, job)
 

@@ -3,7 +3,7 @@ from dataclasses import astuple
 
 from sqlalchemy import update
 
-from core.catalog import attempts, jobs, pools
+from core.catalog import claims, jobs, pools
 from core.catalog.database import Database
 from core.catalog.demand import demand
 from core.catalog.tables import Job
@@ -20,8 +20,8 @@ class TestDemand:
             for number, (job, need) in enumerate(zip(made, needs, strict=True)):
                 at = jobs.clock(session) - 100 * (number + 1)
                 session.execute(update(Job).where(Job.id == job).values(need=need, created_at=at))
-            attempts.claim(session, made[1], "s", 60)
-            attempts.claim(session, made[4], "t", 60)
+            claims.claim(session, made[1], "s", 60)
+            claims.claim(session, made[4], "t", 60)
             jobs.cancel(session, made[4])
             jobs.cancel(session, made[5])
             pools.enrol(session, "one", Offer(slots=1, gpus=1))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
-from core.catalog import attempts, depth
+from core.catalog import attempts, claims, depth
 from core.catalog.database import Database
 from core.catalog.tables import Event, Job, Outbox, Project
 from core.jobs.states import State
@@ -115,7 +115,7 @@ class TestHeld:
     def test_tells_what_the_latest_attempt_uses(self, database: Database, queued: Queued) -> None:
         job, waits = queued(), queued()
         with database.write() as session:
-            attempts.claim(session, job, "host:1", 60)
+            claims.claim(session, job, "host:1", 60)
             report = attempts.Report(device="cuda H100", usage={"memory_bytes": 7})
             attempts.heartbeat(session, job, 1, 60, report)
             attempts.heartbeat(session, job, 1, 60, attempts.Report())
@@ -127,7 +127,7 @@ class TestHeld:
     def test_a_lease_that_ran_out_is_counted(self, database: Database, queued: Queued) -> None:
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
         with database.read() as session:
             assert depth.expired_leases(session, 0.0) == 0
             assert depth.expired_leases(session, 1e12) == 1

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from core.catalog import attempts, dispatch, jobs
+from core.catalog import claims, dispatch, jobs
 from core.catalog.database import Database, now
 from core.catalog.tables import Job
 from core.jobs.states import State
@@ -33,7 +33,7 @@ class TestOutbox:
     ) -> None:
         waits, taken = queued(), queued()
         with database.write() as session:
-            attempts.claim(session, taken, "w", 30)
+            claims.claim(session, taken, "w", 30)
         with database.read() as session:
             assert [(row.job_id, row.queued) for row in dispatch.outbox(session)] == [
                 (waits, True),
@@ -49,8 +49,8 @@ class TestExpiredLeases:
     def test_only_expired_ones_end(self, database: Database, queued: Callable[..., str]) -> None:
         silent, alive = queued(), queued()
         with database.write() as session:
-            attempts.claim(session, silent, "a", -1)
-            attempts.claim(session, alive, "b", 30)
+            claims.claim(session, silent, "a", -1)
+            claims.claim(session, alive, "b", 30)
         with database.write() as session:
             assert dispatch.end_expired_leases(session) == [(silent, State.QUEUED)]
         with database.write() as session:
@@ -64,7 +64,7 @@ class TestExpiredLeases:
         ends = []
         for _ in range(2):
             with database.write() as session:
-                attempts.claim(session, job_id, "w", -1)
+                claims.claim(session, job_id, "w", -1)
             with database.write() as session:
                 ends += dispatch.end_expired_leases(session)
         assert ends == [(job_id, State.QUEUED), (job_id, State.FAILED)]
@@ -81,7 +81,7 @@ class TestLostHints:
         lost, fresh, taken = queued(), queued(), queued()
         publish(database)
         with database.write() as session:
-            attempts.claim(session, taken, "w", 30)
+            claims.claim(session, taken, "w", 30)
         for job_id in (lost, taken):
             self.age_hint(database, job_id, 60)
         with database.write() as session:

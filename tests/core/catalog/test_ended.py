@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import insert, update
 
-from core.catalog import attempts, dispatch, ended, pools, preemption
+from core.catalog import attempts, claims, dispatch, ended, pools, preemption
 from core.catalog.database import Database
 from core.catalog.ended import SETTLED_SECONDS, Ended, Place, ended_after, outcome_of
 from core.catalog.tables import Attempt, Job
@@ -87,7 +87,7 @@ class TestReadingOn:
     def test_one_under_way_is_not_told(self, database: Database, queued: Queued) -> None:
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
         assert list(read_on(database, Place(0.0))) == []
 
 
@@ -103,7 +103,7 @@ class TestOutcomes:
         for outcome, end in ends.items():
             job = queued()
             with database.write() as session:
-                attempts.claim(session, job, "w", 60)
+                claims.claim(session, job, "w", 60)
                 if outcome == "cancelled":
                     attempts.transition(session, job, attempts.State.CANCELLING)
                 assert end(session, job)
@@ -113,7 +113,7 @@ class TestOutcomes:
     def test_one_whose_lease_ran_out_is_silent(self, database: Database, queued: Queued) -> None:
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", -1)
+            claims.claim(session, job, "w", -1)
             assert dispatch.end_expired_leases(session)
         with database.read() as session:
             assert outcome_of(session.get_one(Attempt, (job, 1)).outcome or "") == "silent"
@@ -124,7 +124,7 @@ class TestOutcomes:
         low, high = queued(), queued()
         with database.write() as session:
             pools.enrol(session, "host:1", Offer(slots=1))
-            attempts.claim(session, low, "host:2", 60, "host:1", ())
+            claims.claim(session, low, "host:2", 60, "host:1", ())
             session.execute(update(Job).where(Job.id == high).values(priority=MARGIN, hinted_at=0.0))
         with database.everywhere().write() as session:
             assert preemption.make_room(session, 0.0, 0.0) == [low]
@@ -134,7 +134,7 @@ class TestOutcomes:
         job = queued()
         with database.write() as session:
             pools.enrol(session, "host:1", Offer(slots=1))
-            attempts.claim(session, job, "host:2", 60, "host:1", ())
+            claims.claim(session, job, "host:2", 60, "host:1", ())
             pools.drain(session, "host:1", at_once=True)
         assert self.given_back(database, job) == "returned"
 

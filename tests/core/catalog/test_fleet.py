@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from core.catalog import attempts, dispatch, jobs
+from core.catalog import attempts, claims, dispatch, jobs
 from core.catalog.database import Database
 from core.catalog.fleet import DAY, DAYS, HOUR, HOURS, LATE, Fleet, fleet
 from core.catalog.tables import Attempt, Event, Job, Outbox
@@ -26,7 +26,7 @@ def read(database: Database) -> Fleet:
 
 def claim(database: Database, job: str, worker: str = "host:1") -> None:
     with database.write() as session:
-        assert attempts.claim(session, job, worker, 3600) is not None
+        assert claims.claim(session, job, worker, 3600) is not None
 
 
 def trained(device: str, *, shared: bool = False) -> RunRecord:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from core.catalog import attempts, dispatch, history, jobs
+from core.catalog import attempts, claims, dispatch, history, jobs
 from core.catalog.artifacts import LocalStore
 from core.catalog.attempts import Report
 from core.catalog.database import Database
@@ -29,15 +29,15 @@ def lived(database: Database, queued: Callable[..., str], store: LocalStore) -> 
     run = RunRecord("mlp_1", "digits", None, 0, 0, None, 0.0, 0, 12, 0.1, [], {}, digest)
     lived, failed, cancelled, running = (queued() for _ in range(4))
     with database.write() as session:
-        attempts.claim(session, lived, "w", 60)
+        claims.claim(session, lived, "w", 60)
         attempts.heartbeat(session, lived, 1, 60, Report([JobEvent("log", {"text": "…"})]))
         attempts.lose(session, lived, 1, "died")
-        attempts.claim(session, lived, "w", 60)
+        claims.claim(session, lived, "w", 60)
         attempts.succeed(session, lived, 2, Outcome(runs=[run]), [])
-        attempts.claim(session, failed, "w", 60)
+        claims.claim(session, failed, "w", 60)
         attempts.fail(session, failed, 1, Failure("diverged", "…"))
         jobs.cancel(session, cancelled)
-        attempts.claim(session, running, "w", 60)
+        claims.claim(session, running, "w", 60)
         dispatch.announced(session, dispatch.outbox(session))
     return lived
 

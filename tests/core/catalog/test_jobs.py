@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.orm import Session
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.attempts import Report
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
@@ -104,7 +104,7 @@ class TestTransition:
     ) -> None:
         job_id = queued()
         with database.write() as session:
-            attempts.claim(session, job_id, "w", 30)
+            claims.claim(session, job_id, "w", 30)
             job = jobs.transition(
                 session, job_id, State.FAILED, values={"error": {"reason": "r", "message": "m"}}
             )
@@ -116,7 +116,7 @@ class TestTransition:
 
 def claimed(database: Database, job_id: str) -> str:
     with database.write() as session:
-        attempts.claim(session, job_id, "w", 60)
+        claims.claim(session, job_id, "w", 60)
     return job_id
 
 

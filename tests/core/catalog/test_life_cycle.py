@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 
 from core.catalog import attempts, dispatch, history, jobs, placement
 from core.catalog.attempts import Report, Saved
+from core.catalog.claims import Claimed
 from core.catalog.database import Database
 from core.catalog.jobs import JobEvent
 from core.catalog.tables import Base, Event, Job, Outbox, Run
@@ -174,9 +175,8 @@ class LifeCycle(RuleBasedStateMachine):
         self.hints.pop()
         queued = [(-k.priority, k.created, job_id) for job_id, k in self.known.items() if k.state == "queued"]
 
-        def take(session: Session) -> Job | None:
-            choice = placement.next_job(session, "worker", Offer(slots=1000))
-            return attempts.claim(session, choice.job, "worker", lease, "worker") if choice else None
+        def take(session: Session) -> Claimed | None:
+            return placement.take(session, "worker", Offer(slots=1000), "worker", lease)
 
         job = self.write(torn, take)
         if torn:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from core.catalog import attempts, jobs
+from core.catalog import attempts, claims, jobs
 from core.catalog.database import Database
 from core.catalog.paces import FEW, Paces, paces, product_rate
 from core.catalog.tables import Attempt
@@ -59,7 +59,7 @@ def do(database: Database) -> Do:
         outcome.runs.extend(runs)
         with database.write() as session:
             job = jobs.create(session, given, 3)
-            attempts.claim(session, job.id, "w", 60)
+            claims.claim(session, job.id, "w", 60)
             assert attempts.succeed(session, job.id, 1, outcome, [])
             done.append(job.id)
             session.refresh(job)

@@ -76,7 +76,12 @@ def expected(session: Session, pool: str, offer: Offer) -> Choice | None:
     return None if best is None else Choice(best[3], best[4])
 
 
-class TestNextJob:
+def took(session: Session, worker: str, offer: Offer) -> Choice | None:
+    job = placement.take(session, worker, offer, f"{worker}/0", 60)
+    return job and Choice(job.id, tuple(job.gpus or ()))
+
+
+class TestTake:
     @pytest.mark.usefixtures("projects")
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(rows=queues, workers=st.lists(st.sampled_from(["gpu-1", "gpu-2", "cpu-1"]), max_size=10))
@@ -89,10 +94,9 @@ class TestNextJob:
         for worker in workers:
             offer = GPU if worker.startswith("gpu") else CPU
             with everywhere.write() as session:
-                choice = placement.next_job(session, worker, offer)
-                assert choice == expected(session, worker, offer)
-                if choice is not None:
-                    assert attempts.claim(session, choice.job, f"{worker}/0", 60, worker, choice.gpus)
+                choice = expected(session, worker, offer)
+                assert next(placement.choices(session, worker, offer), None) == choice
+                assert took(session, worker, offer) == choice
 
     def test_a_drained_worker_is_given_nothing_until_that_ends(
         self, database: Database, queued: Callable[..., str]
@@ -101,9 +105,9 @@ class TestNextJob:
         with database.everywhere().write() as session:
             pools.enrol(session, "w", GPU)
             pools.drain(session, "w")
-            assert placement.next_job(session, "w", GPU) is None
+            assert took(session, "w", GPU) is None
             pools.drain(session, "w", drained=False)
-            assert placement.next_job(session, "w", GPU) == Choice(job, (0,))
+            assert took(session, "w", GPU) == Choice(job, (0,))
 
     @pytest.mark.usefixtures("projects")
     def test_a_worker_kept_for_a_job_takes_that_or_what_is_more_urgent(self, database: Database) -> None:
@@ -117,12 +121,12 @@ class TestNextJob:
             fill(session, rows)
             pools.enrol(session, "w", GPU)
             session.get_one(Pool, "w").kept_for = f"{1:032x}"
-            busy = placement.next_job(session, "w", Offer(1, gpus=1, gpu_memory=1024))
+            session.flush()
+            busy = took(session, "w", Offer(1, gpus=1, gpu_memory=1024))
             assert busy == Choice(f"{2:032x}", (0,))
-            assert attempts.claim(session, busy.job, "s", 60, "w", busy.gpus)
-            assert placement.next_job(session, "w", Offer(2, gpus=2, gpu_memory=1024)) is None
+            assert took(session, "w", Offer(2, gpus=2, gpu_memory=1024)) is None
             assert attempts.fail(session, busy.job, 1, Failure("diverged", "…"))
-            assert placement.next_job(session, "w", GPU) == Choice(f"{1:032x}", (0, 1))
+            assert took(session, "w", GPU) == Choice(f"{1:032x}", (0, 1))
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     def test_a_worker_takes_the_next_where_another_just_takes_the_first(
@@ -131,8 +135,8 @@ class TestNextJob:
         first, second = queued(), queued()
         everywhere = database.everywhere()
         with everywhere.write() as one, everywhere.write() as other:
-            assert placement.next_job(one, "w", CPU) == Choice(first, ())
-            assert placement.next_job(other, "v", CPU) == Choice(second, ())
+            assert took(one, "w", CPU) == Choice(first, ())
+            assert took(other, "v", CPU) == Choice(second, ())
 
 
 @contextmanager
@@ -177,7 +181,7 @@ class TestPlan:
             session.execute(text("ANALYZE" if sqlite else "ANALYZE jobs"))
             assert len(placement.heads(session)) == 6
             with noted(database) as reads:
-                assert placement.next_job(session, "w", GPU) is not None
+                assert took(session, "w", GPU) is not None
             assert len(reads) >= 5
             for query, given_ in reads:
                 found = plan(session, query, given_)
@@ -203,8 +207,8 @@ class TestPlan:
             fill(session, rows)
             session.execute(text("ANALYZE jobs"))
         with everywhere.write() as one, everywhere.write() as other:
-            assert placement.next_job(one, "w", CPU) == Choice(f"{600:032x}", ())
+            assert took(one, "w", CPU) == Choice(f"{600:032x}", ())
             with noted(database) as reads:
-                assert placement.next_job(other, "v", CPU) == Choice(f"{601:032x}", ())
+                assert took(other, "v", CPU) == Choice(f"{601:032x}", ())
             for query, given_ in reads:
                 assert "ix_jobs_project" not in plan(other, query, given_), query

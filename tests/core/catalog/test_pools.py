@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core.catalog import attempts, pools
+from core.catalog import attempts, claims, pools
 from core.catalog.database import Database
 from core.catalog.tables import Job, Pool
 from core.jobs.placement import Offer
@@ -76,7 +76,7 @@ class TestDrain:
         job = queued()
         with database.write() as session:
             pools.enrol(session, "w", OFFER)
-            attempts.claim(session, job, "s", 60, "w", [0])
+            claims.claim(session, job, "s", 60, "w", [0])
             drained = pools.drain(session, "w")
             assert drained is not None
             assert drained.drain
@@ -91,8 +91,8 @@ class TestDrain:
         mine, other = queued(), queued()
         with database.write() as session:
             pools.enrol(session, "w", OFFER)
-            attempts.claim(session, mine, "s", 60, "w")
-            attempts.claim(session, other, "t", 60, "v")
+            claims.claim(session, mine, "s", 60, "w")
+            claims.claim(session, other, "t", 60, "v")
             pools.drain(session, "w", at_once=True)
         with database.write() as session:
             beat = attempts.heartbeat(session, mine, 1, 60, attempts.Report())

@@ -48,11 +48,8 @@ class Hall:
     def claims(self, worker: str) -> str | None:
         self.clock.set(self.clock.now + 0.01)
         with self.database.write() as session:
-            choice = placement.next_job(session, worker, self.offers[worker])
-            if choice is None:
-                return None
-            attempts.claim(session, choice.job, f"{worker}/0", 60, worker, choice.gpus)
-            return choice.job
+            job = placement.take(session, worker, self.offers[worker], f"{worker}/0", 60)
+            return job.id if job else None
 
     def passes(self, seconds: float) -> None:
         self.clock.set(self.clock.now + seconds)
@@ -176,7 +173,7 @@ class TestMakeRoom:
             assert hall.claims("a") is None
             hall.gives_way(job)
         with hall.database.write() as session:
-            assert placement.next_job(session, "a", GPUS) == Choice(large, (0, 1, 2, 3))
+            assert next(placement.choices(session, "a", GPUS)) == Choice(large, (0, 1, 2, 3))
         assert hall.claims("a") == large
         hall.passes(1)
         hall.asked()

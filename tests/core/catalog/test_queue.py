@@ -23,11 +23,10 @@ def taken(database: Database) -> list[str]:
     found: list[str] = []
     while True:
         with database.write() as session:
-            choice = placement.next_job(session, "w", Offer(slots=1000))
-            if choice is None:
+            job = placement.take(session, "w", Offer(slots=1000), "w/0", 30)
+            if job is None:
                 return found
-            assert attempts.claim(session, choice.job, "w", 30) is not None
-            found.append(choice.job)
+            found.append(job.id)
 
 
 class TestNextJob:
@@ -55,8 +54,9 @@ class TestNextJob:
         older = queued()
         with database.write() as session:
             urgent = jobs.create(session, spec, 3, priority=5).id
-            assert placement.next_job(session, "w", Offer(slots=1)).job == urgent
-            attempts.claim(session, urgent, "w", 30)
+            taken_first = placement.take(session, "w", Offer(slots=1), "w/0", 30)
+            assert taken_first is not None
+            assert taken_first.id == urgent
         with database.write() as session:
             attempts.give_back(session, urgent, 1)
         assert taken(database) == [urgent, older]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.catalog import attempts, jobs, keys, quotas, studies
+from core.catalog import attempts, claims, jobs, keys, quotas, studies
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.catalog.quotas import ProjectFull, Quota, Sizes, TooManyWaiting
@@ -48,7 +48,7 @@ class TestWaiting:
         limit(database, waiting=1)
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
         ask(database, spec)
 
     def test_those_to_come_of_an_open_study_count(
@@ -107,7 +107,7 @@ class TestBytes:
         ]
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
             attempts.succeed(session, job, 1, Outcome(runs=runs), [])
         return digest
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from core.catalog import (
     attempts,
     audit,
+    claims,
     deletion,
     history,
     idempotency,
@@ -49,7 +50,7 @@ def lived(database: Database, queued: Callable[..., str]) -> Callable[..., str]:
         result = ResultRecord("digits", "last", 90, 100, 0.1, run=0, ticket_id=ticket)
         job = queued()
         with database.write() as session:
-            attempts.claim(session, job, "w", 60)
+            claims.claim(session, job, "w", 60)
             attempts.heartbeat(session, job, 1, 60, Report([JobEvent("log", {"text": "…"})] * 3))
             attempts.succeed(session, job, 1, Outcome(runs=[run], results=[result]), [])
             aged(session, job, days)

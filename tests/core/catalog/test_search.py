@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from core.catalog import attempts, jobs, search
+from core.catalog import claims, jobs, search
 from core.catalog.database import Database
 from core.catalog.search import JobFilter, Order
 from core.catalog.tables import Job, Ticket
@@ -166,7 +166,7 @@ class TestPage:
     def test_a_worker_is_found_by_its_name(self, catalog: Database, asked: Callable[..., str]) -> None:
         job_id, _ = asked(**SPECS[0]), asked(**SPECS[0])
         with catalog.write() as session:
-            attempts.claim(session, job_id, "GPU-Host.example:12", 30)
+            claims.claim(session, job_id, "GPU-Host.example:12", 30)
         assert listed(catalog, text="gpu-host")[0] == [job_id]
 
     def test_a_job_is_found_by_the_beginning_of_its_id_however_old_it_is(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
-from core.catalog import attempts, jobs, studies, study_changes
+from core.catalog import attempts, claims, jobs, studies, study_changes
 from core.catalog.database import Database
 from core.catalog.tables import Job, Study, StudyJob
 from core.jobs.specs import parse_spec
@@ -130,7 +130,7 @@ class TestCancel:
         life.advance(study)
         running = life.jobs(study)[FIND]
         with database.write() as session:
-            attempts.claim(session, str(running), "w", 60)
+            claims.claim(session, str(running), "w", 60)
         life.cancel(study)
         assert life.states(study)[FIND] == "cancelling"
         assert not life.over(study)
@@ -236,7 +236,7 @@ class TestResume:
         life.advance(study)
         running = life.jobs(study)[FIND]
         with database.write() as session:
-            attempts.claim(session, str(running), "w", 60)
+            claims.claim(session, str(running), "w", 60)
         life.cancel(study)
         life.resume(study)
         again = life.job(life.jobs(study)[FIND])
@@ -333,7 +333,7 @@ class TestExtend:
         life.advance(study)
         before = life.jobs(study)
         with database.write() as session:
-            attempts.claim(session, str(before[FIND]), "w", 60)
+            claims.claim(session, str(before[FIND]), "w", 60)
         life.extend(study, seeds=[2])
         after = life.jobs(study)
         assert FIND not in after

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.catalog import attempts, jobs, studies, study_results, tickets
+from core.catalog import attempts, claims, jobs, studies, study_results, tickets
 from core.catalog.artifacts import LocalStore
 from core.catalog.database import Database
 from core.families import architecture
@@ -43,7 +43,7 @@ class Finished:
             assert study is not None
             study.jobs[0].job = job
             session.flush()
-            claimed = attempts.claim(session, job.id, "w", 60)
+            claimed = claims.claim(session, job.id, "w", 60)
             assert claimed is not None
             attempts.succeed(session, job.id, claimed.attempt, outcome, [])
 
