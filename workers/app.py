@@ -25,6 +25,9 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # A broker that is stopped keeps its connections: what is not answered in about ten seconds is asked anew.
     broker_transport_options={
+        # What a worker has taken and not yet begun it remembers itself: to have the broker remember it too, in case
+        # the worker dies, is two exchanges for each hint.
+        "ack_emulation": False,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
         "socket_keepalive": True,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from core.lifeline import die_with_parent
 from core.settings import Settings
+from workers.huge_pages import collapse
 from workers.protocol import SAVE_AND_END, Request
 
 _MESSAGE = 4096
@@ -165,6 +166,7 @@ def _serve(channel: socket.socket) -> None:
     # Objects that no collection looks at again: else a trainer's first one would copy every page that holds one.
     gc.collect()
     gc.freeze()
+    collapse()
     channel.send(b'{"ready": 1}')
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE, 2)

@@ -158,7 +158,8 @@ def _first(session: Session, *conditions: ColumnElement[bool]) -> Iterator[tuple
     """The first such job that nobody is just taking, if there is one, locked."""
     order = (Job.priority.desc(), Job.project, Job.created_at, Job.id)
     query = select(Job.id, Job.need).where(QUEUED, *conditions).order_by(*order).limit(1)
-    yield from session.execute(query.with_for_update(skip_locked=True)).tuples()
+    for row in session.execute(query.with_for_update(skip_locked=True)):
+        yield row.id, row.need
 
 
 def devices_in_use(session: Session) -> Counter[str]:
