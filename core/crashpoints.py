@@ -59,7 +59,7 @@ OTHERS = {
     "hint.publish": "before a hint goes to the broker",
     "hint.published": "a hint is with the broker, and still in the outbox",
     "hint.acknowledge": "before Celery acknowledges a hint",
-    "hint.acknowledged": "the broker has forgotten the hint",
+    "hint.acknowledged": "nobody remembers the hint",
     "hint.taken": "a slot was given a hint",
     "outcome.report": "a job's work is done, and its supervisor does not know",
     "outcome.reported": "the supervisor's pipe holds the outcome",
