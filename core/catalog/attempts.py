@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Double, Select, Table, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    Double,
+    FromClause,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from core.catalog import tickets
@@ -228,13 +241,18 @@ def _finish(
     return finish.do(session, {"job": job_id, "token": attempt, **given, **told}) is not None
 
 
+def _end_its_attempt(job: FromClause) -> Update:
+    its = (_TABLE.c.job_id == job.c.id, _TABLE.c.attempt == job.c.attempt)
+    return update(_TABLE).where(*its).values(ended_at=now(), outcome=bindparam("how"))
+
+
 @lru_cache
 def _finishing(to: State, names: tuple[str, ...]) -> Chain:
     held = (_JOBS.c.id == bindparam("job"), _JOBS.c.attempt == bindparam("token"))
     finished = moved(_JOBS.c, to) | {name: bindparam(f"new_{name}") for name in names}
     finish = update(_JOBS).where(*held, _JOBS.c.state.in_(sources(to))).values(finished)
     return Chain(
-        finish.returning(_JOBS.c.id, _JOBS.c.attempt, _JOBS.c.last_event), tell_state, lambda _: _ENDED
+        finish.returning(_JOBS.c.id, _JOBS.c.attempt, _JOBS.c.last_event), tell_state, _end_its_attempt
     )
 
 

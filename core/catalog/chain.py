@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, FromClause, Row, bindparam, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import ReturningUpdate, UpdateBase
 
 Following = Callable[[FromClause], UpdateBase]
@@ -20,12 +21,17 @@ class Chain:
     """A `change` that returns its row or nothing, and what reads that row as a table: made once, done often.
 
     On PostgreSQL it is one statement, whose parts all see what was there before it. SQLite, which has no such
-    statement and is no way away, is asked one part after the other.
+    statement and is no way away, is asked one part after the other. Raises `ValueError` where a part does not read it.
     """
 
     def __init__(self, change: ReturningUpdate[Any], *following: Following) -> None:
         changed = change.cte("changed")
-        parts = [make(changed).cte(f"then_{i}") for i, make in enumerate(following)]
+        made = [make(changed) for make in following]
+        for statement in made:
+            # PostgreSQL does each part, whether or not there was a row to change.
+            if not any(getattr(part, "table", None) is changed for part in visitors.iterate(statement)):
+                raise ValueError(f"this does not depend on the changed row: {statement}")
+        parts = [statement.cte(f"then_{i}") for i, statement in enumerate(made)]
         self._at_once = select(changed).add_cte(*parts)
         handed = select(*(bindparam(f"its_{c.name}", None, c.type).label(c.name) for c in changed.c))
         self._parts = [_Part(change), *(_Part(make(handed.subquery("changed"))) for make in following)]

@@ -89,6 +89,12 @@ class TestChain:
             assert session.get_one(Job, job).attempt == 0
         assert told(database, job) == before
 
+    def test_what_does_not_read_the_row_is_refused_as_it_would_be_done_without_one(self) -> None:
+        change = update(JOBS).where(JOBS.c.id == bindparam("job")).values(attempt=7).returning(JOBS.c.id)
+        alone = update(EVENTS).where(EVENTS.c.job_id == bindparam("job")).values(kind="renamed")
+        with pytest.raises(ValueError, match="does not depend"):
+            Chain(change, lambda _: alone)
+
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     def test_is_one_question_to_postgresql(self, database: Database, queued: Callable[..., str]) -> None:
         job = queued()
